@@ -1,0 +1,38 @@
+# Every command a newcomer needs. `make` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run test check bless format servers
+
+CARGO ?= cargo
+SERVERS := embedded/node_modules/.package-lock.json
+
+help: ## Lists these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+run: $(SERVERS) ## Builds and serves with embedded PostgreSQL and Cerbos, and a small demo
+	$(CARGO) build --quiet
+	./target/debug/hestami serve
+
+test: $(SERVERS) ## Runs all tests against real PostgreSQL, Cerbos and HTTP
+	$(CARGO) build --quiet --workspace --tests
+	$(CARGO) test --quiet --workspace
+
+check: $(SERVERS) ## Format, clippy with warnings as errors, contracts and policies
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
+	$(CARGO) build --quiet
+	./target/debug/hestami contract --check
+	node embedded/node_modules/cerbos/index.js compile authz/policies
+
+bless: $(SERVERS) ## Writes the contract files anew; look at the difference before you commit it
+	$(CARGO) build --quiet
+	./target/debug/hestami contract --write
+	BLESS=1 $(CARGO) test --quiet -p tests golden
+
+format: ## Formats the code
+	$(CARGO) fmt --all
+
+servers: $(SERVERS) ## Installs the embedded servers (npm, by the lock file)
+
+$(SERVERS): embedded/package.json embedded/package-lock.json
+	npm ci --prefix embedded --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,0 +1,81 @@
+//! Who a principal is in an organization, read from rows through definer functions.
+
+use chrono::{DateTime, Utc};
+use schema::{Actor, OrganizationId, PrincipalId, PrincipalKind, Result, Role, Tx};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+#[derive(Debug, FromQueryResult)]
+struct Standing {
+    kind: String,
+    organization_type: String,
+    roles: Option<Vec<String>>,
+    epoch: i64,
+}
+
+impl Standing {
+    fn actor(self, principal: PrincipalId, organization: OrganizationId) -> Option<Actor> {
+        Some(Actor {
+            principal,
+            kind: PrincipalKind::parse(&self.kind)?,
+            organization,
+            organization_type: Some(self.organization_type),
+            roles: self.roles.unwrap_or_default().iter().filter_map(|role| Role::parse(role)).collect(),
+            epoch: self.epoch,
+        })
+    }
+}
+
+/// None: no such organization, or nothing to do with it.
+pub async fn find(
+    pool: &PgPool,
+    principal: PrincipalId,
+    organization: OrganizationId,
+    now: DateTime<Utc>,
+) -> Result<Option<Actor>> {
+    let row: Option<(String, String, Option<Vec<String>>, i64)> = sqlx::query_as("SELECT * FROM app.actor($1, $2, $3)")
+        .bind(principal.0)
+        .bind(organization.0)
+        .bind(now)
+        .fetch_optional(pool)
+        .await?;
+    Ok(row.and_then(|(kind, organization_type, roles, epoch)| {
+        Standing { kind, organization_type, roles, epoch }.actor(principal, organization)
+    }))
+}
+
+/// The same, and it stays true until the transaction ends.
+pub async fn lock(tx: &Tx, principal: PrincipalId, organization: OrganizationId, now: DateTime<Utc>) -> Result<Option<Actor>> {
+    let statement = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        "SELECT * FROM app.actor_locked($1, $2, $3)",
+        [principal.0.into(), organization.0.into(), now.into()],
+    );
+    let row = tx.query_one_raw(statement).await?;
+    let standing = row.map(|row| Standing::from_query_result(&row, "")).transpose()?;
+    Ok(standing.and_then(|standing| standing.actor(principal, organization)))
+}
+
+/// The principal of a valid token; a first sign-in makes one.
+pub async fn sign_in(
+    pool: &PgPool,
+    issuer: &str,
+    subject: &str,
+    email: Option<&str>,
+    name: Option<&str>,
+    fresh: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(PrincipalId, PrincipalKind)> {
+    let (id, kind): (Uuid, String) = sqlx::query_as("SELECT id, kind FROM app.sign_in($1, $2, $3, $4, $5, $6)")
+        .bind(issuer)
+        .bind(subject)
+        .bind(email)
+        .bind(name)
+        .bind(fresh)
+        .bind(now)
+        .fetch_one(pool)
+        .await?;
+    let kind = PrincipalKind::parse(&kind).ok_or_else(|| schema::Error::internal("a principal of unknown kind"))?;
+    Ok((PrincipalId(id), kind))
+}

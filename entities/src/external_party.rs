@@ -1,0 +1,173 @@
+//! Outside parties that an owner deals with: HOAs and vendors who may have no account. Never
+//! authoritative.
+
+use crate::{attribute::Attribute, loading::Row};
+use async_graphql::{SimpleObject, dataloader::Loader};
+use chrono::{DateTime, Utc};
+use schema::{Error, OrganizationId, Snapshot, text_enum};
+use schemars::JsonSchema;
+use sea_orm::{QueryFilter, entity::prelude::*};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
+
+pub const KIND: &str = "external_party";
+const TABLE: &str = "external_party";
+
+pub const ATTRIBUTES: &[Attribute] = &[
+    Attribute::relation(TABLE, "organization_id"),
+    Attribute::text(TABLE, "kind", "kind"),
+    Attribute::text(TABLE, "status", "status"),
+];
+
+schema::id!(
+    /// An HOA or a vendor, as one owner knows it.
+    ExternalPartyId
+);
+
+text_enum!(
+    /// What an outside party is.
+    ExternalPartyKind { Hoa = "HOA", Vendor = "VENDOR" }
+);
+
+text_enum!(
+    /// Archived things stay, and stay out of the way.
+    ExternalPartyStatus { Active = "ACTIVE", Archived = "ARCHIVED" }
+);
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "external_party")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub organization_id: OrganizationId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: ExternalPartyId,
+    pub kind: ExternalPartyKind,
+    pub name: String,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    pub website: Option<String>,
+    pub notes: Option<String>,
+    pub linked_organization_id: Option<OrganizationId>,
+    pub status: ExternalPartyStatus,
+    pub version: i32,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+impl ActiveModelBehavior for ActiveModel {}
+
+#[expect(clippy::disallowed_methods, reason = "the finder that begins with the organization")]
+pub fn of(organization: OrganizationId) -> Select<Entity> {
+    Entity::find().filter(Column::OrganizationId.eq(organization))
+}
+
+impl Row for Model {
+    const KIND: &'static str = KIND;
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+    fn organization(&self) -> OrganizationId {
+        self.organization_id
+    }
+    fn version(&self) -> Option<i32> {
+        Some(self.version)
+    }
+    fn attributes(&self) -> Map<String, Value> {
+        Map::from_iter([("kind".to_owned(), self.kind.as_str().into()), ("status".to_owned(), self.status.as_str().into())])
+    }
+}
+
+/// An HOA or a vendor, as its owner knows it. Not a system of record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalParty {
+    pub id: ExternalPartyId,
+    pub organization_id: OrganizationId,
+    pub kind: ExternalPartyKind,
+    pub name: String,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    pub website: Option<String>,
+    pub notes: Option<String>,
+    /// The organization that it turned out to be, if it has an account here.
+    pub linked_organization_id: Option<OrganizationId>,
+    pub status: ExternalPartyStatus,
+    pub version: i32,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl From<Model> for ExternalParty {
+    fn from(row: Model) -> Self {
+        let Model {
+            organization_id,
+            id,
+            kind,
+            name,
+            email,
+            phone,
+            website,
+            notes,
+            linked_organization_id,
+            status,
+            version,
+            created_at,
+            updated_at,
+        } = row;
+        ExternalParty {
+            id,
+            organization_id,
+            kind,
+            name,
+            email,
+            phone,
+            website,
+            notes,
+            linked_organization_id,
+            status,
+            version,
+            created_at,
+            updated_at,
+        }
+    }
+}
+
+/// Loads those that the reader may see, many at once.
+pub struct Parties(Weak<Snapshot>);
+
+impl Parties {
+    pub fn of(snapshot: Weak<Snapshot>) -> Self {
+        Parties(snapshot)
+    }
+}
+
+impl Loader<(OrganizationId, ExternalPartyId)> for Parties {
+    type Value = ExternalParty;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[(OrganizationId, ExternalPartyId)],
+    ) -> Result<HashMap<(OrganizationId, ExternalPartyId), ExternalParty>, Arc<Error>> {
+        let load = async {
+            let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
+            let ids: Vec<Uuid> = keys.iter().map(|(_, id)| id.0).collect();
+            let organizations: Vec<Uuid> = keys.iter().map(|(organization, _)| organization.0).collect();
+            #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
+            let rows = Entity::find()
+                .filter(Column::OrganizationId.eq_any(organizations))
+                .filter(Column::Id.eq_any(ids))
+                .filter(snapshot.filter(KIND)?)
+                .all(&snapshot.tx)
+                .await?;
+            Ok(rows.into_iter().map(|row| ((row.organization_id, row.id), row.into())).collect())
+        };
+        load.await.map_err(Arc::new)
+    }
+}

@@ -1,0 +1,315 @@
+//! Recorded mutations. Seen and written by the acting organization alone.
+
+use crate::{
+    attribute::Attribute,
+    loading::Row,
+    page::{self, Connection, Page, Sort},
+};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use schema::{
+    Claim, Context, Due, Error, Mode, NewEvent, NewOperation, Operation, OperationId, OperationState, Operations, OrganizationId,
+    Outcome, PrincipalId, PrincipalKind, Reach, Result, Stored, Tx, text_enum,
+};
+use schemars::JsonSchema;
+use sea_orm::{
+    ActiveValue::Set,
+    Condition, ConnectionTrait, DbBackend, QueryFilter, QuerySelect, Statement,
+    entity::prelude::*,
+    sea_query::{LockType, OnConflict},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sqlx::PgPool;
+use std::{sync::Arc, time::Duration};
+
+pub const KIND: &str = "operation";
+const TABLE: &str = "operation";
+
+pub const ATTRIBUTES: &[Attribute] = &[
+    Attribute::relation(TABLE, "organization_id"),
+    Attribute::uuid(TABLE, "initiator", "initiator"),
+    Attribute::text(TABLE, "state", "state"),
+];
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "operation")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub organization_id: OrganizationId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: OperationId,
+    pub target_organization_id: Option<OrganizationId>,
+    pub procedure: String,
+    pub key: Uuid,
+    pub fingerprint: Vec<u8>,
+    pub initiator: PrincipalId,
+    pub actor: Json,
+    pub authority: Json,
+    pub traceparent: Option<String>,
+    pub trace_id: Option<String>,
+    pub payload: Option<Json>,
+    pub attempt: i32,
+    pub state: OperationState,
+    pub outcome: Option<Json>,
+    pub due_at: Option<DateTime<Utc>>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+impl ActiveModelBehavior for ActiveModel {}
+
+#[expect(clippy::disallowed_methods, reason = "the finder that begins with the organization")]
+pub fn of(organization: OrganizationId) -> Select<Entity> {
+    Entity::find().filter(Column::OrganizationId.eq(organization))
+}
+
+pub fn by_id(organization: OrganizationId, id: OperationId) -> Select<Entity> {
+    of(organization).filter(Column::Id.eq(id))
+}
+
+impl Row for Model {
+    const KIND: &'static str = KIND;
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+    fn organization(&self) -> OrganizationId {
+        self.organization_id
+    }
+    fn version(&self) -> Option<i32> {
+        None
+    }
+    fn attributes(&self) -> Map<String, Value> {
+        Map::from_iter([
+            ("initiator".to_owned(), self.initiator.to_string().into()),
+            ("state".to_owned(), self.state.as_str().into()),
+        ])
+    }
+}
+
+impl From<Model> for Operation {
+    fn from(row: Model) -> Self {
+        let outcome = row.outcome.and_then(|outcome| serde_json::from_value::<Outcome>(outcome).ok());
+        Operation {
+            id: row.id,
+            organization_id: row.organization_id,
+            procedure: row.procedure,
+            idempotency_key: row.key,
+            state: row.state,
+            attempt: row.attempt,
+            initiator: row.initiator,
+            initiator_kind: row.actor["kind"].as_str().and_then(PrincipalKind::parse).unwrap_or(PrincipalKind::Human),
+            error: match outcome {
+                Some(Outcome::Refusal(error)) => {
+                    Some(schema::OperationError { code: error.code.as_str().to_owned(), message: error.message })
+                }
+                _ => None,
+            },
+            trace_id: row.trace_id,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            expires_at: row.expires_at,
+        }
+    }
+}
+
+fn stored(row: Model) -> Result<Stored> {
+    Ok(Stored {
+        fingerprint: row.fingerprint.clone(),
+        claim: serde_json::from_value(row.authority.clone())?,
+        traceparent: row.traceparent.clone(),
+        payload: row.payload.clone(),
+        outcome: row.outcome.clone().map(serde_json::from_value).transpose()?,
+        view: row.into(),
+    })
+}
+
+/// Which operations. All that is given must hold.
+#[derive(
+    Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, garde::Validate, async_graphql::InputObject,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OperationFilter {
+    /// Any of these.
+    #[garde(skip)]
+    pub state: Option<Vec<OperationState>>,
+    /// Such as `property/v1/create`.
+    #[garde(custom(schema::valid::text(100)))]
+    pub procedure: Option<String>,
+    #[garde(skip)]
+    pub initiator: Option<PrincipalId>,
+}
+
+text_enum!(
+    /// In which order.
+    OperationOrder { CreatedAsc = "CREATED_ASC", CreatedDesc = "CREATED_DESC" }
+);
+
+/// A page of the acting organization's operations, of those that the reader may see.
+pub async fn list(
+    tx: &Tx,
+    organization: OrganizationId,
+    visible: Condition,
+    filter: Option<OperationFilter>,
+    order: Option<OperationOrder>,
+    page: Page,
+) -> Result<Connection<Operation>> {
+    let OperationFilter { state, procedure, initiator } = filter.unwrap_or_default();
+    let select = of(organization).filter(visible).filter(
+        Condition::all()
+            .add_option(state.map(|all| Column::State.eq_any(all.into_iter().map(|s| s.as_str().to_owned()).collect::<Vec<_>>())))
+            .add_option(procedure.map(|name| Column::Procedure.eq(name)))
+            .add_option(initiator.map(|who| Column::Initiator.eq(who))),
+    );
+    let descending = order != Some(OperationOrder::CreatedAsc);
+    let name = if descending { "operation:CREATED_DESC" } else { "operation:CREATED_ASC" };
+    let sort = Sort { name, column: Column::Id, descending, key: |row: &Model| row.id.to_string(), bind: page::bind_id };
+    page::page(tx, select, Column::Id, sort, page, |row| row.id.0).await
+}
+
+/// The operations in PostgreSQL.
+pub struct Store {
+    pub pool: PgPool,
+    pub clock: Arc<dyn schema::Clock>,
+    /// How long an outcome is kept.
+    pub retention: Duration,
+    /// After so many attempts an operation that nobody asks for ends as FAILED.
+    pub attempts: i32,
+}
+
+impl Store {
+    async fn tx(&self, organization: OrganizationId, mode: Mode) -> Result<Tx> {
+        Tx::begin(&self.pool, &Reach::of(organization, self.clock.now()), mode).await
+    }
+
+    /// Changes one operation that has no outcome yet. False if it has one, or is not as expected.
+    async fn change(&self, organization: OrganizationId, sql: &str, mut values: Vec<sea_orm::Value>) -> Result<bool> {
+        let tx = self.tx(organization, Mode::Write).await?;
+        values.insert(0, organization.0.into());
+        let done = tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+        tx.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+#[async_trait]
+impl Operations for Store {
+    async fn find(&self, organization: OrganizationId, procedure: &str, key: Uuid) -> Result<Option<Stored>> {
+        let tx = self.tx(organization, Mode::Read).await?;
+        let select = of(organization).filter(Column::Procedure.eq(procedure)).filter(Column::Key.eq(key));
+        select.one(&tx).await?.map(stored).transpose()
+    }
+
+    async fn get(&self, organization: OrganizationId, id: OperationId) -> Result<Option<Stored>> {
+        let tx = self.tx(organization, Mode::Read).await?;
+        by_id(organization, id).one(&tx).await?.map(stored).transpose()
+    }
+
+    async fn insert(&self, new: &NewOperation) -> Result<bool> {
+        let tx = self.tx(new.organization, Mode::Write).await?;
+        let row = ActiveModel {
+            organization_id: Set(new.organization),
+            id: Set(new.id),
+            target_organization_id: Set(new.target),
+            procedure: Set(new.procedure.to_owned()),
+            key: Set(new.key),
+            fingerprint: Set(new.fingerprint.clone()),
+            initiator: Set(new.principal),
+            actor: Set(json!({ "principal": new.principal, "kind": new.principal_kind, "organization": new.organization })),
+            authority: Set(serde_json::to_value(&new.claim)?),
+            traceparent: Set(new.traceparent.clone()),
+            trace_id: Set(new.trace_id.clone()),
+            payload: Set(Some(new.payload.clone())),
+            attempt: Set(1),
+            state: Set(OperationState::Running),
+            outcome: Set(None),
+            due_at: Set(None),
+            expires_at: Set(None),
+            created_at: Set(new.now),
+            updated_at: Set(new.now),
+        };
+        // A conflict is looked up by a separate SELECT: only that sees what the other one committed.
+        let conflict = OnConflict::columns([Column::OrganizationId, Column::Procedure, Column::Key]).do_nothing().to_owned();
+        let inserted = Entity::insert(row).on_conflict(conflict).exec_without_returning(&tx).await?;
+        tx.commit().await?;
+        Ok(inserted == 1)
+    }
+
+    async fn begin_again(&self, organization: OrganizationId, id: OperationId, attempt: i32) -> Result<bool> {
+        let sql = "UPDATE operation SET state = 'QUEUED', attempt = attempt + 1, due_at = NULL, updated_at = $4
+                   WHERE organization_id = $1 AND id = $2 AND attempt = $3 AND state = 'RETRYABLE'";
+        self.change(organization, sql, vec![id.0.into(), attempt.into(), self.clock.now().into()]).await
+    }
+
+    async fn reauthorized(&self, organization: OrganizationId, id: OperationId, claim: &Claim) -> Result<()> {
+        let sql = "UPDATE operation SET authority = $3, updated_at = $4
+                   WHERE organization_id = $1 AND id = $2 AND outcome IS NULL";
+        let claim = serde_json::to_value(claim)?;
+        self.change(organization, sql, vec![id.0.into(), claim.into(), self.clock.now().into()]).await.map(drop)
+    }
+
+    async fn put_off(&self, organization: OrganizationId, id: OperationId, now: DateTime<Utc>) -> Result<()> {
+        let Some(stored) = self.get(organization, id).await? else { return Ok(()) };
+        if stored.outcome.is_some() {
+            return Ok(());
+        }
+        if stored.view.attempt >= self.attempts {
+            let failure = Error::new(schema::Code::Unavailable).message("It was tried too often without success.");
+            let outcome = serde_json::to_value(Outcome::Refusal((&failure).into()))?;
+            let sql = "UPDATE operation SET state = 'FAILED', outcome = $3, payload = NULL, updated_at = $4, expires_at = $5
+                       WHERE organization_id = $1 AND id = $2 AND outcome IS NULL";
+            let values = vec![id.0.into(), outcome.into(), now.into(), (now + self.retention).into()];
+            return self.change(organization, sql, values).await.map(drop);
+        }
+        // Backoff: 1 s, 2 s, 4 s … 5 minutes.
+        let pause = Duration::from_secs(1 << (stored.view.attempt - 1).clamp(0, 8)).min(Duration::from_secs(300));
+        let sql = "UPDATE operation SET state = 'RETRYABLE', due_at = $3, updated_at = $4
+                   WHERE organization_id = $1 AND id = $2 AND outcome IS NULL";
+        self.change(organization, sql, vec![id.0.into(), (now + pause).into(), now.into()]).await.map(drop)
+    }
+
+    async fn lock(&self, tx: &Tx, organization: OrganizationId, id: OperationId) -> Result<Option<Stored>> {
+        by_id(organization, id).lock(LockType::Update).one(tx).await?.map(stored).transpose()
+    }
+
+    async fn finish(&self, tx: &Tx, operation: &Operation, outcome: &Outcome, now: DateTime<Utc>) -> Result<()> {
+        let state = match outcome {
+            Outcome::Result(_) => OperationState::Completed,
+            Outcome::Refusal(_) => OperationState::Failed,
+        };
+        let change = ActiveModel {
+            organization_id: Set(operation.organization_id),
+            id: Set(operation.id),
+            state: Set(state),
+            outcome: Set(Some(serde_json::to_value(outcome)?)),
+            payload: Set(None),
+            due_at: Set(None),
+            expires_at: Set(Some(now + self.retention)),
+            updated_at: Set(now),
+            ..Default::default()
+        };
+        Entity::update(change).exec(tx).await?;
+        Ok(())
+    }
+
+    async fn append(&self, tx: &Tx, cx: &Context, events: Vec<NewEvent>) -> Result<()> {
+        crate::event::append(tx, cx, events).await
+    }
+
+    async fn abandoned(&self, now: DateTime<Utc>, idle: Duration) -> Result<Vec<Due>> {
+        let rows: Vec<(Uuid, Uuid)> = sqlx::query_as("SELECT organization_id, id FROM app.operations_abandoned($1, $2, 100)")
+            .bind(now)
+            .bind(now - idle)
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows.into_iter().map(|(organization, id)| Due { organization: organization.into(), id: OperationId(id) }).collect())
+    }
+
+    async fn forget_expired(&self, now: DateTime<Utc>) -> Result<u64> {
+        let gone: i64 = sqlx::query_scalar("SELECT app.operations_forget($1)").bind(now).fetch_one(&self.pool).await?;
+        Ok(gone.unsigned_abs())
+    }
+}

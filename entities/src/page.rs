@@ -1,0 +1,165 @@
+//! Keyset pages: stable while rows are inserted, exact in both directions.
+
+use async_graphql::{OutputType, SimpleObject, TypeName};
+use schema::{Code, Cursor, Error, Result, Tx};
+use schemars::JsonSchema;
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, ExprTrait, SimpleExpr},
+};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use uuid::Uuid;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject)]
+#[serde(rename_all = "camelCase")]
+pub struct PageInfo {
+    pub has_next_page: bool,
+    pub has_previous_page: bool,
+    pub start_cursor: Option<String>,
+    pub end_cursor: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, SimpleObject)]
+#[serde(rename_all = "camelCase")]
+#[graphql(name_type)]
+#[schemars(rename = "{T}Edge")]
+pub struct Edge<T: OutputType> {
+    pub cursor: String,
+    pub node: T,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, SimpleObject)]
+#[serde(rename_all = "camelCase")]
+#[graphql(name_type)]
+#[schemars(rename = "{T}Connection")]
+pub struct Connection<T: OutputType> {
+    pub edges: Vec<Edge<T>>,
+    pub page_info: PageInfo,
+    /// Exact. Counted only when asked for.
+    pub total_count: Option<i64>,
+}
+
+impl<T: OutputType> TypeName for Edge<T> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Edge", T::type_name()).into()
+    }
+}
+
+impl<T: OutputType> TypeName for Connection<T> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Connection", T::type_name()).into()
+    }
+}
+
+/// Which page. `first` with `after`, or `last` with `before`.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    pub first: Option<i32>,
+    pub after: Option<String>,
+    pub last: Option<i32>,
+    pub before: Option<String>,
+    pub with_total: bool,
+}
+
+/// A sort column whose comparisons an index can serve under row security.
+#[derive(Clone, Copy)]
+pub struct Sort<C, M> {
+    pub name: &'static str,
+    pub column: C,
+    pub descending: bool,
+    /// The sort key of a row, as the cursor keeps it.
+    pub key: fn(&M) -> String,
+    /// The same, bound again.
+    pub bind: fn(&str) -> Option<SimpleExpr>,
+}
+
+const DEFAULT_SIZE: u64 = 20;
+
+pub async fn page<E, C, T>(
+    tx: &Tx,
+    select: Select<E>,
+    id: C,
+    sort: Sort<C, E::Model>,
+    page: Page,
+    id_of: fn(&E::Model) -> Uuid,
+) -> Result<Connection<T>>
+where
+    E: EntityTrait,
+    E::Model: FromQueryResult + Sized + Send + Sync,
+    C: ColumnTrait,
+    T: From<E::Model> + OutputType,
+{
+    let backwards = match (page.first, page.last) {
+        (Some(_), Some(_)) => return Err(invalid("last", "EXCLUSIVE", "give first or last, not both")),
+        (None, Some(_)) => true,
+        _ => false,
+    };
+    let size = match page.first.or(page.last) {
+        None => DEFAULT_SIZE,
+        Some(n @ 1..=100) => n.unsigned_abs().into(),
+        Some(_) => return Err(invalid(if backwards { "last" } else { "first" }, "OUT_OF_RANGE", "must be from 1 to 100")),
+    };
+    let total_count = match page.with_total {
+        true => Some(i64::try_from(select.clone().count(tx).await?).unwrap_or(i64::MAX)),
+        false => None,
+    };
+
+    let mut rows = select;
+    let (after, before) = (page.after.is_some(), page.before.is_some());
+    for (text, field, beyond) in [(page.after, "after", !sort.descending), (page.before, "before", sort.descending)] {
+        let Some(text) = text else { continue };
+        let cursor = Cursor::decode(&text, sort.name, field)?;
+        let key = (sort.bind)(&cursor.key).ok_or_else(|| invalid(field, "INVALID_CURSOR", Code::InvalidCursor.message()))?;
+        // A row comparison, so that one index range serves it.
+        let at = Expr::tuple([key, Expr::val(cursor.id)]);
+        let row = Expr::tuple([Expr::col(sort.column.as_column_ref()), Expr::col(id.as_column_ref())]);
+        rows = rows.filter(Condition::all().add(if beyond { row.gt(at) } else { row.lt(at) }));
+    }
+    let order = if sort.descending != backwards { Order::Desc } else { Order::Asc };
+    let mut rows = rows.order_by(sort.column, order.clone()).order_by(id, order).limit(size + 1).all(tx).await?;
+    let more = rows.len() as u64 > size;
+    rows.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+    if backwards {
+        rows.reverse();
+    }
+    let edges: Vec<Edge<T>> = rows
+        .into_iter()
+        .map(|row| {
+            let cursor = Cursor { order: sort.name.to_owned(), key: (sort.key)(&row), id: id_of(&row) }.encode();
+            Edge { cursor, node: T::from(row) }
+        })
+        .collect();
+    let page_info = PageInfo {
+        has_next_page: if backwards { before } else { more },
+        has_previous_page: if backwards { more } else { after },
+        start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+        end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+    };
+    Ok(Connection { edges, page_info, total_count })
+}
+
+fn invalid(field: &str, code: &str, message: &str) -> Error {
+    let kind = if code == "INVALID_CURSOR" { Code::InvalidCursor } else { Code::InvalidInput };
+    Error::new(kind).field(field, code, message)
+}
+
+/// Binds a cursor's key that is text.
+pub fn bind_text(key: &str) -> Option<SimpleExpr> {
+    Some(Expr::val(key))
+}
+
+/// Binds a cursor's key that is a time.
+pub fn bind_time(key: &str) -> Option<SimpleExpr> {
+    let time = chrono::DateTime::parse_from_rfc3339(key).ok()?.with_timezone(&chrono::Utc);
+    Some(Expr::val(time))
+}
+
+/// Binds a cursor's key that is an id.
+pub fn bind_id(key: &str) -> Option<SimpleExpr> {
+    Some(Expr::val(key.parse::<Uuid>().ok()?))
+}
+
+pub fn time_key(time: chrono::DateTime<chrono::Utc>) -> String {
+    time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+}

@@ -1,0 +1,28 @@
+//! Who acts. Principals belong to no organization; the application reaches them through definer
+//! functions only, so there is no entity to query.
+
+use schema::{PrincipalId, Result, Tx};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use uuid::Uuid;
+
+/// The gateway itself: what timers act as.
+pub const SYSTEM: PrincipalId = PrincipalId(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
+
+/// Registers an agent or a service. False if issuer and subject are taken.
+pub async fn register(
+    tx: &Tx,
+    id: PrincipalId,
+    kind: &str,
+    issuer: &str,
+    subject: &str,
+    name: &str,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<bool> {
+    let values = [id.0.into(), kind.into(), issuer.into(), subject.into(), name.into(), now.into()];
+    let statement = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        "SELECT id FROM app.principal_register($1, $2, $3, $4, $5, $6)",
+        values,
+    );
+    Ok(tx.query_one_raw(statement).await?.is_some())
+}

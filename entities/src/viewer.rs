@@ -1,0 +1,80 @@
+//! Who am I, where may I act, as what. Runs in the principal's own scope, before any organization.
+
+use crate::{
+    membership::{MembershipId, MembershipState},
+    organization::OrganizationType,
+};
+use async_graphql::SimpleObject;
+use chrono::{DateTime, Utc};
+use schema::{Code, Context, Error, OrganizationId, PrincipalId, PrincipalKind, Result, Role};
+use sea_orm::{DbBackend, FromQueryResult, Statement};
+
+/// The principal behind the token.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Viewer {
+    pub id: PrincipalId,
+    pub kind: PrincipalKind,
+    pub email: Option<String>,
+    pub display_name: Option<String>,
+    /// Where it may act now, and as what.
+    pub memberships: Vec<ViewerMembership>,
+    /// Open invitations addressed to it.
+    pub invitations: Vec<ViewerMembership>,
+}
+
+/// One place where the viewer may act, or is invited to.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct ViewerMembership {
+    pub membership_id: MembershipId,
+    /// Send this as `X-Organization-Id` to act here.
+    pub organization_id: OrganizationId,
+    pub organization_name: String,
+    pub organization_type: OrganizationType,
+    pub role: Role,
+    pub starts_at: DateTime<Utc>,
+    pub ends_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Who {
+    id: PrincipalId,
+    kind: PrincipalKind,
+    email: Option<String>,
+    display_name: Option<String>,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Where {
+    membership_id: MembershipId,
+    organization_id: OrganizationId,
+    organization_name: String,
+    organization_type: OrganizationType,
+    role: Role,
+    state: MembershipState,
+    starts_at: DateTime<Utc>,
+    ends_at: Option<DateTime<Utc>>,
+}
+
+pub async fn viewer(cx: &Context) -> Result<Viewer> {
+    let tx = cx.tx().await?;
+    let who = Who::find_by_statement(Statement::from_string(DbBackend::Postgres, "SELECT * FROM app.viewer()")).one(tx).await?;
+    let who = who.ok_or_else(|| Error::new(Code::TokenInvalid))?;
+    let statement =
+        Statement::from_sql_and_values(DbBackend::Postgres, "SELECT * FROM app.viewer_memberships($1)", [cx.now().into()]);
+    let (mut memberships, mut invitations) = (Vec::new(), Vec::new());
+    for place in Where::find_by_statement(statement).all(tx).await? {
+        let Where { membership_id, organization_id, organization_name, organization_type, role, state, starts_at, ends_at } =
+            place;
+        let into = if state == MembershipState::Active { &mut memberships } else { &mut invitations };
+        into.push(ViewerMembership {
+            membership_id,
+            organization_id,
+            organization_name,
+            organization_type,
+            role,
+            starts_at,
+            ends_at,
+        });
+    }
+    Ok(Viewer { id: who.id, kind: who.kind, email: who.email, display_name: who.display_name, memberships, invitations })
+}

@@ -1,0 +1,100 @@
+//! Errors that the GraphQL engine makes itself, put into the same envelope as ours. What nobody
+//! classified is INTERNAL, without its text.
+
+use async_graphql::{
+    ErrorExtensionValues, Pos, Response, ServerError, Value,
+    parser::types::{ExecutableDocument, Field, Selection, SelectionSet},
+};
+use schema::{Code, Error};
+
+/// Gives every error of a response its code, type and trace id.
+pub fn classify(response: &mut Response, document: Option<&ExecutableDocument>) {
+    for error in &mut response.errors {
+        let known = error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some());
+        if !known {
+            let ours = envelope(error, document);
+            ours.trace();
+            let pos = error.locations.first().copied().unwrap_or_default();
+            let (path, locations) = (std::mem::take(&mut error.path), std::mem::take(&mut error.locations));
+            *error = async_graphql::Error::from(ours).into_server_error(pos);
+            error.path = path;
+            error.locations = locations;
+        }
+    }
+}
+
+fn envelope(error: &ServerError, document: Option<&ExecutableDocument>) -> Error {
+    let said = error.message.as_str();
+    let Some(document) = document else { return Error::new(Code::GraphqlParseFailed).message(said) };
+    let at = error.locations.first().copied().unwrap_or_default();
+    if error.path.is_empty() {
+        if said.contains("\"idempotencyKey\"") && (said.contains("required but not provided") || said.contains("is required")) {
+            return key_required();
+        }
+        // A key that is there but null, or no UUID, fails the check of its type.
+        if said.contains("\"idempotencyKey\"") {
+            let null = argument_at(document, at).is_some_and(|(_, value)| value == "null");
+            return if null {
+                key_required()
+            } else {
+                Error::new(Code::IdempotencyKeyInvalid).field(
+                    "idempotencyKey",
+                    "INVALID_UUID",
+                    Code::IdempotencyKeyInvalid.message(),
+                )
+            };
+        }
+        return Error::new(Code::GraphqlValidationFailed).message(said);
+    }
+    if said.starts_with("Failed to parse") {
+        let field = argument_at(document, at).map(|(name, _)| name).unwrap_or_default();
+        return Error::new(Code::InvalidInput).field(field, "WRONG_TYPE", said);
+    }
+    Error::internal(said.to_owned())
+}
+
+fn key_required() -> Error {
+    let code = Code::IdempotencyKeyRequired;
+    Error::new(code).field("idempotencyKey", "REQUIRED", code.message())
+}
+
+/// The argument whose value stands at this place, and how it is written.
+fn argument_at(document: &ExecutableDocument, at: Pos) -> Option<(String, String)> {
+    fn search(set: &SelectionSet, at: Pos) -> Option<(String, String)> {
+        set.items.iter().find_map(|selection| match &selection.node {
+            Selection::Field(field) => in_field(&field.node, at).or_else(|| search(&field.node.selection_set.node, at)),
+            Selection::InlineFragment(fragment) => search(&fragment.node.selection_set.node, at),
+            Selection::FragmentSpread(_) => None,
+        })
+    }
+    fn in_field(field: &Field, at: Pos) -> Option<(String, String)> {
+        field
+            .arguments
+            .iter()
+            .find(|(_, value)| value.pos == at)
+            .map(|(name, value)| (name.node.to_string(), value.node.to_string()))
+    }
+    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
+    operations.chain(fragments).find_map(|set| search(set, at))
+}
+
+/// A response that is one error: what failed before the document was looked at.
+pub fn refused(error: Error) -> Response {
+    error.trace();
+    let pos = Pos::default();
+    let mut refusal = async_graphql::Error::from(error).into_server_error(pos);
+    refusal.locations.clear();
+    Response::from_errors(vec![refusal])
+}
+
+/// The code of an error, for logs and the HTTP status.
+pub fn code_of(error: &ServerError) -> Option<String> {
+    fn get(extensions: &ErrorExtensionValues) -> Option<String> {
+        match extensions.get("code") {
+            Some(Value::String(code)) => Some(code.clone()),
+            _ => None,
+        }
+    }
+    error.extensions.as_ref().and_then(get)
+}

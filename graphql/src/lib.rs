@@ -1,0 +1,10 @@
+//! The GraphQL surface: its roots, its limits and its transport. There is no SQL here.
+
+mod errors;
+mod http;
+mod kinds;
+mod roots;
+
+pub use http::{GraphQl, routes};
+pub use kinds::{PLANNED, planned};
+pub use roots::{GatewaySchema, schema, sdl};

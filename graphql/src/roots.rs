@@ -1,0 +1,72 @@
+use async_graphql::{
+    Context, ContextSelectionSet, EmptySubscription, MergedObject, ObjectType, OutputType, Positioned, Schema, ServerResult,
+    Value,
+    parser::types::Field,
+    registry::{MetaTypeId, ObjectBuilder, Registry},
+    resolver_utils::{ContainerType, resolve_container_serial},
+};
+use entities::node::Node;
+use indexmap::IndexMap;
+use resolvers::{
+    TABLE, node::NodeQuery, operation::OperationQuery, organization::OrganizationQuery, property::PropertyQuery,
+    viewer::ViewerQuery,
+};
+use schema::Surface;
+use std::borrow::Cow;
+
+pub type GatewaySchema = Schema<Query, Mutation, EmptySubscription>;
+
+#[derive(MergedObject, Default)]
+pub struct Query(ViewerQuery, NodeQuery, OrganizationQuery, PropertyQuery, OperationQuery);
+
+/// Every mutation of the table. They run one after the other; each answers or fails by itself.
+pub struct Mutation;
+
+/// What one request may cost. The depth lets the usual introspection query through.
+const DEPTH: usize = 16;
+const COMPLEXITY: usize = 2_000;
+const RECURSION: usize = 32;
+const ALIASES: usize = 50;
+const DIRECTIVES: usize = 20;
+
+pub fn schema(introspection: bool) -> GatewaySchema {
+    let builder = Schema::build(Query::default(), Mutation, EmptySubscription)
+        .register_output_type::<Node>()
+        .limit_depth(DEPTH)
+        .limit_complexity(COMPLEXITY)
+        .limit_recursive_depth(RECURSION)
+        .limit_aliases(ALIASES)
+        .limit_directives(DIRECTIVES);
+    if introspection { builder.finish() } else { builder.disable_introspection().disable_suggestions().finish() }
+}
+
+/// The contract, as it is committed.
+pub fn sdl() -> String {
+    schema(true).sdl()
+}
+
+impl OutputType for Mutation {
+    fn type_name() -> Cow<'static, str> {
+        "Mutation".into()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        registry.create_output_type::<Self, _>(MetaTypeId::Object, |registry| {
+            let carried = TABLE.iter().filter(|entry| entry.is_mutation() && entry.surface() == Surface::Everywhere);
+            let fields: IndexMap<_, _> = carried.map(|entry| (entry.parts().field(), entry.field(registry))).collect();
+            ObjectBuilder::new("Mutation", fields).rust_typename(std::any::type_name::<Self>()).build()
+        })
+    }
+
+    async fn resolve(&self, cx: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        resolve_container_serial(cx, self).await
+    }
+}
+
+impl ContainerType for Mutation {
+    async fn resolve_field(&self, cx: &Context<'_>) -> ServerResult<Option<Value>> {
+        schema::resolve_mutation(TABLE, cx).await
+    }
+}
+
+impl ObjectType for Mutation {}

@@ -1,0 +1,99 @@
+//! Row security by table class. The application's role reads and writes through these policies
+//! only; the migrator has one of its own, because under FORCE its backfills would silently touch
+//! nothing; `hestami_definer`, which nobody can log in as, owns the definer functions.
+
+/// What the application may write.
+pub struct Writes<'a> {
+    pub insert: bool,
+    /// Never the organization, never the id.
+    pub update: &'a [&'a str],
+}
+
+fn secured(table: &str, class: &str) -> String {
+    format!(
+        "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
+         ALTER TABLE {table} FORCE ROW LEVEL SECURITY;
+         REVOKE ALL ON {table} FROM PUBLIC;
+         COMMENT ON TABLE {table} IS 'class: {class}';
+         CREATE POLICY {table}_migrator ON {table} TO CURRENT_USER USING (true) WITH CHECK (true);\n"
+    )
+}
+
+fn grants(table: &str, writes: &Writes) -> String {
+    let mut sql = format!("GRANT SELECT ON {table} TO hestami_app;\n");
+    if writes.insert {
+        sql.push_str(&format!("GRANT INSERT ON {table} TO hestami_app;\n"));
+    }
+    if !writes.update.is_empty() {
+        sql.push_str(&format!("GRANT UPDATE ({}) ON {table} TO hestami_app;\n", writes.update.join(", ")));
+    }
+    sql
+}
+
+fn in_scope(column: &str, need: &str) -> String {
+    // Inside a sub-select it is evaluated once a statement, and the comparison stays an index's.
+    format!("{column} = ANY ((SELECT app.in_scope('{need}'))::uuid[])")
+}
+
+/// Rows of one organization, seen and changed in its scope.
+pub fn owned(table: &str, writes: &Writes) -> String {
+    keyed(table, "organization_id", "owned", writes)
+}
+
+/// An organization's own row: like [`owned`], with the organization in another column.
+pub fn keyed(table: &str, column: &str, class: &str, writes: &Writes) -> String {
+    let (read, act) = (in_scope(column, "read"), in_scope(column, "act"));
+    let mut sql = secured(table, class) + &grants(table, writes);
+    sql.push_str(&format!("CREATE POLICY {table}_read ON {table} FOR SELECT TO hestami_app USING ({read});\n"));
+    if writes.insert {
+        sql.push_str(&format!("CREATE POLICY {table}_insert ON {table} FOR INSERT TO hestami_app WITH CHECK ({act});\n"));
+    }
+    if !writes.update.is_empty() {
+        sql.push_str(&format!(
+            "CREATE POLICY {table}_update ON {table} FOR UPDATE TO hestami_app USING ({act}) WITH CHECK ({act});\n"
+        ));
+    }
+    sql
+}
+
+/// Rows of the acting organization alone, whatever the scope reaches.
+pub fn actor_owned(table: &str, writes: &Writes) -> String {
+    let own = "organization_id = (SELECT app.acting())";
+    secured(table, "actor-owned")
+        + &grants(table, writes)
+        + &format!("CREATE POLICY {table}_own ON {table} TO hestami_app USING ({own}) WITH CHECK ({own});\n")
+}
+
+/// Rows of the owner's organization that say who acted: that must be the acting one. Only added to.
+pub fn attributed(table: &str) -> String {
+    let (read, act) = (in_scope("organization_id", "read"), in_scope("organization_id", "act"));
+    secured(table, "attributed")
+        + &grants(table, &Writes { insert: true, update: &[] })
+        + &format!(
+            "CREATE POLICY {table}_read ON {table} FOR SELECT TO hestami_app USING ({read});
+             CREATE POLICY {table}_insert ON {table} FOR INSERT TO hestami_app
+               WITH CHECK ({act} AND actor_organization_id = (SELECT app.acting()));\n"
+        )
+}
+
+/// Reached through definer functions only.
+pub fn identity(table: &str) -> String {
+    secured(table, "identity")
+}
+
+/// Lets the definer functions work on a table.
+pub fn definer(table: &str, privileges: &str) -> String {
+    format!(
+        "GRANT {privileges} ON {table} TO hestami_definer;
+         CREATE POLICY {table}_definer ON {table} TO hestami_definer USING (true) WITH CHECK (true);\n"
+    )
+}
+
+/// Hands a function to the definer role and lets the application call it.
+pub fn definer_function(signature: &str) -> String {
+    format!(
+        "ALTER FUNCTION {signature} OWNER TO hestami_definer;
+         REVOKE ALL ON FUNCTION {signature} FROM PUBLIC;
+         GRANT EXECUTE ON FUNCTION {signature} TO hestami_app;\n"
+    )
+}

@@ -1,0 +1,55 @@
+//! The domains: one folder each, one file a verb. A procedure is its file and two lines in its
+//! domain's `mod.rs`; every surface follows from the table.
+
+pub mod external_party;
+pub mod membership;
+pub mod node;
+pub mod operation;
+pub mod organization;
+pub mod principal;
+pub mod property;
+pub mod viewer;
+
+use schema::{Entry, Tick};
+
+const DOMAINS: &[&[Entry]] =
+    &[organization::ALL, membership::ALL, principal::ALL, property::ALL, external_party::ALL, operation::ALL];
+
+/// Every procedure, in the order of the contract.
+pub static TABLE: &[Entry] = &concat::<{ length(DOMAINS) }>(DOMAINS);
+
+/// Deadlines that the gateway itself looks after.
+pub static TICKS: &[Tick] = &[membership::expire::tick];
+
+const fn length(lists: &[&[Entry]]) -> usize {
+    let (mut sum, mut list) = (0, 0);
+    while list < lists.len() {
+        sum += lists[list].len();
+        list += 1;
+    }
+    sum
+}
+
+const fn concat<const N: usize>(lists: &[&[Entry]]) -> [Entry; N] {
+    let mut all = [lists[0][0]; N];
+    let (mut list, mut at) = (0, 0);
+    while list < lists.len() {
+        let mut entry = 0;
+        while entry < lists[list].len() {
+            all[at] = lists[list][entry];
+            at += 1;
+            entry += 1;
+        }
+        list += 1;
+    }
+    all
+}
+
+/// The subject of a list: every row that the filter lets through.
+pub struct Listed(&'static str);
+
+impl schema::Subject for Listed {
+    fn judged(&self) -> schema::Judged {
+        schema::Judged::Filter(self.0)
+    }
+}

@@ -1,0 +1,48 @@
+pub mod get;
+pub mod list;
+
+use async_graphql::{Context, Object};
+use entities::{
+    operation::{self, OperationFilter, OperationOrder},
+    page::{Connection, Page},
+};
+use schema::{Code, Entry, Error, Operation, OperationId, Reads, input};
+use sea_orm::QueryFilter;
+use std::sync::Arc;
+
+pub const ALL: &[Entry] = &[Entry::of::<get::Get>(), Entry::of::<list::List>()];
+
+#[derive(Default)]
+pub struct OperationQuery;
+
+#[Object]
+impl OperationQuery {
+    /// One recorded mutation of the acting organization.
+    async fn operation(&self, cx: &Context<'_>, id: OperationId) -> async_graphql::Result<Option<Operation>> {
+        let snapshot = cx.data::<Arc<Reads>>()?.snapshot().await?;
+        let select = operation::by_id(snapshot.actor.organization, id).filter(snapshot.filter(operation::KIND)?);
+        let row = select.one(&snapshot.tx).await.map_err(Error::from)?;
+        Ok(Some(row.ok_or_else(|| Error::new(Code::NotFound))?.into()))
+    }
+
+    /// The acting organization's recorded mutations, newest first.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    async fn operations(
+        &self,
+        cx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<OperationFilter>,
+        order_by: Option<OperationOrder>,
+    ) -> async_graphql::Result<Connection<Operation>> {
+        if let Some(filter) = &filter {
+            input::validate(filter)?;
+        }
+        let snapshot = cx.data::<Arc<Reads>>()?.snapshot().await?;
+        let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
+        let visible = snapshot.filter(operation::KIND)?;
+        Ok(operation::list(&snapshot.tx, snapshot.actor.organization, visible, filter, order_by, page).await?)
+    }
+}

@@ -1,0 +1,17 @@
+use async_graphql::{Context, Object};
+use entities::viewer::{Viewer, viewer};
+use schema::{Reads, Scope};
+use std::sync::Arc;
+
+#[derive(Default)]
+pub struct ViewerQuery;
+
+#[Object]
+impl ViewerQuery {
+    /// Who am I, where may I act, as what. Needs no acting organization.
+    async fn viewer(&self, cx: &Context<'_>) -> async_graphql::Result<Viewer> {
+        let reads = cx.data::<Arc<Reads>>()?;
+        let actor = reads.caller.actor(reads.gateway(), Scope::Principal).await?;
+        Ok(viewer(&schema::Context::reading(reads.gateway(), actor)).await?)
+    }
+}

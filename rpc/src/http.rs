@@ -1,0 +1,68 @@
+use axum::{
+    Json, Router,
+    extract::{Path, Request, State},
+    http::{Method, StatusCode},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use schema::{Code, Entry, Error, Gateway, Result, Surface};
+use serde_json::Value;
+use surface::{Mount, caller, json, refusal};
+
+pub fn routes(mount: Mount) -> Router {
+    Router::new().route("/api/v1/rpc/{*procedure}", any(handle)).with_state(mount)
+}
+
+async fn handle(State(mount): State<Mount>, Path(path): Path<String>, request: Request) -> Response {
+    match serve(&mount, &path, request).await {
+        Ok((status, answer)) => (status, Json(answer)).into_response(),
+        Err(error) => refusal(&error),
+    }
+}
+
+async fn serve(mount: &Mount, path: &str, request: Request) -> Result<(StatusCode, Value)> {
+    let entry = find(&mount.gateway, path)?;
+    let span = tracing::Span::current();
+    span.record("procedure", entry.name());
+    let (parts, body) = request.into_parts();
+    if parts.method != Method::POST {
+        return Err(Error::new(Code::MethodNotAllowed).message("Call procedures by POST."));
+    }
+    let caller = caller(&mount.gateway, &parts.headers).await?;
+    span.record("actor_id", tracing::field::display(caller.principal));
+    span.record("actor_kind", caller.kind.as_str());
+    if let Some(organization) = caller.organization {
+        span.record("organization_id", tracing::field::display(organization));
+    }
+    let Value::Object(body) = json(&parts.headers, body, mount.body_limit).await? else {
+        return Err(Error::new(Code::InvalidInput).message("The body must be a JSON object."));
+    };
+    let mut answer = entry.call(&mount.gateway, &caller, body).await?;
+    let running = entry.is_mutation() && answer["result"].is_null();
+    answer["trace_id"] = schema::current_trace_id().into();
+    Ok((if running { StatusCode::ACCEPTED } else { StatusCode::OK }, answer))
+}
+
+/// An unknown path, procedure and version are each told apart.
+fn find(gateway: &Gateway, path: &str) -> Result<&'static Entry> {
+    let known = gateway.table.get(path).filter(|entry| entry.surface() == Surface::Everywhere);
+    if let Some(entry) = known {
+        return Ok(entry);
+    }
+    let parts: Vec<&str> = path.split('/').collect();
+    let [namespace, _, verb] = parts.as_slice() else { return Err(Error::new(Code::UnknownPath)) };
+    let mut versions: Vec<String> = gateway
+        .table
+        .entries()
+        .iter()
+        .filter(|entry| entry.surface() == Surface::Everywhere)
+        .map(Entry::parts)
+        .filter(|name| name.namespace == *namespace && name.verb == *verb)
+        .map(|name| format!("v{}", name.version))
+        .collect();
+    versions.sort();
+    if versions.is_empty() {
+        return Err(Error::new(Code::UnknownProcedure));
+    }
+    Err(Error::new(Code::UnknownVersion).details(serde_json::json!({ "versions": versions })))
+}

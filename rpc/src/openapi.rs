@@ -1,0 +1,207 @@
+//! OpenAPI 3.1 from the table: one path a procedure, its example, and every code that it can answer.
+
+use schema::{Code, Entry, Scope, Surface};
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+const REF: &str = "#/components/schemas/";
+
+pub fn openapi(table: &[Entry]) -> Value {
+    // An output says what is always there, an input what may be left out.
+    let mut inputs = SchemaSettings::draft2020_12()
+        .with(|s| s.definitions_path = "/components/schemas".into())
+        .for_deserialize()
+        .into_generator();
+    let mut outputs = SchemaSettings::draft2020_12()
+        .with(|s| s.definitions_path = "/components/schemas".into())
+        .for_serialize()
+        .into_generator();
+    let operation = outputs.subschema_for::<schema::Operation>().to_value();
+
+    let carried: Vec<&Entry> = table.iter().filter(|entry| entry.surface() == Surface::Everywhere).collect();
+    let bodies: Vec<Value> = carried.iter().map(|entry| entry.input_schema(&mut inputs).to_value()).collect();
+    let results: Vec<Value> = carried.iter().map(|entry| entry.output_schema(&mut outputs).to_value()).collect();
+    let mut input_definitions = definitions(&mut inputs);
+    let mut components = definitions(&mut outputs);
+
+    let mut paths = Map::new();
+    for ((entry, body), result) in carried.iter().zip(bodies).zip(results) {
+        let body = body_of(entry, body, &mut input_definitions);
+        paths.insert(format!("/api/v1/rpc/{}", entry.name()), json!({ "post": operation_of(entry, body, result, &operation) }));
+    }
+    let clash: Vec<String> = input_definitions
+        .iter()
+        .filter(|(name, schema)| components.get(*name).is_some_and(|other| other != *schema))
+        .map(|(name, _)| name.clone())
+        .collect();
+    let (mut paths, mut input_definitions) = (Value::Object(paths), json!(input_definitions));
+    for name in clash {
+        // The same type, read and written: what differs is what may be left out.
+        rename(&mut input_definitions, &name, true);
+        rename_in_bodies(&mut paths, &name);
+    }
+    if let Value::Object(definitions) = input_definitions {
+        components.extend(definitions);
+    }
+    components.insert("Error".into(), error_schema());
+
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Hestami gateway",
+            "version": "1",
+            "description": "Property operations for owners and their concierge. The same procedures as the GraphQL mutations. A mutation needs an idempotencyKey: sent again, it answers what it answered and does nothing twice.",
+        },
+        "servers": [{ "url": "/" }],
+        "security": [{ "bearer": [] }],
+        "paths": paths,
+        "components": {
+            "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" } },
+            "schemas": components,
+        },
+    })
+}
+
+fn definitions(generator: &mut SchemaGenerator) -> BTreeMap<String, Value> {
+    generator.take_definitions(true).into_iter().collect()
+}
+
+/// The input's own schema, with the key of a mutation.
+fn body_of(entry: &Entry, reference: Value, definitions: &mut BTreeMap<String, Value>) -> Value {
+    let name = reference["$ref"].as_str().and_then(|r| r.strip_prefix(REF)).unwrap_or_default();
+    let mut body = definitions.remove(name).unwrap_or(reference);
+    if entry.is_mutation() {
+        body["properties"]["idempotencyKey"] = json!({
+            "type": "string", "format": "uuid",
+            "description": "Names this mutation: sent again, it answers what it answered and does nothing twice.",
+        });
+        let mut required = body["required"].as_array().cloned().unwrap_or_default();
+        required.insert(0, "idempotencyKey".into());
+        body["required"] = required.into();
+    }
+    body
+}
+
+fn operation_of(entry: &Entry, body: Value, result: Value, operation: &Value) -> Value {
+    let name = entry.parts();
+    let mut example = entry.example();
+    let mut properties = json!({ "result": result, "trace_id": { "type": "string" } });
+    let mut required = vec!["result", "trace_id"];
+    if entry.is_mutation() {
+        example["idempotencyKey"] = "6f3c2b1e-0d4a-4c59-9a7e-1f2d3c4b5a69".into();
+        properties["operation"] = operation.clone();
+        properties["replayed"] = json!({ "type": "boolean", "description": "True if an earlier request with this key did it." });
+        required.extend(["operation", "replayed"]);
+    }
+    let ok = json!({
+        "description": "Done.",
+        "content": { "application/json": { "schema": { "type": "object", "properties": properties, "required": required } } },
+    });
+    let mut responses = Map::from_iter([("200".to_owned(), ok)]);
+    if entry.is_mutation() {
+        responses.insert(
+            "202".into(),
+            json!({
+                "description": "Recorded and still running: `result` is null. Send the same key again, or ask for the operation.",
+            }),
+        );
+    }
+    for (status, codes) in by_status(&entry.errors()) {
+        let examples: Map<String, Value> =
+            codes.iter().map(|code| (code.as_str().to_owned(), json!({ "value": example_of(*code) }))).collect();
+        responses.insert(
+            status.to_string(),
+            json!({
+                "description": codes.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(", "),
+                "content": { "application/json": { "schema": { "$ref": format!("{REF}Error") }, "examples": examples } },
+            }),
+        );
+    }
+    let mut described = json!({
+        "operationId": name.field(),
+        "tags": [name.namespace],
+        "summary": entry.about(),
+        "requestBody": { "required": true, "content": { "application/json": { "schema": body, "example": example } } },
+        "responses": responses,
+    });
+    if entry.scope() == Scope::Organization {
+        described["parameters"] = json!([{
+            "name": "X-Organization-Id", "in": "header", "required": true,
+            "description": "The acting organization.", "schema": { "type": "string", "format": "uuid" },
+        }]);
+    }
+    described
+}
+
+fn by_status(codes: &[Code]) -> BTreeMap<u16, Vec<Code>> {
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in codes {
+        by_status.entry(code.http_status()).or_default().push(*code);
+    }
+    by_status
+}
+
+fn example_of(code: Code) -> Value {
+    schema::Error::new(code).envelope("4bf92f3577b34da6a3ce929d0e0e4736")
+}
+
+fn error_schema() -> Value {
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    json!({
+        "type": "object",
+        "required": ["error", "field_errors", "trace_id"],
+        "properties": {
+            "error": {
+                "type": "object",
+                "required": ["code", "type", "message", "retryable"],
+                "properties": {
+                    "code": { "type": "string", "enum": codes },
+                    "type": { "type": "string", "enum": ["VALIDATION", "AUTHENTICATION", "AUTHORIZATION", "NOT_FOUND", "CONFLICT", "RATE_LIMIT", "UNAVAILABLE", "INTERNAL"] },
+                    "message": { "type": "string" },
+                    "retryable": { "type": "boolean", "description": "True if the same request, with the same key, may succeed later." },
+                    "details": { "description": "What a program can act on, such as currentVersion of a conflict." },
+                },
+            },
+            "field_errors": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["field", "code", "message"],
+                    "properties": { "field": { "type": "string" }, "code": { "type": "string" }, "message": { "type": "string" } },
+                },
+            },
+            "trace_id": { "type": "string" },
+        },
+    })
+}
+
+/// Renames a definition, and every reference to it, in a tree of input schemas.
+fn rename(tree: &mut Value, name: &str, definition: bool) {
+    let new = format!("{name}Input");
+    if definition
+        && let Value::Object(definitions) = tree
+        && let Some(schema) = definitions.remove(name)
+    {
+        definitions.insert(new.clone(), schema);
+    }
+    match tree {
+        Value::Object(fields) => {
+            if let Some(Value::String(reference)) = fields.get_mut("$ref")
+                && *reference == format!("{REF}{name}")
+            {
+                *reference = format!("{REF}{new}");
+            }
+            fields.values_mut().for_each(|field| rename(field, name, false));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| rename(item, name, false)),
+        _ => {}
+    }
+}
+
+fn rename_in_bodies(paths: &mut Value, name: &str) {
+    let Value::Object(paths) = paths else { return };
+    for path in paths.values_mut() {
+        rename(&mut path["post"]["requestBody"], name, false);
+    }
+}

@@ -1,0 +1,100 @@
+//! What a procedure works with: who acts, the time, fresh ids, the transaction, and the list of
+//! what changed.
+
+use crate::{Actor, Gateway, Judged, Mode, NewEvent, OperationId, OrganizationId, Reach, Resource, Result, Subject, Tx};
+use chrono::{DateTime, Utc};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+pub struct Context {
+    gateway: Arc<Gateway>,
+    pub actor: Actor,
+    pub operation: Option<OperationId>,
+    pub trace_id: String,
+    now: DateTime<Utc>,
+    mode: Mode,
+    across: Vec<OrganizationId>,
+    tx: OnceCell<Tx>,
+    events: Mutex<Vec<NewEvent>>,
+}
+
+impl Context {
+    /// For judging and for reads: a read-only transaction, begun when first asked for.
+    pub fn reading(gateway: &Arc<Gateway>, actor: Actor) -> Self {
+        Context {
+            gateway: Arc::clone(gateway),
+            actor,
+            operation: None,
+            trace_id: crate::current_trace_id(),
+            now: gateway.clock.now(),
+            mode: Mode::Read,
+            across: Vec::new(),
+            tx: OnceCell::new(),
+            events: Mutex::default(),
+        }
+    }
+
+    /// For the domain transaction of an operation.
+    pub(crate) fn domain(gateway: &Arc<Gateway>, actor: Actor, operation: OperationId, trace_id: String, tx: Tx) -> Self {
+        Context {
+            operation: Some(operation),
+            trace_id,
+            mode: Mode::Write,
+            tx: OnceCell::new_with(Some(tx)),
+            ..Context::reading(gateway, actor)
+        }
+    }
+
+    pub fn organization(&self) -> OrganizationId {
+        self.actor.organization
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    pub fn new_id<T: From<Uuid>>(&self) -> T {
+        self.gateway.ids.id(self.now).into()
+    }
+
+    pub async fn tx(&self) -> Result<&Tx> {
+        self.tx
+            .get_or_try_init(async || {
+                let reach = Reach { acting: self.actor.organization, across: self.across.clone(), now: self.now };
+                Tx::begin(&self.gateway.pool, &reach, self.mode).await
+            })
+            .await
+    }
+
+    /// True inside the domain transaction: what is read to be changed must be locked.
+    pub fn locking(&self) -> bool {
+        self.mode == Mode::Write
+    }
+
+    /// Says what changed. Written with the outcome, or not at all.
+    pub fn changed(&self, event: NewEvent) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+    }
+
+    pub(crate) fn take_events(&self) -> Vec<NewEvent> {
+        std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn into_tx(self) -> Option<Tx> {
+        self.tx.into_inner()
+    }
+}
+
+/// The subject of a procedure that makes something new: judged by what it would be.
+#[derive(Debug, Clone)]
+pub struct New {
+    pub kind: &'static str,
+    pub attributes: serde_json::Value,
+}
+
+impl Subject for New {
+    fn judged(&self) -> Judged {
+        Judged::One(Resource { kind: self.kind, id: Uuid::nil(), attributes: self.attributes.clone(), version: None })
+    }
+}

@@ -1,0 +1,228 @@
+//! A procedure with its types erased: what a table can hold and every surface can carry.
+
+use crate::{
+    Actor, Allowed, Caller, Code, Context, Error, Gateway, Kind, Name, Outcome, Procedure, Result, Scope, Subject, graphql_field,
+    input,
+    operation::Claim,
+    run::{authorize, judged_hash, read, run},
+};
+use async_graphql::{
+    ServerResult,
+    registry::{MetaField, Registry},
+};
+use async_trait::async_trait;
+use schemars::{Schema, SchemaGenerator};
+use serde_json::{Map, Value};
+use std::{marker::PhantomData, sync::Arc};
+use uuid::Uuid;
+
+/// Where a procedure shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surface {
+    /// RPC and GraphQL.
+    Everywhere,
+    /// Only the gateway itself calls it.
+    Inside,
+}
+
+#[derive(Clone, Copy)]
+pub struct Entry(&'static dyn Erased);
+
+impl Entry {
+    pub const fn of<P: Procedure>() -> Self {
+        Entry(&Of::<P>(PhantomData))
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.0.name()
+    }
+    pub fn parts(&self) -> Name {
+        Name::of(self.0.name())
+    }
+    pub fn about(&self) -> &'static str {
+        self.0.about()
+    }
+    pub fn kind(&self) -> Kind {
+        self.0.kind()
+    }
+    pub fn scope(&self) -> Scope {
+        self.0.scope()
+    }
+    pub fn surface(&self) -> Surface {
+        self.0.surface()
+    }
+    pub fn is_mutation(&self) -> bool {
+        matches!(self.kind(), Kind::Mutation(_))
+    }
+    /// Every code that it can answer.
+    pub fn errors(&self) -> Vec<Code> {
+        let mutation: &[Code] = if self.is_mutation() { Code::MUTATION } else { &[] };
+        let mut codes: Vec<Code> = [Code::COMMON, mutation, self.0.errors()].concat();
+        let mut seen = Vec::new();
+        codes.retain(|code| {
+            !seen.contains(code) && {
+                seen.push(*code);
+                true
+            }
+        });
+        codes
+    }
+    pub fn example(&self) -> Value {
+        self.0.example()
+    }
+    pub fn input_schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        self.0.input_schema(generator)
+    }
+    pub fn output_schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        self.0.output_schema(generator)
+    }
+    /// Parses as an input of this procedure and writes it back: for the enumerated round trips.
+    pub fn round_trip(&self, input: Value) -> Result<Value> {
+        self.0.round_trip(input)
+    }
+
+    /// One call by JSON: the body's fields, the key taken out.
+    pub async fn call(&self, gateway: &Arc<Gateway>, caller: &Caller, body: Map<String, Value>) -> Result<Value> {
+        self.0.call(gateway, caller, body).await
+    }
+
+    pub fn field(&self, registry: &mut Registry) -> MetaField {
+        self.0.field(registry)
+    }
+
+    pub async fn resolve<'a>(&self, cx: &async_graphql::Context<'a>) -> ServerResult<Option<async_graphql::Value>> {
+        self.0.resolve(cx).await
+    }
+
+    pub(crate) async fn perform(&self, cx: &Context, payload: Value, claim: &Claim) -> Result<Performed> {
+        self.0.perform(cx, payload, claim).await
+    }
+
+    pub(crate) async fn judge(&self, gateway: &Arc<Gateway>, actor: Actor, payload: Value) -> Result<Claim> {
+        self.0.judge(gateway, actor, payload).await
+    }
+}
+
+pub(crate) enum Performed {
+    /// What was judged is not what is there now.
+    Moved,
+    Ended(Outcome),
+}
+
+#[async_trait]
+trait Erased: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn about(&self) -> &'static str;
+    fn kind(&self) -> Kind;
+    fn scope(&self) -> Scope;
+    fn surface(&self) -> Surface;
+    fn errors(&self) -> &'static [Code];
+    fn example(&self) -> Value;
+    fn input_schema(&self, generator: &mut SchemaGenerator) -> Schema;
+    fn output_schema(&self, generator: &mut SchemaGenerator) -> Schema;
+    fn round_trip(&self, input: Value) -> Result<Value>;
+    fn field(&self, registry: &mut Registry) -> MetaField;
+    async fn call(&self, gateway: &Arc<Gateway>, caller: &Caller, body: Map<String, Value>) -> Result<Value>;
+    async fn resolve(&self, cx: &async_graphql::Context<'_>) -> ServerResult<Option<async_graphql::Value>>;
+    async fn perform(&self, cx: &Context, payload: Value, claim: &Claim) -> Result<Performed>;
+    async fn judge(&self, gateway: &Arc<Gateway>, actor: Actor, payload: Value) -> Result<Claim>;
+}
+
+struct Of<P>(PhantomData<fn() -> P>);
+
+#[async_trait]
+impl<P: Procedure> Erased for Of<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+    fn about(&self) -> &'static str {
+        P::ABOUT
+    }
+    fn kind(&self) -> Kind {
+        P::KIND
+    }
+    fn scope(&self) -> Scope {
+        P::SCOPE
+    }
+    fn surface(&self) -> Surface {
+        if P::EXPOSED { Surface::Everywhere } else { Surface::Inside }
+    }
+    fn errors(&self) -> &'static [Code] {
+        P::ERRORS
+    }
+    fn example(&self) -> Value {
+        serde_json::to_value(P::example()).unwrap_or_default()
+    }
+    fn input_schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<P::Input>()
+    }
+    fn output_schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<P::Output>()
+    }
+    fn round_trip(&self, value: Value) -> Result<Value> {
+        Ok(serde_json::to_value(input::parse::<P::Input>(value)?)?)
+    }
+    fn field(&self, registry: &mut Registry) -> MetaField {
+        graphql_field::field::<P>(registry)
+    }
+
+    async fn call(&self, gateway: &Arc<Gateway>, caller: &Caller, mut body: Map<String, Value>) -> Result<Value> {
+        match P::KIND {
+            Kind::Read => {
+                let input = input::parse::<P::Input>(Value::Object(body))?;
+                Ok(serde_json::json!({ "result": read::<P>(gateway, caller, input).await? }))
+            }
+            Kind::Mutation(_) => {
+                let key = idempotency_key(body.remove("idempotencyKey"))?;
+                let input = input::parse::<P::Input>(Value::Object(body))?;
+                let answer = run::<P>(gateway, caller, key, input).await?;
+                Ok(serde_json::json!({ "result": answer.result, "operation": answer.operation, "replayed": answer.replayed }))
+            }
+        }
+    }
+
+    async fn resolve(&self, cx: &async_graphql::Context<'_>) -> ServerResult<Option<async_graphql::Value>> {
+        graphql_field::resolve::<P>(cx).await
+    }
+
+    async fn perform(&self, cx: &Context, payload: Value, claim: &Claim) -> Result<Performed> {
+        let input: P::Input = serde_json::from_value(payload)?;
+        let subject = match P::subject(cx, &input).await {
+            Ok(subject) => subject,
+            Err(error) if error.retryable() || error.code() == Code::Internal => return Err(error),
+            Err(_) => return Ok(Performed::Moved),
+        };
+        if judged_hash(&subject.judged()) != claim.judged {
+            return Ok(Performed::Moved);
+        }
+        let tx = cx.tx().await?;
+        tx.savepoint().await?;
+        match P::handle(cx, Allowed::new(subject, None), input).await {
+            Ok(output) => Ok(Performed::Ended(Outcome::Result(serde_json::to_value(output)?))),
+            Err(error) if error.retryable() => Err(error),
+            Err(error) => {
+                error.trace();
+                tx.rollback_to_savepoint().await?;
+                Ok(Performed::Ended(Outcome::Refusal((&error).into())))
+            }
+        }
+    }
+
+    async fn judge(&self, gateway: &Arc<Gateway>, actor: Actor, payload: Value) -> Result<Claim> {
+        let input: P::Input = serde_json::from_value(payload)?;
+        let judging = Context::reading(gateway, actor.clone());
+        let subject = P::subject(&judging, &input).await?;
+        drop(judging);
+        Ok(authorize::<P>(gateway, &actor, &subject).await?.0)
+    }
+}
+
+/// The key as both surfaces take it.
+pub(crate) fn idempotency_key(value: Option<Value>) -> Result<Uuid> {
+    let refuse = |code: Code, short: &str| Error::new(code).field("idempotencyKey", short, code.message());
+    match value {
+        None | Some(Value::Null) => Err(refuse(Code::IdempotencyKeyRequired, "REQUIRED")),
+        Some(Value::String(text)) => text.parse().map_err(|_| refuse(Code::IdempotencyKeyInvalid, "INVALID_UUID")),
+        Some(_) => Err(refuse(Code::IdempotencyKeyInvalid, "INVALID_UUID")),
+    }
+}

@@ -1,0 +1,327 @@
+//! One error, two audiences: code, message and fields are for the caller; the cause goes to the
+//! trace and nowhere else. The type has no `Display` on purpose: a blanket `?` into a transport's
+//! error type would leak inner text.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Type {
+    Validation,
+    Authentication,
+    Authorization,
+    NotFound,
+    Conflict,
+    RateLimit,
+    Unavailable,
+    Internal,
+}
+
+impl Type {
+    pub fn http_status(self) -> u16 {
+        match self {
+            Type::Validation => 422,
+            Type::Authentication => 401,
+            Type::Authorization => 403,
+            Type::NotFound => 404,
+            Type::Conflict => 409,
+            Type::RateLimit => 429,
+            Type::Unavailable => 503,
+            Type::Internal => 500,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Type::Validation => "VALIDATION",
+            Type::Authentication => "AUTHENTICATION",
+            Type::Authorization => "AUTHORIZATION",
+            Type::NotFound => "NOT_FOUND",
+            Type::Conflict => "CONFLICT",
+            Type::RateLimit => "RATE_LIMIT",
+            Type::Unavailable => "UNAVAILABLE",
+            Type::Internal => "INTERNAL",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($variant:ident = $name:literal, $type:ident, $status:expr, $message:literal;)*) => {
+        /// Everything that a caller can be told went wrong. The list is part of the contract.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+        pub enum Code { $(#[serde(rename = $name)] $variant,)* }
+
+        impl Code {
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$variant => $name,)* }
+            }
+
+            pub fn error_type(self) -> Type {
+                match self { $(Code::$variant => Type::$type,)* }
+            }
+
+            /// The message when nobody says it better.
+            pub fn message(self) -> &'static str {
+                match self { $(Code::$variant => $message,)* }
+            }
+
+            pub fn http_status(self) -> u16 {
+                let own: Option<u16> = match self { $(Code::$variant => $status,)* };
+                own.unwrap_or(self.error_type().http_status())
+            }
+        }
+    };
+}
+
+codes! {
+    MalformedJson = "MALFORMED_JSON", Validation, Some(400), "The body is not valid JSON.";
+    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", Validation, Some(415), "Send the body as application/json.";
+    BodyTooLarge = "BODY_TOO_LARGE", Validation, Some(413), "The body is larger than this server accepts.";
+    MethodNotAllowed = "METHOD_NOT_ALLOWED", Validation, Some(405), "This address does not answer that method.";
+    UnknownPath = "UNKNOWN_PATH", NotFound, None, "There is nothing at this address.";
+    UnknownProcedure = "UNKNOWN_PROCEDURE", NotFound, None, "There is no such procedure.";
+    UnknownVersion = "UNKNOWN_VERSION", NotFound, None, "The procedure exists, but not in that version.";
+    InvalidInput = "INVALID_INPUT", Validation, None, "The input is not valid; see field_errors.";
+    InvalidCursor = "INVALID_CURSOR", Validation, None, "The cursor does not belong to this list and ordering.";
+    GraphqlParseFailed = "GRAPHQL_PARSE_FAILED", Validation, Some(400), "The document is not valid GraphQL.";
+    GraphqlValidationFailed = "GRAPHQL_VALIDATION_FAILED", Validation, Some(400), "The document does not fit the schema.";
+    IdempotencyKeyRequired = "IDEMPOTENCY_KEY_REQUIRED", Validation, None, "A mutation needs an idempotencyKey.";
+    IdempotencyKeyInvalid = "IDEMPOTENCY_KEY_INVALID", Validation, None, "The idempotencyKey is not a UUID.";
+    IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", Conflict, None, "This idempotencyKey was used with another input; nothing was done.";
+    AuthenticationRequired = "AUTHENTICATION_REQUIRED", Authentication, None, "Send a bearer token.";
+    TokenInvalid = "TOKEN_INVALID", Authentication, None, "The token is not accepted here.";
+    TokenExpired = "TOKEN_EXPIRED", Authentication, None, "The token has expired.";
+    OrganizationRequired = "ORGANIZATION_REQUIRED", Validation, Some(400), "Name the acting organization in the header X-Organization-Id.";
+    OrganizationInvalid = "ORGANIZATION_INVALID", Validation, Some(400), "The header X-Organization-Id is not a UUID.";
+    OrganizationNotFound = "ORGANIZATION_NOT_FOUND", NotFound, None, "There is no such organization, or you may not act for it.";
+    Forbidden = "FORBIDDEN", Authorization, None, "Your role does not allow this.";
+    AutonomyBlocked = "AUTONOMY_BLOCKED", Authorization, None, "An agent may recommend this; a person must do it.";
+    AuthorityLost = "AUTHORITY_LOST", Authorization, None, "The right to do this was withdrawn before it was done.";
+    NotFound = "NOT_FOUND", NotFound, None, "There is no such thing, or you may not see it.";
+    VersionConflict = "VERSION_CONFLICT", Conflict, None, "It was changed by someone else; read it again.";
+    PropertyArchived = "PROPERTY_ARCHIVED", Conflict, None, "The property is archived.";
+    PropertyNotArchived = "PROPERTY_NOT_ARCHIVED", Conflict, None, "The property is not archived.";
+    MembershipExists = "MEMBERSHIP_EXISTS", Conflict, None, "This principal already has that role here, or an open invitation to it.";
+    MembershipEnded = "MEMBERSHIP_ENDED", Conflict, None, "The membership has ended.";
+    MembershipNotPending = "MEMBERSHIP_NOT_PENDING", Conflict, None, "The invitation is no longer open.";
+    MembershipLastOwner = "MEMBERSHIP_LAST_OWNER", Conflict, None, "An organization keeps at least one owner or administrator.";
+    MembershipTermOpen = "MEMBERSHIP_TERM_OPEN", Conflict, None, "The membership's term has not ended yet.";
+    PrincipalTaken = "PRINCIPAL_TAKEN", Conflict, None, "This issuer and subject cannot be registered.";
+    Unavailable = "UNAVAILABLE", Unavailable, None, "A part of the service is not available; try again with the same key.";
+    ShuttingDown = "SHUTTING_DOWN", Unavailable, None, "This instance is going away; try again with the same key.";
+    Internal = "INTERNAL", Internal, None, "Something went wrong on our side.";
+}
+
+impl Code {
+    /// What any procedure can answer, beyond what it declares itself.
+    pub const COMMON: &'static [Code] = &[
+        Code::MalformedJson,
+        Code::UnsupportedMediaType,
+        Code::BodyTooLarge,
+        Code::InvalidInput,
+        Code::AuthenticationRequired,
+        Code::TokenInvalid,
+        Code::TokenExpired,
+        Code::OrganizationRequired,
+        Code::OrganizationInvalid,
+        Code::OrganizationNotFound,
+        Code::Forbidden,
+        Code::NotFound,
+        Code::Unavailable,
+        Code::ShuttingDown,
+        Code::Internal,
+    ];
+    /// What any mutation can answer besides.
+    pub const MUTATION: &'static [Code] = &[
+        Code::IdempotencyKeyRequired,
+        Code::IdempotencyKeyInvalid,
+        Code::IdempotencyKeyReused,
+        Code::AutonomyBlocked,
+        Code::AuthorityLost,
+    ];
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FieldError {
+    /// Path of the field in the input, camelCase, list positions as numbers: `address.postalCode`.
+    pub field: String,
+    pub code: String,
+    pub message: String,
+}
+
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    code: Code,
+    message: Option<String>,
+    field_errors: Vec<FieldError>,
+    details: Option<serde_json::Value>,
+    cause: Option<Cause>,
+}
+
+impl Error {
+    pub fn new(code: Code) -> Self {
+        Error(Box::new(Inner { code, message: None, field_errors: Vec::new(), details: None, cause: None }))
+    }
+
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = Some(message.into());
+        self
+    }
+
+    pub fn field(mut self, field: impl Into<String>, code: impl Into<String>, message: impl Into<String>) -> Self {
+        self.0.field_errors.push(FieldError { field: field.into(), code: code.into(), message: message.into() });
+        self
+    }
+
+    pub fn fields(mut self, fields: Vec<FieldError>) -> Self {
+        self.0.field_errors.extend(fields);
+        self
+    }
+
+    /// What a program can act on, such as the current version of a conflict.
+    pub fn details(mut self, details: serde_json::Value) -> Self {
+        self.0.details = Some(details);
+        self
+    }
+
+    pub fn because(mut self, cause: impl Into<Cause>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
+    }
+
+    pub fn internal(cause: impl Into<Cause>) -> Self {
+        Error::new(Code::Internal).because(cause)
+    }
+
+    pub fn unavailable(cause: impl Into<Cause>) -> Self {
+        Error::new(Code::Unavailable).because(cause)
+    }
+
+    pub fn conflict(current_version: i32) -> Self {
+        Error::new(Code::VersionConflict)
+            .message(format!("It was changed by someone else; its version is now {current_version}."))
+            .details(serde_json::json!({ "currentVersion": current_version }))
+    }
+
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    pub fn text(&self) -> &str {
+        self.0.message.as_deref().unwrap_or(self.0.code.message())
+    }
+
+    pub fn field_errors(&self) -> &[FieldError] {
+        &self.0.field_errors
+    }
+
+    pub fn detail(&self) -> Option<&serde_json::Value> {
+        self.0.details.as_ref()
+    }
+
+    pub fn cause(&self) -> Option<&Cause> {
+        self.0.cause.as_ref()
+    }
+
+    pub fn retryable(&self) -> bool {
+        matches!(self.0.code.error_type(), Type::Unavailable | Type::RateLimit)
+    }
+
+    /// Puts the cause where operators look. Called once, where the error leaves the house.
+    pub fn trace(&self) {
+        let code = self.0.code.as_str();
+        match (&self.0.cause, self.0.code.error_type()) {
+            (cause, Type::Internal) => tracing::error!(error.code = code, cause = ?cause, "request failed"),
+            (Some(cause), _) => tracing::warn!(error.code = code, cause = ?cause, "request failed"),
+            (None, _) => tracing::debug!(error.code = code, "request refused"),
+        }
+    }
+
+    /// The envelope of every surface.
+    pub fn envelope(&self, trace_id: &str) -> serde_json::Value {
+        let mut error = serde_json::json!({
+            "code": self.code().as_str(),
+            "type": self.code().error_type().as_str(),
+            "message": self.text(),
+            "retryable": self.retryable(),
+        });
+        if let Some(details) = self.detail() {
+            error["details"] = details.clone();
+        }
+        serde_json::json!({ "error": error, "field_errors": self.field_errors(), "trace_id": trace_id })
+    }
+}
+
+/// SQLSTATE classes after which the same work may succeed: connection, serialization, resources,
+/// operator intervention, idle and transaction time-outs, lock time-outs.
+fn transient_sqlstate(state: &str) -> bool {
+    ["08", "40", "53", "57", "25P0"].iter().any(|class| state.starts_with(class)) || state == "55P03"
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let transient = match &error {
+            sqlx::Error::Database(inner) => inner.code().is_some_and(|code| transient_sqlstate(&code)),
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            _ => false,
+        };
+        if transient { Error::unavailable(error) } else { Error::internal(error) }
+    }
+}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(error: sea_orm::DbErr) -> Self {
+        use sea_orm::{DbErr, RuntimeErr};
+        let transient = match &error {
+            DbErr::ConnectionAcquire(_) => true,
+            DbErr::Conn(RuntimeErr::SqlxError(inner))
+            | DbErr::Exec(RuntimeErr::SqlxError(inner))
+            | DbErr::Query(RuntimeErr::SqlxError(inner)) => match &**inner {
+                sqlx::Error::Database(inner) => inner.code().is_some_and(|code| transient_sqlstate(&code)),
+                sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
+                sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+                _ => false,
+            },
+            _ => false,
+        };
+        if transient { Error::unavailable(error) } else { Error::internal(error) }
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Error::internal(error)
+    }
+}
+
+/// Names the constraint where it can fire.
+pub trait Constraint<T> {
+    fn taken(self, constraint: &str, refusal: impl FnOnce() -> Error) -> Result<T>;
+}
+
+/// True if the statement failed by this constraint.
+pub fn violates(error: &sea_orm::DbErr, constraint: &str) -> bool {
+    use sea_orm::{DbErr, RuntimeErr};
+    matches!(error, DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner))
+        if matches!(&**inner, sqlx::Error::Database(db) if db.constraint() == Some(constraint)))
+}
+
+impl<T> Constraint<T> for std::result::Result<T, sea_orm::DbErr> {
+    fn taken(self, constraint: &str, refusal: impl FnOnce() -> Error) -> Result<T> {
+        self.map_err(|error| if violates(&error, constraint) { refusal() } else { error.into() })
+    }
+}

@@ -1,0 +1,43 @@
+//! Every mutation says what it changed. The events of one transaction are numbered and written
+//! last, behind the organization's head.
+
+use crate::OrganizationId;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// What happened to one thing.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Whose log it goes into: the owner of what changed.
+    pub organization: OrganizationId,
+    /// `property.created`.
+    pub kind: &'static str,
+    pub resource_kind: &'static str,
+    pub resource_id: Uuid,
+    pub version: i32,
+    pub change: Change,
+}
+
+/// Names of changed fields, and ids they refer to. Never contents: the log is kept for good.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    pub fields: Vec<&'static str>,
+    pub ids: Vec<(&'static str, Uuid)>,
+}
+
+impl Change {
+    pub fn fields(fields: &[&'static str]) -> Self {
+        Change { fields: fields.to_vec(), ids: Vec::new() }
+    }
+
+    pub fn id(mut self, name: &'static str, id: impl Into<Option<Uuid>>) -> Self {
+        self.ids.extend(id.into().map(|id| (name, id)));
+        self
+    }
+
+    pub fn to_json(&self) -> Value {
+        let ids: serde_json::Map<String, Value> =
+            self.ids.iter().map(|(name, id)| ((*name).to_owned(), Value::String(id.to_string()))).collect();
+        serde_json::json!({ "fields": self.fields, "ids": ids })
+    }
+}

@@ -1,0 +1,169 @@
+//! The waist, second half: what the durable workflow runs. One domain transaction that claims its
+//! operation first; domain rows, outcome and events commit together or not at all. It never ends in
+//! an error, because an error would burn the key.
+
+use crate::{
+    Actor, Boundary, Code, Context, Entry, Error, Gateway, Mode, Operation, OperationId, Outcome, Reach, Result, Run, Scope,
+    Stored, Tx, Type, entry::Performed,
+};
+use futures_util::FutureExt;
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tracing::Instrument;
+
+enum Step {
+    Done,
+    /// Authority or subject moved since the decision: decide again, begin anew.
+    Reauthorize(Box<Stored>),
+}
+
+pub async fn execute(gateway: &Arc<Gateway>, run: Run) {
+    let (organization, id) = (run.organization.into(), OperationId(run.operation));
+    let span = tracing::info_span!(
+        "workflow",
+        workflow_id = run.workflow_id(),
+        operation_id = %id,
+        organization_id = %organization,
+        procedure = tracing::field::Empty,
+        actor_id = tracing::field::Empty,
+        actor_kind = tracing::field::Empty,
+    );
+    // A run that was adopted elsewhere continues the trace of the request.
+    match gateway.operations.get(organization, id).await {
+        Ok(Some(stored)) => {
+            if let Some(parent) = &stored.traceparent {
+                crate::continue_from(&span, parent);
+            }
+            span.record("procedure", stored.view.procedure.as_str());
+            span.record("actor_id", tracing::field::display(stored.view.initiator));
+            span.record("actor_kind", stored.view.initiator_kind.as_str());
+        }
+        Ok(None) => return tracing::error!(%id, "an operation is gone"),
+        Err(error) => error.trace(),
+    }
+    persevere(gateway, run).instrument(span).await;
+}
+
+async fn persevere(gateway: &Arc<Gateway>, run: Run) {
+    let until = Instant::now() + gateway.limits.execution;
+    let mut pause = Duration::from_millis(10);
+    loop {
+        let result = match AssertUnwindSafe(attempt(gateway, run)).catch_unwind().await {
+            Ok(result) => result,
+            Err(_) => Err(Error::internal("the handler panicked")),
+        };
+        let result = match result {
+            Ok(Step::Done) => return,
+            Ok(Step::Reauthorize(stored)) => reauthorize(gateway, *stored).await,
+            Err(error) if error.code().error_type() == Type::Internal => {
+                error.trace();
+                refuse(gateway, run, &Error::new(Code::Internal)).await
+            }
+            Err(error) => Err(error),
+        };
+        let Err(error) = result else { continue };
+        error.trace();
+        if Instant::now() >= until {
+            let now = gateway.clock.now();
+            if let Err(error) = gateway.operations.put_off(run.organization.into(), OperationId(run.operation), now).await {
+                error.trace();
+            }
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(500));
+    }
+}
+
+async fn begin(gateway: &Gateway, run: Run) -> Result<Tx> {
+    Tx::begin(&gateway.pool, &Reach::of(run.organization.into(), gateway.clock.now()), Mode::Write).await
+}
+
+async fn attempt(gateway: &Arc<Gateway>, run: Run) -> Result<Step> {
+    let organization = run.organization.into();
+    let tx = begin(gateway, run).await?;
+    let stored = gateway.operations.lock(&tx, organization, OperationId(run.operation)).await?;
+    let Some(stored) = stored else { return Err(Error::internal("a claim found no operation")) };
+    if stored.outcome.is_some() {
+        return Ok(Step::Done);
+    }
+    let Some(entry) = gateway.table.get(&stored.view.procedure) else {
+        return Err(Error::internal(format!("no procedure {}", stored.view.procedure)));
+    };
+    gateway.faults.at(Boundary::AfterClaim, entry.name()).await?;
+
+    let actor = match entry.scope() {
+        Scope::Principal => Some(Actor::own_scope(stored.view.initiator, stored.view.initiator_kind)),
+        Scope::Organization => gateway.identity.actor_locked(&tx, stored.view.initiator, organization).await?,
+    };
+    let age = (gateway.clock.now() - stored.claim.decided_at).to_std().unwrap_or_default();
+    let actor = match actor {
+        Some(actor) if actor.epoch == stored.claim.epoch && age < gateway.limits.decision => actor,
+        _ => return Ok(Step::Reauthorize(Box::new(stored))),
+    };
+    let trace_id = stored.view.trace_id.clone().unwrap_or_default();
+    let cx = Context::domain(gateway, actor, stored.view.id, trace_id, tx);
+    let payload = stored.payload.clone().ok_or_else(|| Error::internal("an unfinished operation without its input"))?;
+    match entry.perform(&cx, payload, &stored.claim).await? {
+        Performed::Moved => Ok(Step::Reauthorize(Box::new(stored))),
+        Performed::Ended(outcome) => {
+            finish(gateway, cx, entry, &stored.view, &outcome).await?;
+            Ok(Step::Done)
+        }
+    }
+}
+
+async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, operation: &Operation, outcome: &Outcome) -> Result<()> {
+    let tx = cx.tx().await?;
+    gateway.operations.finish(tx, operation, outcome, gateway.clock.now()).await?;
+    gateway.faults.at(Boundary::BeforeCommit, entry.name()).await?;
+    let events = cx.take_events();
+    if matches!(outcome, Outcome::Result(_)) && !events.is_empty() {
+        // What creates or joins an organization writes that organization's log.
+        if let Some(other) = events.iter().map(|event| event.organization).find(|o| *o != cx.organization())
+            && entry.scope() == Scope::Principal
+        {
+            tx.rescope(other).await?;
+        }
+        gateway.operations.append(tx, &cx, events).await?;
+    }
+    if let Some(tx) = cx.into_tx() {
+        tx.commit().await?;
+    }
+    gateway.faults.at(Boundary::AfterCommit, entry.name()).await
+}
+
+/// Decides again on what is there now. A right that is gone ends the operation.
+async fn reauthorize(gateway: &Arc<Gateway>, stored: Stored) -> Result<()> {
+    let Some(entry) = gateway.table.get(&stored.view.procedure) else { return Err(Error::internal("no such procedure")) };
+    let payload = stored.payload.clone().ok_or_else(|| Error::internal("an unfinished operation without its input"))?;
+    let run = Run { organization: stored.view.organization_id.0, operation: stored.view.id.0, attempt: stored.view.attempt };
+    let actor = match entry.scope() {
+        Scope::Principal => Ok(Actor::own_scope(stored.view.initiator, stored.view.initiator_kind)),
+        Scope::Organization => gateway.identity.actor(stored.view.initiator, stored.view.organization_id).await,
+    };
+    let decided = match actor {
+        Ok(actor) => entry.judge(gateway, actor, payload).await,
+        Err(error) => Err(error),
+    };
+    match decided {
+        Ok(claim) => gateway.operations.reauthorized(stored.view.organization_id, stored.view.id, &claim).await,
+        Err(error) if matches!(error.code().error_type(), Type::Unavailable | Type::Internal) => Err(error),
+        Err(_) => refuse(gateway, run, &Error::new(Code::AuthorityLost)).await,
+    }
+}
+
+/// Ends the operation with a refusal, unless it ended meanwhile.
+async fn refuse(gateway: &Arc<Gateway>, run: Run, refusal: &Error) -> Result<()> {
+    let tx = begin(gateway, run).await?;
+    let Some(stored) = gateway.operations.lock(&tx, run.organization.into(), OperationId(run.operation)).await? else {
+        return Err(Error::unavailable("a claim found no operation"));
+    };
+    if stored.outcome.is_none() {
+        gateway.operations.finish(&tx, &stored.view, &Outcome::Refusal(refusal.into()), gateway.clock.now()).await?;
+    }
+    tx.commit().await
+}

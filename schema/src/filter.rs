@@ -1,0 +1,66 @@
+//! What is judged, and the proof that it was. `Allowed` has no public constructor: only the waist
+//! builds one, after the policy said yes.
+
+use sea_orm::Condition;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// One thing, as the policy sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resource {
+    pub kind: &'static str,
+    pub id: Uuid,
+    pub attributes: Value,
+    /// Of the row that was read, if it has one: what the domain transaction must find again.
+    pub version: Option<i32>,
+}
+
+/// How a procedure is judged.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Judged {
+    /// `authorize(action, kind, id)`.
+    One(Resource),
+    /// `query_filter(action, kind)`: the handler gets the condition and must apply it.
+    Filter(&'static str),
+}
+
+pub trait Subject: Send + Sync {
+    fn judged(&self) -> Judged;
+
+    /// The organization whose rows are written, when it is not the acting one.
+    fn target(&self) -> Option<crate::OrganizationId> {
+        None
+    }
+}
+
+/// A question to the policy.
+#[derive(Debug, Clone)]
+pub struct Check {
+    pub action: &'static str,
+    pub resource: Resource,
+}
+
+#[derive(Debug)]
+pub struct Allowed<S> {
+    subject: S,
+    filter: Option<Condition>,
+}
+
+impl<S> Allowed<S> {
+    pub(crate) fn new(subject: S, filter: Option<Condition>) -> Self {
+        Allowed { subject, filter }
+    }
+
+    pub fn into_subject(self) -> S {
+        self.subject
+    }
+
+    pub fn subject(&self) -> &S {
+        &self.subject
+    }
+
+    /// The rows of a list that the caller may see. Without a plan there are none.
+    pub fn filter(&self) -> Condition {
+        self.filter.clone().unwrap_or_else(|| Condition::any().add(sea_orm::sea_query::Expr::val(false)))
+    }
+}

@@ -1,0 +1,26 @@
+//! Says whether two requests with one key ask the same. Keyed, so that a stored fingerprint of a
+//! short input cannot be guessed back.
+
+use crate::Result;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Serialize;
+use sha2::Sha256;
+
+#[derive(Clone)]
+pub struct FingerprintKey(Vec<u8>);
+
+impl FingerprintKey {
+    pub fn new(secret: &[u8]) -> Self {
+        FingerprintKey(secret.to_vec())
+    }
+
+    /// HMAC-SHA256 over the procedure and the parsed input as canonical JSON (RFC 8785).
+    pub fn of<T: Serialize>(&self, procedure: &str, input: &T) -> Result<Vec<u8>> {
+        let canonical = serde_json_canonicalizer::to_vec(input)?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).map_err(crate::Error::internal)?;
+        mac.update(procedure.as_bytes());
+        mac.update(&[0]);
+        mac.update(&canonical);
+        Ok(mac.finalize().into_bytes().to_vec())
+    }
+}

@@ -1,0 +1,106 @@
+//! Everything that a request needs, wired once by the server.
+
+use crate::{
+    Chance, Clock, Decide, Engine, Entry, Faults, Guard, Identity, Operations, fingerprint::FingerprintKey, singleflight::Flights,
+};
+use sqlx::PgPool;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How long a request waits for its mutation before it answers with the operation, still RUNNING.
+    pub answer: Duration,
+    /// After this a waiting request runs the claim-first body itself.
+    pub rescue: Duration,
+    /// How long one run tries again after transient failures before it puts the operation off.
+    pub execution: Duration,
+    /// A decision older than this is made again.
+    pub decision: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            answer: Duration::from_secs(8),
+            rescue: Duration::from_millis(250),
+            execution: Duration::from_secs(5),
+            decision: Duration::from_secs(60),
+        }
+    }
+}
+
+pub struct Gateway {
+    pub pool: PgPool,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Chance>,
+    pub identity: Arc<dyn Identity>,
+    pub decide: Arc<dyn Decide>,
+    pub guard: Arc<dyn Guard>,
+    pub operations: Arc<dyn Operations>,
+    pub engine: Arc<dyn Engine>,
+    pub faults: Arc<dyn Faults>,
+    pub fingerprint: FingerprintKey,
+    pub limits: Limits,
+    pub table: Table,
+    pub flights: Arc<Flights>,
+    pub tasks: Tasks,
+}
+
+/// The procedures, by name.
+pub struct Table {
+    entries: &'static [Entry],
+    by_name: HashMap<&'static str, &'static Entry>,
+}
+
+impl Table {
+    pub fn new(entries: &'static [Entry]) -> Self {
+        let by_name: HashMap<_, _> = entries.iter().map(|entry| (entry.name(), entry)).collect();
+        assert_eq!(by_name.len(), entries.len(), "two procedures have one name");
+        Table { entries, by_name }
+    }
+
+    pub fn get(&self, name: &str) -> Option<&'static Entry> {
+        self.by_name.get(name).copied()
+    }
+
+    pub fn entries(&self) -> &'static [Entry] {
+        self.entries
+    }
+}
+
+/// Work that outlives its request. Shutdown waits for it.
+#[derive(Default)]
+pub struct Tasks {
+    closing: AtomicBool,
+    running: Arc<()>,
+}
+
+impl Tasks {
+    pub fn closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    pub fn running(&self) -> usize {
+        Arc::strong_count(&self.running) - 1
+    }
+
+    pub fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+        let token = Arc::clone(&self.running);
+        tokio::spawn(async move {
+            let done = work.await;
+            drop(token);
+            done
+        })
+    }
+}

@@ -1,0 +1,170 @@
+//! The mutation root over the table: the one place that uses async-graphql's undocumented
+//! interfaces. The schema it gives is what derives would give.
+
+use crate::{
+    Answer, Caller, Entry, Error, Gateway, Name, Operation, Procedure, Reads, Result, entry::idempotency_key, input, run,
+};
+use async_graphql::{
+    Context, ContextSelectionSet, InputType, InputValueResult, OutputType, Positioned, ServerError, ServerResult, Value,
+    parser::types::Field,
+    registry::{MetaField, MetaInputValue, MetaTypeId, ObjectBuilder, Registry},
+    resolver_utils::{ContainerType, resolve_container},
+};
+use indexmap::IndexMap;
+use std::{borrow::Cow, sync::Arc};
+use uuid::Uuid;
+
+/// `{ result, operation, replayed }` of one procedure.
+pub struct Payload<P: Procedure>(Answer<P::Output>);
+
+pub(crate) fn field<P: Procedure>(registry: &mut Registry) -> MetaField {
+    let key = <Uuid as InputType>::create_type_info(registry);
+    let input = P::Input::create_type_info(registry);
+    let output = <Option<Payload<P>> as OutputType>::create_type_info(registry);
+    let mut field = MetaField::new(Name::of(P::NAME).field(), output);
+    field.description = Some(P::ABOUT.into());
+    let mut argument = MetaInputValue::new("idempotencyKey", key);
+    argument.description = Some("Names this mutation: sent again, it answers what it answered and does nothing twice.".into());
+    field.args.insert("idempotencyKey".into(), argument);
+    field.args.insert("input".into(), MetaInputValue::new("input", input));
+    field
+}
+
+/// An argument as it was sent, so that both surfaces parse it by the same code.
+struct Raw(Option<Value>);
+
+impl InputType for Raw {
+    type RawValueType = Self;
+    fn type_name() -> Cow<'static, str> {
+        "JSON".into()
+    }
+    fn create_type_info(_: &mut Registry) -> String {
+        "JSON".into()
+    }
+    fn parse(value: Option<Value>) -> InputValueResult<Self> {
+        Ok(Raw(value))
+    }
+    fn to_value(&self) -> Value {
+        self.0.clone().unwrap_or_default()
+    }
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+}
+
+fn argument(cx: &Context<'_>, name: &str) -> ServerResult<Option<serde_json::Value>> {
+    let (_, raw) = cx.param_value::<Raw>(name, None)?;
+    match raw.0 {
+        None => Ok(None),
+        Some(value) => value.into_json().map(Some).map_err(|_| ServerError::new("not a JSON value", Some(cx.item.pos))),
+    }
+}
+
+pub(crate) async fn resolve<P: Procedure>(cx: &Context<'_>) -> ServerResult<Option<Value>> {
+    let key = argument(cx, "idempotencyKey")?;
+    let body = argument(cx, "input")?.unwrap_or(serde_json::Value::Object(serde_json::Map::new()));
+    match answer::<P>(cx, key, body).await {
+        Ok(answer) => {
+            let resolved = Payload::<P>(answer).resolve(&cx.with_selection_set(&cx.item.node.selection_set), cx.item).await;
+            if let Ok(reads) = cx.data::<Arc<Reads>>() {
+                reads.close().await;
+            }
+            resolved.map(Some)
+        }
+        // Nullable on purpose: an `Err` here would also skip the mutations after it.
+        Err(error) => {
+            error.trace();
+            let error = async_graphql::Error::from(error).into_server_error(cx.item.pos);
+            cx.add_error(cx.set_error_path(error));
+            Ok(Some(Value::Null))
+        }
+    }
+}
+
+async fn answer<P: Procedure>(
+    cx: &Context<'_>,
+    key: Option<serde_json::Value>,
+    body: serde_json::Value,
+) -> Result<Answer<P::Output>> {
+    let key = idempotency_key(key)?;
+    let input = input::parse::<P::Input>(body)?;
+    let (gateway, caller) = (data::<Arc<Gateway>>(cx)?, data::<Caller>(cx)?);
+    run::<P>(gateway, caller, key, input).await
+}
+
+fn data<'a, T: Send + Sync + 'static>(cx: &Context<'a>) -> Result<&'a T> {
+    cx.data::<T>().map_err(|error| Error::internal(error.message))
+}
+
+/// The field of a mutation, looked up in the table.
+pub async fn resolve_mutation(table: &'static [Entry], cx: &Context<'_>) -> ServerResult<Option<Value>> {
+    let name = cx.item.node.name.node.as_str();
+    match table.iter().find(|entry| entry.is_mutation() && entry.parts().field() == name) {
+        Some(entry) => entry.resolve(cx).await,
+        None => Ok(None),
+    }
+}
+
+impl<P: Procedure> OutputType for Payload<P> {
+    fn type_name() -> Cow<'static, str> {
+        Name::of(P::NAME).payload().into()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        registry.create_output_type::<Self, _>(MetaTypeId::Object, |registry| {
+            let mut fields: IndexMap<String, MetaField> = IndexMap::new();
+            let mut add = |name: &str, about: &str, ty: String| {
+                let mut field = MetaField::new(name, ty);
+                field.description = Some(about.into());
+                fields.insert(name.to_owned(), field);
+            };
+            add(
+                "result",
+                "Null while the operation is still running.",
+                <Option<P::Output> as OutputType>::create_type_info(registry),
+            );
+            add(
+                "operation",
+                "What was recorded: ask for it again by its id.",
+                <Operation as OutputType>::create_type_info(registry),
+            );
+            add("replayed", "True if an earlier request with this key did it.", <bool as OutputType>::create_type_info(registry));
+            ObjectBuilder::new(Self::type_name().into_owned(), fields).rust_typename(std::any::type_name::<Self>()).build()
+        })
+    }
+
+    async fn resolve(&self, cx: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        resolve_container(cx, self).await
+    }
+}
+
+impl<P: Procedure> ContainerType for Payload<P> {
+    async fn resolve_field(&self, cx: &Context<'_>) -> ServerResult<Option<Value>> {
+        let set = cx.with_selection_set(&cx.item.node.selection_set);
+        match cx.item.node.name.node.as_str() {
+            "result" => OutputType::resolve(&self.0.result, &set, cx.item).await.map(Some),
+            "operation" => OutputType::resolve(&self.0.operation, &set, cx.item).await.map(Some),
+            "replayed" => OutputType::resolve(&self.0.replayed, &set, cx.item).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The envelope as GraphQL's extensions.
+impl From<Error> for async_graphql::Error {
+    fn from(error: Error) -> Self {
+        let mut extensions = async_graphql::ErrorExtensionValues::default();
+        extensions.set("code", error.code().as_str());
+        extensions.set("type", error.code().error_type().as_str());
+        extensions.set("retryable", error.retryable());
+        let fields = async_graphql::to_value(error.field_errors()).unwrap_or_default();
+        extensions.set("field_errors", fields);
+        extensions.set("trace_id", crate::current_trace_id());
+        if let Some(details) = error.detail() {
+            extensions.set("details", Value::from_json(details.clone()).unwrap_or_default());
+        }
+        let mut said = async_graphql::Error::new(error.text());
+        said.extensions = Some(extensions);
+        said
+    }
+}

@@ -1,0 +1,105 @@
+//! One type an entity: a `PropertyId` is not a `MembershipId`, though both are UUIDv7 on the wire
+//! and `ID` in GraphQL.
+
+/// Declares an id: UUID in PostgreSQL and JSON, `ID` in GraphQL.
+#[macro_export]
+macro_rules! id {
+    ($(#[$about:meta])* $name:ident) => {
+        $(#[$about])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash,
+            $crate::private::serde::Serialize, $crate::private::serde::Deserialize,
+            $crate::private::sea_orm::DeriveValueType,
+        )]
+        #[serde(crate = "schema::private::serde", transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            pub fn uuid(self) -> $crate::private::uuid::Uuid {
+                self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<$crate::private::uuid::Uuid> for $name {
+            fn from(id: $crate::private::uuid::Uuid) -> Self {
+                $name(id)
+            }
+        }
+
+        impl $crate::private::schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                "UUID".into()
+            }
+            fn json_schema(_: &mut $crate::private::schemars::SchemaGenerator) -> $crate::private::schemars::Schema {
+                $crate::private::schemars::json_schema!({ "type": "string", "format": "uuid" })
+            }
+        }
+
+        impl $crate::private::sea_orm::TryFromU64 for $name {
+            fn try_from_u64(_: u64) -> Result<Self, $crate::private::sea_orm::DbErr> {
+                Err($crate::private::sea_orm::DbErr::ConvertFromU64(stringify!($name)))
+            }
+        }
+
+        impl $crate::private::async_graphql::InputType for $name {
+            type RawValueType = Self;
+            fn type_name() -> std::borrow::Cow<'static, str> {
+                "ID".into()
+            }
+            fn create_type_info(registry: &mut $crate::private::async_graphql::registry::Registry) -> String {
+                <$crate::private::async_graphql::ID as $crate::private::async_graphql::InputType>::create_type_info(registry)
+            }
+            fn parse(value: Option<$crate::private::async_graphql::Value>) -> $crate::private::async_graphql::InputValueResult<Self> {
+                use $crate::private::async_graphql::{InputType, InputValueError, ID};
+                let id = <ID as InputType>::parse(value).map_err(InputValueError::propagate)?;
+                id.parse::<$crate::private::uuid::Uuid>().map($name).map_err(|_| InputValueError::custom("not a UUID"))
+            }
+            fn to_value(&self) -> $crate::private::async_graphql::Value {
+                $crate::private::async_graphql::Value::String(self.0.to_string())
+            }
+            fn as_raw_value(&self) -> Option<&Self> {
+                Some(self)
+            }
+        }
+
+        impl $crate::private::async_graphql::OutputType for $name {
+            fn type_name() -> std::borrow::Cow<'static, str> {
+                "ID".into()
+            }
+            fn create_type_info(registry: &mut $crate::private::async_graphql::registry::Registry) -> String {
+                <$crate::private::async_graphql::ID as $crate::private::async_graphql::OutputType>::create_type_info(registry)
+            }
+            async fn resolve(
+                &self,
+                _: &$crate::private::async_graphql::ContextSelectionSet<'_>,
+                _: &$crate::private::async_graphql::Positioned<$crate::private::async_graphql::parser::types::Field>,
+            ) -> $crate::private::async_graphql::ServerResult<$crate::private::async_graphql::Value> {
+                Ok($crate::private::async_graphql::Value::String(self.0.to_string()))
+            }
+        }
+    };
+}
+
+use uuid::Uuid;
+
+id!(
+    /// The isolation unit: who owns the data.
+    OrganizationId
+);
+id!(
+    /// Who acts: a human, an agent, a service, or the system itself.
+    PrincipalId
+);
+id!(
+    /// One recorded mutation.
+    OperationId
+);

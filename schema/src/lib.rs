@@ -1,0 +1,62 @@
+//! The contract: what a procedure is, how a request passes the one waist, and the ports that the
+//! outer crates implement. Nothing here knows a table, a policy or a transport.
+
+// So that this crate's own macros name it as everyone else does.
+extern crate self as schema;
+
+mod answer;
+mod clock;
+mod context;
+mod cursor;
+mod entry;
+mod error;
+mod events;
+mod execute;
+mod filter;
+mod fingerprint;
+mod gateway;
+mod graphql_field;
+mod id;
+pub mod input;
+mod metrics;
+mod operation;
+mod ports;
+mod procedure;
+mod reads;
+mod run;
+mod singleflight;
+mod text_enum;
+mod trace;
+mod tx;
+pub mod valid;
+
+pub use answer::Answer;
+pub use clock::{Chance, Clock, RandomIds, SystemClock};
+pub use context::{Context, New};
+pub use cursor::Cursor;
+pub use entry::{Entry, Surface};
+pub use error::{Cause, Code, Constraint, Error, FieldError, Result, Type, violates};
+pub use events::{Change, NewEvent};
+pub use execute::execute;
+pub use filter::{Allowed, Check, Judged, Resource, Subject};
+pub use fingerprint::FingerprintKey;
+pub use gateway::{Gateway, Limits, Table, Tasks};
+pub use graphql_field::{Payload, resolve_mutation};
+pub use id::{OperationId, OrganizationId, PrincipalId};
+pub use input::{camel_case, parse as parse_input, present};
+pub use operation::{Claim, NewOperation, Operation, OperationError, OperationState, Outcome, Stored, StoredError};
+pub use ports::{
+    Actor, Boundary, Decide, Due, Engine, Faults, Guard, Identity, NoFaults, Operations, PeopleAct, Run, Tick, Verdict,
+};
+pub use procedure::{Kind, Name, Procedure, Scope, Workflow};
+pub use reads::{Caller, Reads, Snapshot, load_one};
+pub use run::{read, resume, run};
+pub use text_enum::{PrincipalKind, Role};
+pub use trace::{continue_from, current_trace_id, traceparent};
+pub use tx::{Mode, Reach, Tx};
+
+/// Re-exported for the macros of this crate.
+#[doc(hidden)]
+pub mod private {
+    pub use {async_graphql, schemars, sea_orm, serde, uuid};
+}

@@ -1,0 +1,40 @@
+//! What the waist counts.
+
+use crate::{Answer, OperationState, Result};
+use opentelemetry::{
+    KeyValue, global,
+    metrics::{Counter, Histogram},
+};
+use std::{sync::LazyLock, time::Duration};
+
+struct Instruments {
+    operations: Counter<u64>,
+    duration: Histogram<f64>,
+}
+
+static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
+    let meter = global::meter("hestami");
+    Instruments {
+        operations: meter
+            .u64_counter("hestami.operations")
+            .with_description("Mutations answered, by procedure and how they ended")
+            .build(),
+        duration: meter
+            .f64_histogram("hestami.operation.duration")
+            .with_unit("s")
+            .with_description("From accepting a mutation to its answer")
+            .build(),
+    }
+});
+
+pub(crate) fn operation<T>(procedure: &'static str, answer: &Result<Answer<T>>, took: Duration) {
+    let ended = match answer {
+        Ok(answer) if answer.replayed => "REPLAYED",
+        Ok(answer) if answer.operation.state == OperationState::Running => "RUNNING",
+        Ok(_) => "COMPLETED",
+        Err(error) => error.code().as_str(),
+    };
+    let labels = [KeyValue::new("procedure", procedure), KeyValue::new("ended", ended)];
+    INSTRUMENTS.operations.add(1, &labels);
+    INSTRUMENTS.duration.record(took.as_secs_f64(), &labels[..1]);
+}

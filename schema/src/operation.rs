@@ -1,0 +1,136 @@
+//! The record of a mutation: committed before its workflow starts, holding the outcome after.
+
+use crate::{Code, Error, FieldError, OperationId, OrganizationId, PrincipalId, PrincipalKind, text_enum};
+use async_graphql::SimpleObject;
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+text_enum!(
+    /// Where an operation stands.
+    OperationState {
+        /// To be begun again.
+        Queued = "QUEUED",
+        Running = "RUNNING",
+        /// Proposed; waits for a named person.
+        AwaitingApproval = "AWAITING_APPROVAL",
+        Completed = "COMPLETED",
+        /// Ended without effect; the error says why.
+        Failed = "FAILED",
+        Cancelled = "CANCELLED",
+        /// Nothing was done; the next request with the same key tries again, and so does the gateway itself.
+        Retryable = "RETRYABLE",
+    }
+);
+
+/// The error that an operation ended with, as it was first answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject)]
+#[serde(rename_all = "camelCase")]
+#[graphql(name = "OperationError")]
+pub struct OperationError {
+    pub code: String,
+    pub message: String,
+}
+
+/// What every mutation answers with, and what can be asked for later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject)]
+#[serde(rename_all = "camelCase")]
+pub struct Operation {
+    pub id: OperationId,
+    /// Who it was done for.
+    pub organization_id: OrganizationId,
+    /// The procedure's name, such as `property/v1/create`.
+    pub procedure: String,
+    pub idempotency_key: Uuid,
+    pub state: OperationState,
+    /// How many times it was begun.
+    pub attempt: i32,
+    /// Who asked for it.
+    pub initiator: PrincipalId,
+    pub initiator_kind: PrincipalKind,
+    pub error: Option<OperationError>,
+    pub trace_id: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    /// After this the outcome may be forgotten, and the key with it. Unfinished operations stay.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// An outcome as it is stored: a result or a refusal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    Result(Value),
+    Refusal(StoredError),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredError {
+    pub code: Code,
+    pub message: String,
+    #[serde(default)]
+    pub field_errors: Vec<FieldError>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Value>,
+}
+
+impl From<&Error> for StoredError {
+    fn from(error: &Error) -> Self {
+        StoredError {
+            code: error.code(),
+            message: error.text().to_owned(),
+            field_errors: error.field_errors().to_vec(),
+            details: error.detail().cloned(),
+        }
+    }
+}
+
+impl From<StoredError> for Error {
+    fn from(stored: StoredError) -> Self {
+        let error = Error::new(stored.code).message(stored.message).fields(stored.field_errors);
+        match stored.details {
+            Some(details) => error.details(details),
+            None => error,
+        }
+    }
+}
+
+/// What the decision rested on; compared again inside the domain transaction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// `authority_epoch` of (organization, principal) when it was judged.
+    pub epoch: i64,
+    /// What was judged: a hash of kind, id, version and attributes.
+    pub judged: String,
+    pub decided_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone)]
+pub struct NewOperation {
+    pub organization: OrganizationId,
+    pub target: Option<OrganizationId>,
+    pub id: OperationId,
+    pub procedure: &'static str,
+    pub key: Uuid,
+    pub fingerprint: Vec<u8>,
+    pub principal: PrincipalId,
+    pub principal_kind: PrincipalKind,
+    pub claim: Claim,
+    pub traceparent: Option<String>,
+    pub trace_id: Option<String>,
+    pub payload: Value,
+    pub now: DateTime<Utc>,
+}
+
+/// An operation as the waist needs it.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub view: Operation,
+    pub fingerprint: Vec<u8>,
+    pub claim: Claim,
+    pub traceparent: Option<String>,
+    pub payload: Option<Value>,
+    pub outcome: Option<Outcome>,
+}

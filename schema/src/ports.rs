@@ -1,0 +1,182 @@
+//! What the outer crates implement and the server wires.
+
+use crate::{
+    Check, Context, NewEvent, NewOperation, Operation, OperationId, OrganizationId, Outcome, PrincipalId, PrincipalKind, Result,
+    Role, Stored, Tx, Workflow, operation::Claim,
+};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sea_orm::Condition;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Who acts, for whom, as what. Read from rows, for one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    pub principal: PrincipalId,
+    pub kind: PrincipalKind,
+    /// The acting organization; the principal's own scope for what comes before any.
+    pub organization: OrganizationId,
+    pub organization_type: Option<String>,
+    pub roles: Vec<Role>,
+    pub epoch: i64,
+}
+
+impl Actor {
+    /// Before any organization.
+    pub fn own_scope(principal: PrincipalId, kind: PrincipalKind) -> Self {
+        Actor { principal, kind, organization: OrganizationId(principal.0), organization_type: None, roles: Vec::new(), epoch: 0 }
+    }
+}
+
+/// The policy decision point.
+#[async_trait]
+pub trait Decide: Send + Sync {
+    /// One answer for each check, in order. An error means no.
+    async fn check(&self, actor: &Actor, checks: &[Check]) -> Result<Vec<bool>>;
+
+    /// The rows of a kind on which the actor may do this.
+    async fn query_filter(&self, actor: &Actor, action: &'static str, kind: &'static str) -> Result<Condition>;
+}
+
+/// Who is behind a token, and what their rows say.
+#[async_trait]
+pub trait Identity: Send + Sync {
+    /// A valid token's principal; a first sign-in makes one without any right.
+    async fn principal(&self, bearer: Option<&str>) -> Result<(PrincipalId, PrincipalKind)>;
+
+    /// The actor for this organization, or ORGANIZATION_NOT_FOUND if there is none such for them.
+    async fn actor(&self, principal: PrincipalId, organization: OrganizationId) -> Result<Actor>;
+
+    /// The same inside a domain transaction: what it read stays true until that ends.
+    async fn actor_locked(&self, tx: &Tx, principal: PrincipalId, organization: OrganizationId) -> Result<Option<Actor>>;
+}
+
+/// Where operations and events are kept.
+#[async_trait]
+pub trait Operations: Send + Sync {
+    async fn find(&self, organization: OrganizationId, procedure: &str, key: Uuid) -> Result<Option<Stored>>;
+    async fn get(&self, organization: OrganizationId, id: OperationId) -> Result<Option<Stored>>;
+    /// False if the key is taken.
+    async fn insert(&self, new: &NewOperation) -> Result<bool>;
+    /// From RETRYABLE to QUEUED with the next attempt's number; false if someone else did.
+    async fn begin_again(&self, organization: OrganizationId, id: OperationId, attempt: i32) -> Result<bool>;
+    async fn reauthorized(&self, organization: OrganizationId, id: OperationId, claim: &Claim) -> Result<()>;
+    /// To RETRYABLE, unless it ended meanwhile; FAILED when it was tried too often.
+    async fn put_off(&self, organization: OrganizationId, id: OperationId, now: DateTime<Utc>) -> Result<()>;
+    /// Locks the row for the rest of the transaction.
+    async fn lock(&self, tx: &Tx, organization: OrganizationId, id: OperationId) -> Result<Option<Stored>>;
+    async fn finish(&self, tx: &Tx, operation: &Operation, outcome: &Outcome, now: DateTime<Utc>) -> Result<()>;
+    /// Takes the heads' locks, numbers the events and writes them. Nothing may lock after it.
+    async fn append(&self, tx: &Tx, cx: &Context, events: Vec<NewEvent>) -> Result<()>;
+    /// Recorded operations that nobody carries on: never started, ended without outcome, or put off.
+    async fn abandoned(&self, now: DateTime<Utc>, idle: std::time::Duration) -> Result<Vec<Due>>;
+    async fn forget_expired(&self, now: DateTime<Utc>) -> Result<u64>;
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Due {
+    pub organization: OrganizationId,
+    pub id: OperationId,
+}
+
+/// All that a workflow is told. Personal data stays behind row security.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    pub organization: Uuid,
+    pub operation: Uuid,
+    pub attempt: i32,
+}
+
+impl Run {
+    pub fn workflow_id(&self) -> String {
+        format!("{}:{}", self.operation, self.attempt)
+    }
+}
+
+/// The durable engine.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// Returns once the workflow is recorded; the receiver fires when it ended in this process.
+    async fn start(&self, workflow: Workflow, run: Run) -> Result<tokio::sync::oneshot::Receiver<()>>;
+
+    /// False while it cannot take work.
+    fn ready(&self) -> bool;
+}
+
+/// Recurring work: looks at deadlines that are due and calls procedures as the system.
+pub type Tick = fn(std::sync::Arc<crate::Gateway>) -> futures_util::future::BoxFuture<'static, Result<()>>;
+
+/// The verdict of the policy engine of autonomous operations; for people it allows today.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    Allow,
+    Approval(Vec<&'static str>),
+    Block(Vec<&'static str>),
+}
+
+pub trait Guard: Send + Sync {
+    fn judge(&self, actor: &Actor, procedure: &'static str) -> Verdict;
+}
+
+/// What ships: agents may recommend, only people and the services that they run may act.
+#[derive(Debug, Default)]
+pub struct PeopleAct;
+
+impl Guard for PeopleAct {
+    fn judge(&self, actor: &Actor, _: &'static str) -> Verdict {
+        match actor.kind {
+            PrincipalKind::Agent => Verdict::Block(vec!["AUTONOMY_RECOMMEND"]),
+            PrincipalKind::Human | PrincipalKind::Service | PrincipalKind::System => Verdict::Allow,
+        }
+    }
+}
+
+/// Where a crash can fall. Named so that tests can stop a gateway exactly there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Boundary {
+    BeforeOperation,
+    AfterOperation,
+    AfterClaim,
+    BeforeCommit,
+    AfterCommit,
+    BeforeAnswer,
+}
+
+impl Boundary {
+    pub const ALL: &'static [Boundary] = &[
+        Boundary::BeforeOperation,
+        Boundary::AfterOperation,
+        Boundary::AfterClaim,
+        Boundary::BeforeCommit,
+        Boundary::AfterCommit,
+        Boundary::BeforeAnswer,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Boundary::BeforeOperation => "before-operation",
+            Boundary::AfterOperation => "after-operation",
+            Boundary::AfterClaim => "after-claim",
+            Boundary::BeforeCommit => "before-commit",
+            Boundary::AfterCommit => "after-commit",
+            Boundary::BeforeAnswer => "before-answer",
+        }
+    }
+}
+
+/// Lets a test hold or fail the work at a boundary. Production wires [`NoFaults`].
+#[async_trait]
+pub trait Faults: Send + Sync {
+    async fn at(&self, boundary: Boundary, procedure: &'static str) -> Result<()>;
+}
+
+#[derive(Debug, Default)]
+pub struct NoFaults;
+
+#[async_trait]
+impl Faults for NoFaults {
+    async fn at(&self, _: Boundary, _: &'static str) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! What a procedure is. One implementation of this trait stands behind every surface.
+
+use crate::{Allowed, Code, Context, Result, Subject};
+use async_graphql::{InputType, OutputType};
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use std::future::Future;
+
+/// The durable workflow that a mutation runs as. Its version is the procedure's version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Workflow {
+    pub family: &'static str,
+    pub version: u32,
+}
+
+impl Workflow {
+    pub const fn new(family: &'static str, version: u32) -> Self {
+        Workflow { family, version }
+    }
+
+    /// The name under which the engine knows it: `property_change_v1`.
+    pub fn name(self) -> String {
+        format!("{}_v{}", self.family, self.version)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Read,
+    Mutation(Workflow),
+}
+
+/// In whose scope it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The acting organization, named by the header.
+    Organization,
+    /// The principal's own: what comes before any organization. No header is read.
+    Principal,
+}
+
+pub trait Procedure: Send + Sync + 'static {
+    /// `namespace/vN/verb`: the RPC path, and GraphQL's `namespaceVerb`.
+    const NAME: &'static str;
+    const ABOUT: &'static str;
+    const KIND: Kind;
+    /// What it can answer beyond [`Code::COMMON`] (and [`Code::MUTATION`]).
+    const ERRORS: &'static [Code];
+    const SCOPE: Scope = Scope::Organization;
+    /// False: only the gateway itself calls it (timers); no surface carries it.
+    const EXPOSED: bool = true;
+
+    type Input: InputType + Serialize + DeserializeOwned + JsonSchema + garde::Validate<Context = ()> + Clone;
+    type Output: OutputType + Serialize + DeserializeOwned + JsonSchema;
+    type Subject: Subject;
+
+    /// A valid input: for OpenAPI and for the enumerated tests.
+    fn example() -> Self::Input;
+
+    /// What the policy judges. Runs once before the decision and again, with locks, inside the
+    /// domain transaction.
+    fn subject(cx: &Context, input: &Self::Input) -> impl Future<Output = Result<Self::Subject>> + Send;
+
+    fn handle(
+        cx: &Context,
+        allowed: Allowed<Self::Subject>,
+        input: Self::Input,
+    ) -> impl Future<Output = Result<Self::Output>> + Send;
+}
+
+/// A procedure's name, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Name {
+    pub namespace: &'static str,
+    pub version: u32,
+    pub verb: &'static str,
+}
+
+impl Name {
+    pub fn of(name: &'static str) -> Name {
+        let mut parts = name.split('/');
+        let (namespace, version, verb) = (parts.next(), parts.next(), parts.next());
+        let version = version.and_then(|v| v.strip_prefix('v')).and_then(|v| v.parse().ok());
+        match (namespace, version, verb, parts.next()) {
+            (Some(namespace), Some(version), Some(verb), None) => Name { namespace, version, verb },
+            _ => panic!("a procedure is named namespace/vN/verb, not {name}"),
+        }
+    }
+
+    /// `property/v1/create` → `propertyCreate`, version 2 → `propertyCreateV2`.
+    pub fn field(self) -> String {
+        let mut verb = self.verb.chars();
+        let first = verb.next().map(|c| c.to_ascii_uppercase());
+        let mut field: String = self.namespace.chars().chain(first).chain(verb).collect();
+        if self.version > 1 {
+            field.push_str(&format!("V{}", self.version));
+        }
+        field
+    }
+
+    /// `PropertyCreatePayload`.
+    pub fn payload(self) -> String {
+        let field = self.field();
+        let mut chars = field.chars();
+        let first = chars.next().map(|c| c.to_ascii_uppercase());
+        first.into_iter().chain(chars).chain("Payload".chars()).collect()
+    }
+
+    /// The action that the policy judges: a mutation's verb; every read is `read`, so that a single
+    /// read and the filter of a list ask the same rule.
+    pub fn action(self, kind: Kind) -> &'static str {
+        match kind {
+            Kind::Read => "read",
+            Kind::Mutation(_) => self.verb,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! One GraphQL query is one read-only transaction: every kind in its selection is planned first,
+//! then the transaction opens, and all fields read from that one snapshot.
+
+use crate::{Actor, Code, Error, Gateway, Mode, OrganizationId, PrincipalId, PrincipalKind, Reach, Result, Scope, Tx};
+use async_graphql::{
+    dataloader::{DataLoader, Loader},
+    runtime::{Timer, TokioSpawner},
+};
+use chrono::{DateTime, Utc};
+use futures_util::future::{BoxFuture, try_join_all};
+use sea_orm::Condition;
+use std::{
+    any::{Any, TypeId},
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+/// Who is behind a request, before it is known for which organization.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    pub principal: PrincipalId,
+    pub kind: PrincipalKind,
+    pub organization: Option<OrganizationId>,
+}
+
+impl Caller {
+    pub async fn actor(&self, gateway: &Gateway, scope: Scope) -> Result<Actor> {
+        match scope {
+            Scope::Principal => Ok(Actor::own_scope(self.principal, self.kind)),
+            Scope::Organization => {
+                let organization = self.organization.ok_or_else(|| Error::new(Code::OrganizationRequired))?;
+                gateway.identity.actor(self.principal, organization).await
+            }
+        }
+    }
+}
+
+pub struct Reads {
+    gateway: Arc<Gateway>,
+    pub caller: Caller,
+    kinds: BTreeSet<&'static str>,
+    open: tokio::sync::Mutex<Option<Arc<Snapshot>>>,
+}
+
+/// The open transaction of a query, with the filter of each kind that it may read.
+pub struct Snapshot {
+    pub actor: Actor,
+    pub tx: Tx,
+    pub now: DateTime<Utc>,
+    filters: HashMap<&'static str, Condition>,
+    loaders: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
+}
+
+impl Reads {
+    pub fn new(gateway: &Arc<Gateway>, caller: Caller, kinds: BTreeSet<&'static str>) -> Self {
+        Reads { gateway: Arc::clone(gateway), caller, kinds, open: tokio::sync::Mutex::new(None) }
+    }
+
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        let mut open = self.open.lock().await;
+        if let Some(snapshot) = &*open {
+            return Ok(Arc::clone(snapshot));
+        }
+        let actor = self.caller.actor(&self.gateway, Scope::Organization).await?;
+        let plans = self.kinds.iter().map(|kind| {
+            let actor = &actor;
+            async move { Ok::<_, Error>((*kind, self.gateway.decide.query_filter(actor, "read", kind).await?)) }
+        });
+        let filters = try_join_all(plans).await?.into_iter().collect();
+        let now = self.gateway.clock.now();
+        let tx = Tx::begin(&self.gateway.pool, &Reach::of(actor.organization, now), Mode::Read).await?;
+        let snapshot = Arc::new(Snapshot { actor, tx, now, filters, loaders: Mutex::default() });
+        *open = Some(Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+
+    /// The next read sees a new snapshot: after a mutation, and before anything is serialized.
+    pub async fn close(&self) {
+        self.open.lock().await.take();
+    }
+}
+
+impl Snapshot {
+    /// A kind that was not planned is an error, never "all rows".
+    pub fn filter(&self, kind: &'static str) -> Result<Condition> {
+        self.filters.get(kind).cloned().ok_or_else(|| Error::internal(format!("the kind {kind} was not planned for this query")))
+    }
+
+    /// The loader of this type for this query: one statement for all fields that ask at once.
+    pub fn loader<L: Any + Send + Sync>(self: &Arc<Self>, make: impl FnOnce(Weak<Snapshot>) -> L) -> Arc<DataLoader<L>> {
+        let mut loaders = self.loaders.lock().unwrap_or_else(PoisonError::into_inner);
+        let loader = loaders.entry(TypeId::of::<L>()).or_insert_with(|| {
+            let loader = DataLoader::new(make(Arc::downgrade(self)), TokioSpawner::current(), Yielding);
+            Box::new(Arc::new(loader))
+        });
+        match loader.downcast_ref::<Arc<DataLoader<L>>>() {
+            Some(loader) => Arc::clone(loader),
+            None => unreachable!("loaders are kept by their own type"),
+        }
+    }
+}
+
+/// Loads one for a field. Missing and not visible are the same.
+pub async fn load_one<K, L>(loader: &DataLoader<L>, key: K) -> Result<Option<L::Value>>
+where
+    K: std::hash::Hash + Eq + Clone + Send + Sync + 'static,
+    L: Loader<K, Error = Arc<Error>>,
+{
+    loader.load_one(key).await.map_err(|error| {
+        let shared = Error::new(error.code()).message(error.text());
+        shared.because(format!("{:?}", error.cause()))
+    })
+}
+
+/// Gathers a batch by letting every field that is ready run first, instead of waiting for a clock.
+struct Yielding;
+
+impl Timer for Yielding {
+    fn delay(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(async {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+        })
+    }
+}

@@ -1,0 +1,51 @@
+//! Enums are text with a CHECK in PostgreSQL (an enum type's operators are not leak-proof, so an
+//! index could not serve them under row security) and SCREAMING_SNAKE_CASE on every surface.
+
+/// Declares an enum that is text in the database and an enum on every surface.
+#[macro_export]
+macro_rules! text_enum {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
+        $(#[$about])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash,
+            $crate::private::serde::Serialize, $crate::private::serde::Deserialize,
+            $crate::private::schemars::JsonSchema, $crate::private::async_graphql::Enum,
+            $crate::private::sea_orm::DeriveActiveEnum, $crate::private::sea_orm::EnumIter,
+        )]
+        #[serde(crate = "schema::private::serde")]
+        #[schemars(crate = "schema::private::schemars")]
+        #[sea_orm(rs_type = "String", db_type = "Text")]
+        pub enum $name {
+            $($(#[$doc])* #[serde(rename = $text)] #[graphql(name = $text)] #[sea_orm(string_value = $text)] $variant,)*
+        }
+
+        impl $name {
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some($name::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+text_enum!(
+    /// What a principal is. Read from its row, never from a token.
+    PrincipalKind { Human = "HUMAN", Agent = "AGENT", Service = "SERVICE", System = "SYSTEM" }
+);
+
+text_enum!(
+    /// What a membership lets its principal be in an organization.
+    Role {
+        Owner = "OWNER",
+        CoOwner = "CO_OWNER",
+        /// Trustee of a trust, manager of an LLC.
+        Trustee = "TRUSTEE",
+        ConciergeStaff = "CONCIERGE_STAFF",
+        Administrator = "ADMINISTRATOR",
+    }
+);

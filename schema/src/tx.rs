@@ -1,0 +1,175 @@
+//! A transaction under row security. It begins in one message with the acting organization and,
+//! where it reaches across, the few others that it touches; a connection on which that message
+//! failed is closed, never reused.
+
+use crate::{Error, OrganizationId, Result};
+use async_trait::async_trait;
+use chrono::{DateTime, SecondsFormat, Utc};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgPool, Postgres, pool::PoolConnection};
+use tokio::sync::Mutex;
+use tracing::Instrument;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One snapshot, no writes.
+    Read,
+    Write,
+}
+
+/// What a transaction may touch.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    pub acting: OrganizationId,
+    /// Others besides the acting one; row security keeps only what an active grant covers.
+    pub across: Vec<OrganizationId>,
+    pub now: DateTime<Utc>,
+}
+
+impl Reach {
+    pub fn of(acting: OrganizationId, now: DateTime<Utc>) -> Self {
+        Reach { acting, across: Vec::new(), now }
+    }
+
+    fn settings(&self) -> String {
+        // Typed values only: a UUID and a time have no quotes to break out of.
+        let mut sql = format!(
+            "SET LOCAL app.organization_id = '{}'; SET LOCAL app.now = '{}'",
+            self.acting,
+            self.now.to_rfc3339_opts(SecondsFormat::Micros, true)
+        );
+        if !self.across.is_empty() {
+            let scope: Vec<String> = self.across.iter().map(ToString::to_string).collect();
+            sql.push_str(&format!("; SET LOCAL app.scope = '{{{}}}'", scope.join(",")));
+        }
+        sql
+    }
+}
+
+pub struct Tx {
+    connection: Mutex<Option<PoolConnection<Postgres>>>,
+}
+
+impl Tx {
+    pub async fn begin(pool: &PgPool, reach: &Reach, mode: Mode) -> Result<Tx> {
+        let begin = match mode {
+            Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Mode::Write => "BEGIN",
+        };
+        let sql = format!("{begin}; {}", reach.settings());
+        let mut connection = pool.acquire().await?;
+        let span = tracing::info_span!("sql", otel.kind = "client", db.system.name = "postgresql", db.query.text = begin);
+        let begun = connection.execute(AssertSqlSafe(sql)).instrument(span).await;
+        if let Err(error) = begun {
+            // It may stand inside a transaction without a scope: it must not go back.
+            drop(connection.detach());
+            return Err(error.into());
+        }
+        Ok(Tx { connection: Mutex::new(Some(connection)) })
+    }
+
+    /// Moves the transaction into another organization: for what creates or joins one.
+    pub async fn rescope(&self, organization: OrganizationId) -> Result<()> {
+        self.execute_unprepared(&format!("SET LOCAL app.organization_id = '{organization}'")).await?;
+        Ok(())
+    }
+
+    pub async fn savepoint(&self) -> Result<()> {
+        self.execute_unprepared("SAVEPOINT work").await?;
+        Ok(())
+    }
+
+    pub async fn rollback_to_savepoint(&self) -> Result<()> {
+        self.execute_unprepared("ROLLBACK TO SAVEPOINT work").await?;
+        Ok(())
+    }
+
+    pub async fn commit(self) -> Result<()> {
+        let mut guard = self.connection.lock().await;
+        let Some(mut connection) = guard.take() else { return Err(gone()) };
+        let span = tracing::info_span!("sql", otel.kind = "client", db.system.name = "postgresql", db.query.text = "COMMIT");
+        match connection.execute("COMMIT").instrument(span).await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                drop(connection.detach());
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn on<T, F>(&self, statement: &str, work: F) -> std::result::Result<T, DbErr>
+    where
+        F: AsyncFnOnce(&mut sqlx::PgConnection) -> std::result::Result<T, sqlx::Error>,
+    {
+        let span = tracing::info_span!("sql", otel.kind = "client", db.system.name = "postgresql", db.query.text = statement);
+        let mut guard = self.connection.lock().await;
+        let connection = guard.as_mut().ok_or_else(|| DbErr::Custom("the transaction is over".into()))?;
+        work(connection).instrument(span).await.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
+    }
+}
+
+fn gone() -> Error {
+    Error::internal("the transaction is over")
+}
+
+/// Rolls back off the caller's path. A connection that cannot is closed.
+impl Drop for Tx {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.get_mut().take() else { return };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                runtime.spawn(async move {
+                    if connection.execute("ROLLBACK").await.is_err() {
+                        connection.detach().close_hard().await.ok();
+                    }
+                });
+            }
+            Err(_) => drop(connection.detach()),
+        }
+    }
+}
+
+fn values(statement: &mut Statement) -> sea_query_sqlx::SqlxValues {
+    sea_query_sqlx::SqlxValues(statement.values.take().unwrap_or(sea_orm::Values(Vec::new())))
+}
+
+#[async_trait]
+impl ConnectionTrait for Tx {
+    fn get_database_backend(&self) -> DbBackend {
+        DbBackend::Postgres
+    }
+
+    async fn execute_raw(&self, mut statement: Statement) -> std::result::Result<ExecResult, DbErr> {
+        let values = values(&mut statement);
+        let sql = statement.sql;
+        self.on(&sql, async |connection| {
+            sqlx::query_with(AssertSqlSafe(sql.as_str()), values).execute(connection).await.map(Into::into)
+        })
+        .await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> std::result::Result<ExecResult, DbErr> {
+        self.on(sql, async |connection| connection.execute(AssertSqlSafe(sql)).await.map(Into::into)).await
+    }
+
+    async fn query_one_raw(&self, mut statement: Statement) -> std::result::Result<Option<QueryResult>, DbErr> {
+        let values = values(&mut statement);
+        let sql = statement.sql;
+        self.on(&sql, async |connection| {
+            sqlx::query_with(AssertSqlSafe(sql.as_str()), values).fetch_optional(connection).await.map(|row| row.map(Into::into))
+        })
+        .await
+    }
+
+    async fn query_all_raw(&self, mut statement: Statement) -> std::result::Result<Vec<QueryResult>, DbErr> {
+        let values = values(&mut statement);
+        let sql = statement.sql;
+        self.on(&sql, async |connection| {
+            sqlx::query_with(AssertSqlSafe(sql.as_str()), values)
+                .fetch_all(connection)
+                .await
+                .map(|rows| rows.into_iter().map(Into::into).collect())
+        })
+        .await
+    }
+}

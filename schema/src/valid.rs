@@ -1,0 +1,88 @@
+//! Rules that inputs share, as garde's custom validators. A message is `CODE|what is wrong`.
+
+use async_graphql::MaybeUndefined;
+
+pub type Valid = Result<(), garde::Error>;
+
+fn refuse(code: &str, message: &str) -> Valid {
+    Err(garde::Error::new(format!("{code}|{message}")))
+}
+
+/// What a text-like field holds, whether it is required, optional or part of a patch.
+pub trait Text {
+    fn text(&self) -> Option<&str>;
+}
+impl Text for String {
+    fn text(&self) -> Option<&str> {
+        Some(self)
+    }
+}
+impl Text for Option<String> {
+    fn text(&self) -> Option<&str> {
+        self.as_deref()
+    }
+}
+impl Text for MaybeUndefined<String> {
+    fn text(&self) -> Option<&str> {
+        match self {
+            MaybeUndefined::Value(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// At most `max` characters, not blank, no control characters but line breaks and tabs.
+pub fn text<T: Text>(max: usize) -> impl FnOnce(&T, &()) -> Valid {
+    move |value, ()| {
+        let Some(text) = value.text() else { return Ok(()) };
+        if text.trim().is_empty() {
+            return refuse("BLANK", "must not be blank");
+        }
+        if text.chars().count() > max {
+            return refuse("TOO_LONG", &format!("must be at most {max} characters"));
+        }
+        if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+            return refuse("CONTROL_CHARACTER", "must not contain control characters");
+        }
+        Ok(())
+    }
+}
+
+/// An e-mail address as far as it can be judged without sending to it.
+pub fn email<T: Text>(value: &T, _: &()) -> Valid {
+    let Some(text) = value.text() else { return Ok(()) };
+    let sound = text.len() <= 254
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+        && text.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty()
+                && domain.contains('.')
+                && !domain.starts_with('.')
+                && !domain.ends_with('.')
+                && !domain.contains('@')
+        });
+    if sound { Ok(()) } else { refuse("INVALID_EMAIL", "must be an e-mail address") }
+}
+
+/// ISO 3166-1 alpha-2.
+pub fn country<T: Text>(value: &T, _: &()) -> Valid {
+    let Some(text) = value.text() else { return Ok(()) };
+    if text.len() == 2 && text.chars().all(|c| c.is_ascii_uppercase()) {
+        Ok(())
+    } else {
+        refuse("INVALID_COUNTRY", "must be a two-letter ISO 3166 code in upper case")
+    }
+}
+
+/// A version that a client read is at least 1.
+pub fn version(value: &i32, _: &()) -> Valid {
+    if *value >= 1 { Ok(()) } else { refuse("TOO_SMALL", "must be at least 1") }
+}
+
+/// How many a page may hold.
+pub fn page_size(value: &Option<i32>, _: &()) -> Valid {
+    match value {
+        Some(n) if *n < 1 => refuse("TOO_SMALL", "must be at least 1"),
+        Some(n) if *n > 100 => refuse("TOO_LARGE", "must be at most 100"),
+        _ => Ok(()),
+    }
+}

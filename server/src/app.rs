@@ -1,0 +1,164 @@
+//! The wiring: every port gets its implementation here, and nowhere else.
+
+use crate::{
+    Fault, http,
+    identity::{Registry, Verifier},
+};
+use authz::Cerbos;
+use entities::{operation, replica};
+use schema::{Chance, Clock, Decide, Faults, Gateway, Limits, Operations, PeopleAct};
+use sqlx::{Connection, PgPool, postgres::PgPoolOptions};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use workflows::{Durable, Supervision, Supervisor};
+
+/// All that differs between one gateway and another.
+pub struct Parts {
+    pub listen: SocketAddr,
+    /// As hestami_app.
+    pub database_url: String,
+    pub database_connections: u32,
+    /// As hestami_workflow.
+    pub workflow_url: String,
+    pub workflow_connections: u32,
+    pub cerbos: authz::Settings,
+    pub verifier: Verifier,
+    pub fingerprint_key: Vec<u8>,
+    pub body_limit: usize,
+    pub limits: Limits,
+    pub supervision: Supervision,
+    /// After so many attempts an operation that nobody asks for ends as FAILED.
+    pub attempts: i32,
+    /// The npm packages with GraphiQL, where it is served; with it goes introspection.
+    pub graphiql: Option<PathBuf>,
+    pub metrics: prometheus::Registry,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Chance>,
+    pub faults: Arc<dyn Faults>,
+}
+
+pub struct App {
+    pub address: SocketAddr,
+    pub gateway: Arc<Gateway>,
+    pub engine: Arc<Durable>,
+    pub cerbos: Arc<Cerbos>,
+    /// Turns true when others took this process for dead.
+    pub buried: watch::Receiver<bool>,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+impl App {
+    pub async fn start(parts: Parts) -> Result<App, Fault> {
+        let pool = pool(&parts.database_url, parts.database_connections).await?;
+        let cerbos = Arc::new(Cerbos::new(parts.cerbos).map_err(told)?);
+        cerbos.watch();
+        let executor_id = parts.ids.id(parts.clock.now()).to_string();
+        let engine = Durable::new(
+            workflows::Settings {
+                url: parts.workflow_url,
+                executor_id,
+                connections: parts.workflow_connections,
+                poll: Duration::from_millis(25),
+            },
+            resolvers::TABLE,
+        );
+        let engine = Arc::new(engine.await.map_err(told)?);
+        let operations = operation::Store {
+            pool: pool.clone(),
+            clock: Arc::clone(&parts.clock),
+            retention: parts.supervision.retention,
+            attempts: parts.attempts,
+        };
+        let identity = Registry {
+            verifier: parts.verifier,
+            pool: pool.clone(),
+            clock: Arc::clone(&parts.clock),
+            ids: Arc::clone(&parts.ids),
+        };
+        let gateway = Arc::new(Gateway {
+            pool,
+            clock: parts.clock,
+            ids: parts.ids,
+            identity: Arc::new(identity),
+            decide: Arc::clone(&cerbos) as Arc<dyn Decide>,
+            guard: Arc::new(PeopleAct),
+            operations: Arc::new(operations) as Arc<dyn Operations>,
+            engine: Arc::clone(&engine) as Arc<dyn schema::Engine>,
+            faults: parts.faults,
+            fingerprint: schema::FingerprintKey::new(&parts.fingerprint_key),
+            limits: parts.limits,
+            table: schema::Table::new(resolvers::TABLE),
+            flights: Arc::default(),
+            tasks: schema::Tasks::default(),
+        });
+        engine.launch(&gateway).await.map_err(told)?;
+        let buried = Supervisor::start(&gateway, &engine, parts.supervision, resolvers::TICKS).await.map_err(told)?;
+
+        let listener = TcpListener::bind(parts.listen).await.map_err(|problem| format!("{}: {problem}", parts.listen))?;
+        let address = listener.local_addr()?;
+        let router = http::router(http::Served {
+            mount: surface::Mount { gateway: Arc::clone(&gateway), body_limit: parts.body_limit },
+            engine: Arc::clone(&engine),
+            cerbos: Arc::clone(&cerbos),
+            graphiql: parts.graphiql,
+            metrics: parts.metrics,
+        });
+        let (stop, mut stopped) = watch::channel(false);
+        let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        });
+        Ok(App { address, gateway, engine, cerbos, buried, stop, server: tokio::spawn(server.into_future()) })
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Takes no more work, waits for what is running, and hands on what is not done by then.
+    pub async fn stop(self, grace: Duration) {
+        let until = Instant::now() + grace;
+        self.gateway.tasks.close();
+        let _ = self.stop.send(true);
+        let mut server = self.server;
+        if tokio::time::timeout(grace, &mut server).await.is_err() {
+            server.abort();
+        }
+        while self.gateway.tasks.running() > 0 && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.engine.shutdown().await;
+        // The others need not wait for its silence.
+        if let Err(error) = replica::leave(&self.gateway.pool, &self.engine.executor_id, self.gateway.clock.now()).await {
+            error.trace();
+        }
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.gateway.pool.close()).await;
+    }
+}
+
+pub fn told(error: schema::Error) -> Fault {
+    format!("{} {:?}", error.text(), error.cause()).into()
+}
+
+/// Connections that were used a moment ago are taken as they are; older ones are asked first.
+async fn pool(url: &str, connections: u32) -> Result<PgPool, Fault> {
+    let options = PgPoolOptions::new()
+        .max_connections(connections)
+        // Below every limit of our own, so that it never decides.
+        .acquire_timeout(Duration::from_secs(2))
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > Duration::from_secs(1) {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        });
+    Ok(options.connect(url).await.map_err(|problem| format!("PostgreSQL: {problem}"))?)
+}

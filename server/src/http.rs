@@ -1,0 +1,144 @@
+//! Every route, on one page.
+
+use crate::graphiql;
+use authz::Cerbos;
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use opentelemetry::{KeyValue, global, metrics::Histogram};
+use prometheus::{Encoder, TextEncoder};
+use schema::{Code, Engine, Error};
+use serde_json::json;
+use std::{
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+    time::{Duration, Instant},
+};
+use surface::{Mount, refusal};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+use workflows::Durable;
+
+pub struct Served {
+    pub mount: Mount,
+    pub engine: Arc<Durable>,
+    pub cerbos: Arc<Cerbos>,
+    pub graphiql: Option<PathBuf>,
+    pub metrics: prometheus::Registry,
+}
+
+#[derive(Clone)]
+struct Health {
+    mount: Mount,
+    engine: Arc<Durable>,
+    cerbos: Arc<Cerbos>,
+}
+
+pub fn router(served: Served) -> Router {
+    let Served { mount, engine, cerbos, graphiql, metrics } = served;
+    let schema = graphql::schema(graphiql.is_some());
+    let description = rpc::openapi(resolvers::TABLE);
+    let mut router = Router::new()
+        .merge(graphql::routes(graphql::GraphQl { schema, mount: mount.clone() }))
+        .merge(rpc::routes(mount.clone()))
+        .route("/openapi.json", get(move || async move { Json(description) }))
+        .route("/metrics", get(move || async move { exposition(&metrics) }))
+        .route("/livez", get(|| async { Json(json!({ "alive": true })) }));
+    let health = Health { mount, engine, cerbos };
+    router = router.merge(Router::new().route("/readyz", get(ready)).with_state(health));
+    if let Some(packages) = graphiql {
+        router = router.merge(graphiql::routes(&packages));
+    }
+    router
+        .fallback(|| async { refusal(&Error::new(Code::UnknownPath)) })
+        .method_not_allowed_fallback(|| async { refusal(&Error::new(Code::MethodNotAllowed)) })
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| refusal(&Error::internal("a handler panicked"))))
+        .layer(middleware::from_fn(traced))
+}
+
+static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
+    global::meter("hestami")
+        .f64_histogram("http.server.request.duration")
+        .with_unit("s")
+        .with_description("From the request's head to the answer's")
+        .build()
+});
+
+/// The span that everything of a request hangs below. Its trace id is in every answer.
+async fn traced(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = match request.uri().path() {
+        path if path.starts_with("/api/v1/rpc/") => "/api/v1/rpc/{procedure}".to_owned(),
+        path @ ("/graphql" | "/openapi.json" | "/livez" | "/readyz" | "/metrics") => path.to_owned(),
+        path if path.starts_with("/graphiql") => "/graphiql".to_owned(),
+        _ => "unknown".to_owned(),
+    };
+    let span = tracing::info_span!(
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        http.request.method = %method,
+        url.path = request.uri().path(),
+        http.response.status_code = tracing::field::Empty,
+        procedure = tracing::field::Empty,
+        graphql.operation.name = tracing::field::Empty,
+        organization_id = tracing::field::Empty,
+        actor_id = tracing::field::Empty,
+        actor_kind = tracing::field::Empty,
+        error.code = tracing::field::Empty,
+    );
+    if let Some(parent) = request.headers().get("traceparent").and_then(|value| value.to_str().ok()) {
+        schema::continue_from(&span, parent);
+    }
+    let mut response = async {
+        let mut response = next.run(request).await;
+        if let Ok(id) = HeaderValue::from_str(&schema::current_trace_id()) {
+            response.headers_mut().insert("x-trace-id", id);
+        }
+        response
+    }
+    .instrument(span.clone())
+    .await;
+    span.record("http.response.status_code", response.status().as_u16());
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let labels = [
+        KeyValue::new("http.request.method", method.to_string()),
+        KeyValue::new("http.route", route),
+        KeyValue::new("http.response.status_code", i64::from(response.status().as_u16())),
+    ];
+    DURATION.record(started.elapsed().as_secs_f64(), &labels);
+    response
+}
+
+/// Ready when everything that a mutation needs answers, and it is not going away.
+async fn ready(State(health): State<Health>) -> Response {
+    let limit = Duration::from_secs(2);
+    let within = |ok: bool| if ok { "ok" } else { "unavailable" };
+    let gateway = &health.mount.gateway;
+    let (postgres, cerbos, engine) = tokio::join!(
+        async { matches!(tokio::time::timeout(limit, sqlx::query("SELECT 1").execute(&gateway.pool)).await, Ok(Ok(_))) },
+        async { matches!(tokio::time::timeout(limit, health.cerbos.sentinel()).await, Ok(Ok(_))) },
+        async { health.engine.ready() && matches!(tokio::time::timeout(limit, health.engine.reachable()).await, Ok(Ok(()))) },
+    );
+    let closing = gateway.tasks.closing();
+    let ready = postgres && cerbos && engine && !closing;
+    let body = json!({
+        "ready": ready, "closing": closing,
+        "postgresql": within(postgres), "cerbos": within(cerbos), "engine": within(engine),
+    });
+    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body)).into_response()
+}
+
+fn exposition(registry: &prometheus::Registry) -> Response {
+    let mut text = Vec::new();
+    match TextEncoder::new().encode(&registry.gather(), &mut text) {
+        Ok(()) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
+        Err(problem) => refusal(&Error::internal(problem)),
+    }
+}

@@ -1,0 +1,191 @@
+//! A token says who; rows say what they are and may do.
+
+use async_trait::async_trait;
+use jsonwebtoken::{
+    Algorithm, DecodingKey, Validation,
+    jwk::{Jwk, JwkSet},
+};
+use schema::{Actor, Chance, Clock, Code, Error, Identity, OrganizationId, PrincipalId, PrincipalKind, Result, Tx};
+use serde::Deserialize;
+use sqlx::PgPool;
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::{Mutex, RwLock};
+
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
+
+/// Keys are read again after this, and at once for a key id that nobody knows, but not more often
+/// than [`REREAD`].
+const FRESH: Duration = Duration::from_secs(300);
+const REREAD: Duration = Duration::from_secs(2);
+
+pub enum KeySource {
+    Fixed(JwkSet),
+    File(PathBuf),
+    Url(String, reqwest::Client),
+}
+
+impl KeySource {
+    pub fn named(place: &str) -> Result<KeySource, crate::Fault> {
+        if !place.starts_with("http://") && !place.starts_with("https://") {
+            return Ok(KeySource::File(place.into()));
+        }
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+        Ok(KeySource::Url(place.to_owned(), client))
+    }
+
+    async fn read(&self) -> Result<JwkSet, crate::Fault> {
+        match self {
+            KeySource::Fixed(keys) => Ok(keys.clone()),
+            KeySource::File(path) => Ok(serde_json::from_slice(&tokio::fs::read(path).await?)?),
+            KeySource::Url(url, client) => Ok(client.get(url).send().await?.error_for_status()?.json().await?),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Keys {
+    set: Option<Arc<JwkSet>>,
+    read_at: Option<Instant>,
+}
+
+pub struct Verifier {
+    pub issuer: String,
+    pub audience: String,
+    pub leeway: Duration,
+    source: KeySource,
+    keys: RwLock<Keys>,
+    /// Whoever reads the keys; the others wait for what it finds.
+    reading: Mutex<()>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Claims {
+    pub iss: String,
+    pub sub: String,
+    exp: i64,
+    nbf: Option<i64>,
+    pub email: Option<String>,
+    #[serde(default)]
+    email_verified: bool,
+    pub name: Option<String>,
+}
+
+impl Verifier {
+    pub fn new(issuer: String, audience: String, leeway: Duration, source: KeySource) -> Self {
+        Verifier { issuer, audience, leeway, source, keys: RwLock::default(), reading: Mutex::default() }
+    }
+
+    pub async fn verify(&self, token: &str, now: i64) -> Result<Claims> {
+        let refuse = || Error::new(Code::TokenInvalid);
+        let header = jsonwebtoken::decode_header(token).map_err(|cause| refuse().because(cause))?;
+        if !ALGORITHMS.contains(&header.alg) {
+            return Err(refuse());
+        }
+        let jwk = self.key(header.kid.as_deref(), header.alg).await?.ok_or_else(refuse)?;
+        let key = DecodingKey::from_jwk(&jwk).map_err(|cause| refuse().because(cause))?;
+        let mut validation = Validation::new(header.alg);
+        validation.set_audience(&[&self.audience]);
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // Against our own clock, below.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|cause| refuse().because(cause))?.claims;
+        let leeway = i64::try_from(self.leeway.as_secs()).unwrap_or(i64::MAX);
+        if claims.exp.saturating_add(leeway) <= now {
+            return Err(Error::new(Code::TokenExpired));
+        }
+        if claims.nbf.is_some_and(|nbf| nbf.saturating_sub(leeway) > now) {
+            return Err(refuse());
+        }
+        Ok(claims)
+    }
+
+    async fn key(&self, id: Option<&str>, algorithm: Algorithm) -> Result<Option<Jwk>> {
+        let find = |set: &JwkSet| match id {
+            Some(id) => set.find(id).cloned(),
+            // Without a key id the set must leave no choice.
+            None => Some(&set.keys[..]).filter(|keys| keys.len() == 1).map(|keys| keys[0].clone()),
+        };
+        let fits = |jwk: &Jwk| jwk.common.key_algorithm.is_none_or(|named| named.to_string() == format!("{algorithm:?}"));
+        let keys = self.keys.read().await;
+        let age = keys.read_at.map(|at| at.elapsed());
+        let known = keys.set.as_deref().and_then(find);
+        drop(keys);
+        if let Some(known) = known.filter(|_| age.is_some_and(|age| age < FRESH)) {
+            return Ok(Some(known).filter(fits));
+        }
+        if age.is_some_and(|age| age < REREAD) {
+            return Ok(None);
+        }
+        let set = self.reread(age).await?;
+        Ok(find(&set).filter(fits))
+    }
+
+    async fn reread(&self, seen: Option<Duration>) -> Result<Arc<JwkSet>> {
+        let _turn = self.reading.lock().await;
+        {
+            let keys = self.keys.read().await;
+            let newer = keys.read_at.map(|at| at.elapsed()) < seen || (seen.is_none() && keys.read_at.is_some());
+            if let (true, Some(set)) = (newer, &keys.set) {
+                return Ok(Arc::clone(set));
+            }
+        }
+        let read = self.source.read().await;
+        let mut keys = self.keys.write().await;
+        match read {
+            Ok(set) => {
+                let set = Arc::new(set);
+                *keys = Keys { set: Some(Arc::clone(&set)), read_at: Some(Instant::now()) };
+                Ok(set)
+            }
+            // Known keys outlive a source that is away.
+            Err(problem) => match &keys.set {
+                Some(set) => {
+                    tracing::warn!(%problem, "the signing keys cannot be read again");
+                    let set = Arc::clone(set);
+                    keys.read_at = Some(Instant::now());
+                    Ok(set)
+                }
+                None => Err(Error::unavailable(problem)),
+            },
+        }
+    }
+}
+
+/// Principals and what they may be, from the rows.
+pub struct Registry {
+    pub verifier: Verifier,
+    pub pool: PgPool,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Chance>,
+}
+
+#[async_trait]
+impl Identity for Registry {
+    async fn principal(&self, bearer: Option<&str>) -> Result<(PrincipalId, PrincipalKind)> {
+        let token = bearer.ok_or_else(|| Error::new(Code::AuthenticationRequired))?;
+        let now = self.clock.now();
+        let claims = self.verifier.verify(token, now.timestamp()).await?;
+        // An address that nobody verified proves nothing.
+        let email = claims.email.as_deref().filter(|_| claims.email_verified);
+        let fresh = self.ids.id(now);
+        let (id, kind) =
+            entities::actor::sign_in(&self.pool, &claims.iss, &claims.sub, email, claims.name.as_deref(), fresh, now).await?;
+        // The system's row can be named by no token.
+        if kind == PrincipalKind::System { Err(Error::new(Code::TokenInvalid)) } else { Ok((id, kind)) }
+    }
+
+    async fn actor(&self, principal: PrincipalId, organization: OrganizationId) -> Result<Actor> {
+        let actor = entities::actor::find(&self.pool, principal, organization, self.clock.now()).await?;
+        actor.ok_or_else(|| Error::new(Code::OrganizationNotFound))
+    }
+
+    async fn actor_locked(&self, tx: &Tx, principal: PrincipalId, organization: OrganizationId) -> Result<Option<Actor>> {
+        entities::actor::lock(tx, principal, organization, self.clock.now()).await
+    }
+}

@@ -1,0 +1,18 @@
+//! The binary `hestami`: configuration, telemetry, the embedded servers and the wiring.
+
+pub mod app;
+pub mod config;
+pub mod contract;
+pub mod demo;
+pub mod embedded;
+mod graphiql;
+mod http;
+pub mod identity;
+pub mod park;
+pub mod secrets;
+pub mod serve;
+pub mod telemetry;
+pub mod token;
+
+/// What stops a command: said in a line, and that is the end of it.
+pub type Fault = Box<dyn std::error::Error + Send + Sync>;

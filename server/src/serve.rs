@@ -1,0 +1,261 @@
+//! `hestami serve`: starts what is missing, serves, and stops everything cleanly.
+
+use crate::{
+    Fault,
+    app::{App, Parts},
+    config::{Config, Mode},
+    demo,
+    embedded::{Folders, Lock, Stack, Tuning},
+    identity::{KeySource, Verifier},
+    park::Park,
+    secrets::{ISSUER, Secrets},
+    telemetry::Telemetry,
+    token,
+};
+use migration::{Migrator, MigratorTrait};
+use schema::{Chance, Clock, Faults, Limits, NoFaults, RandomIds, SystemClock};
+use sqlx::{PgPool, Row};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::signal::unix::{SignalKind, signal};
+use workflows::Supervision;
+
+pub const DATABASE: &str = "hestami";
+
+/// Embedded servers, if any, and all that follows from them.
+struct Ground {
+    stack: Option<Stack>,
+    secrets: Option<Secrets>,
+    database_url: String,
+    workflow_url: String,
+    owner_url: Option<String>,
+    cerbos_url: String,
+    _lock: Option<Lock>,
+}
+
+/// Brings up what the configuration does not name.
+async fn ground(config: &Config) -> Result<Ground, Fault> {
+    let own_database = config.database_url.clone().zip(config.database_workflow_url.clone());
+    let (Some((database_url, workflow_url)), Some(cerbos_url)) = (own_database.clone(), config.cerbos_url.clone()) else {
+        let lock = Lock::take(&config.data)?;
+        let folders = Folders::lay_out(&config.data, &config.servers)?;
+        let secrets = Secrets::load_or_make(&folders.home)?;
+        let policies = config.cerbos_url.is_none().then_some(config.policies.as_path());
+        let stack = Stack::start(&folders, &secrets.database_password, policies, Tuning::default()).await?;
+        stack.postgres.prepare(DATABASE).await?;
+        let owner_url = stack.postgres.url("hestami_owner", DATABASE);
+        migrate(&owner_url).await?;
+        stack.postgres.open().await?;
+        let app = stack.postgres.url("hestami_app", DATABASE);
+        let workflow = stack.postgres.url("hestami_workflow", DATABASE);
+        let (database_url, workflow_url) = own_database.unwrap_or((app, workflow));
+        let cerbos_url = config.cerbos_url.clone().unwrap_or_else(|| stack.cerbos_url.clone());
+        return Ok(Ground {
+            owner_url: config.database_url.is_none().then_some(owner_url),
+            stack: Some(stack),
+            secrets: Some(secrets),
+            database_url,
+            workflow_url,
+            cerbos_url,
+            _lock: Some(lock),
+        });
+    };
+    check_migrated(&database_url).await?;
+    Ok(Ground { stack: None, secrets: None, database_url, workflow_url, owner_url: None, cerbos_url, _lock: None })
+}
+
+/// As the owner of the database. Own servers are migrated by this command only, never silently.
+pub async fn migrate(owner_url: &str) -> Result<Vec<String>, Fault> {
+    let connection = migration::sea_orm::Database::connect(owner_url).await?;
+    let pending: Vec<String> =
+        Migrator::get_pending_migrations(&connection).await?.iter().map(|migration| migration.name().to_owned()).collect();
+    Migrator::up(&connection, None).await?;
+    connection.close().await?;
+    workflows::migrate(owner_url).await.map_err(crate::app::told)?;
+    Ok(pending)
+}
+
+async fn check_migrated(database_url: &str) -> Result<(), Fault> {
+    let pool = PgPool::connect(database_url).await.map_err(|problem| format!("DATABASE_URL: {problem}"))?;
+    let missing = missing_migrations(&pool).await;
+    pool.close().await;
+    match missing {
+        Ok(missing) if missing.is_empty() => Ok(()),
+        Ok(missing) => Err(format!("the database lacks {}; run `hestami migrate` first", missing.join(", ")).into()),
+        Err(_) => Err("the database was never migrated; run `hestami migrate` first".into()),
+    }
+}
+
+async fn missing_migrations(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
+    let applied: Vec<String> = sqlx::query_scalar("SELECT version FROM seaql_migrations").fetch_all(pool).await?;
+    Ok(migration::names().into_iter().filter(|name| !applied.contains(name)).collect())
+}
+
+/// With servers of one's own: the two URLs must mean one database of one cluster.
+pub async fn check_own_servers(config: &Config) -> Result<Vec<String>, Fault> {
+    let mut said = Vec::new();
+    if let (Some(app), Some(workflow)) = (&config.database_url, &config.database_workflow_url) {
+        let mut places = Vec::new();
+        for (name, url) in [("DATABASE_URL", app), ("HESTAMI_DATABASE_WORKFLOW_URL", workflow)] {
+            let pool = PgPool::connect(url).await.map_err(|problem| format!("{name}: {problem}"))?;
+            let row = sqlx::query(
+                "SELECT current_database()::text, pg_postmaster_start_time()::text, current_user::text, current_setting('server_version'),
+                        (SELECT rolbypassrls OR rolsuper FROM pg_roles WHERE rolname = current_user)",
+            )
+            .fetch_one(&pool)
+            .await?;
+            let (database, started, user, version): (String, String, String, String) =
+                (row.get(0), row.get(1), row.get(2), row.get(3));
+            if row.get::<bool, _>(4) {
+                return Err(format!(
+                    "{name} connects as {user}, who could pass by row security; use hestami_app and hestami_workflow"
+                )
+                .into());
+            }
+            said.push(format!("{name}: PostgreSQL {version}, database {database}, as {user}"));
+            places.push((database, started));
+            pool.close().await;
+        }
+        if places[0] != places[1] {
+            return Err("DATABASE_URL and HESTAMI_DATABASE_WORKFLOW_URL reach different databases".into());
+        }
+        check_migrated(app).await?;
+        said.push("the database is migrated".into());
+    }
+    if let Some(url) = &config.cerbos_url {
+        let cerbos = authz::Cerbos::new(authz::Settings::new(url)).map_err(crate::app::told)?;
+        let version = cerbos.version().await.map_err(|error| format!("CERBOS_URL: {:?}", error.cause()))?;
+        let bundle = cerbos.sentinel().await.map_err(|error| format!("CERBOS_URL: {:?}", error.cause()))?;
+        said.push(format!("CERBOS_URL: Cerbos {version}, policies {bundle}"));
+    }
+    Ok(said)
+}
+
+fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry) -> Result<Parts, Fault> {
+    let source = match (&config.jwks, &ground.secrets) {
+        (Some(place), _) => KeySource::named(place)?,
+        (None, Some(secrets)) => KeySource::Fixed(serde_json::from_value(secrets.jwks()?)?),
+        (None, None) => return Err("HESTAMI_JWKS is not set".into()),
+    };
+    let issuer = config.issuer.clone().unwrap_or_else(|| ISSUER.to_owned());
+    let fingerprint_key = match (&config.fingerprint_key, &ground.secrets) {
+        (Some(key), _) => key.clone(),
+        (None, Some(secrets)) => secrets.fingerprint_key.clone(),
+        (None, None) => return Err("HESTAMI_FINGERPRINT_KEY is not set".into()),
+    };
+    let graphiql: Option<PathBuf> = (config.mode == Mode::Development).then(|| config.servers.clone());
+    Ok(Parts {
+        listen: config.listen,
+        database_url: ground.database_url.clone(),
+        database_connections: config.database_connections,
+        workflow_url: ground.workflow_url.clone(),
+        workflow_connections: config.workflow_connections,
+        cerbos: authz::Settings::new(&ground.cerbos_url),
+        verifier: Verifier::new(issuer, config.audience.clone(), config.token_leeway, source),
+        fingerprint_key: fingerprint_key.into_bytes(),
+        body_limit: config.body_limit,
+        limits: Limits::default(),
+        supervision: Supervision {
+            heartbeat: config.heartbeat,
+            dead_after: config.dead_after,
+            abandoned_after: config.abandoned_after,
+            retention: config.outcome_retention,
+        },
+        attempts: 12,
+        graphiql,
+        metrics: telemetry.registry.clone(),
+        clock: Arc::new(SystemClock) as Arc<dyn Clock>,
+        ids: Arc::new(RandomIds) as Arc<dyn Chance>,
+        faults: match config.park_at {
+            Some(boundary) => Arc::new(Park(boundary)) as Arc<dyn Faults>,
+            None => Arc::new(NoFaults),
+        },
+    })
+}
+
+pub async fn serve(config: Config, telemetry: &Telemetry, only_demo: bool) -> Result<(), Fault> {
+    let began = Instant::now();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    // A stop may come while things start.
+    let starting = async {
+        let ground = ground(&config).await?;
+        let app = App::start(parts(&config, &ground, telemetry)?).await?;
+        Ok::<_, Fault>((ground, app))
+    };
+    let (ground, app) = tokio::select! {
+        started = starting => started?,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
+    if let (Some(owner), true) = (&ground.owner_url, (config.demo && config.park_at.is_none()) || only_demo) {
+        let owner = token::owner_pool(owner).await?;
+        if demo::load(&app.gateway, &owner).await? {
+            tracing::info!("loaded the demo");
+        }
+        owner.close().await;
+    }
+    if !only_demo {
+        announce(&config, &ground, &app, began.elapsed()).await?;
+    }
+    let mut buried = app.buried.clone();
+    let taken_for_dead = async { buried.wait_for(|buried| *buried).await.is_ok() };
+    let come_back = tokio::select! {
+        () = std::future::ready(()), if only_demo => false,
+        _ = interrupt.recv() => false,
+        _ = terminate.recv() => false,
+        dead = taken_for_dead => dead,
+    };
+    tracing::info!("stopping");
+    app.stop(config.shutdown_grace).await;
+    if let Some(stack) = ground.stack {
+        stack.stop().await;
+    }
+    tracing::info!("stopped");
+    if come_back { Err(Box::new(ComeBack)) } else { Ok(()) }
+}
+
+/// Others took this process for dead: it comes back under a new id.
+#[derive(Debug)]
+pub struct ComeBack;
+
+impl std::fmt::Display for ComeBack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("taken for dead by other replicas")
+    }
+}
+
+impl std::error::Error for ComeBack {}
+
+async fn announce(config: &Config, ground: &Ground, app: &App, took: Duration) -> Result<(), Fault> {
+    let url = app.url();
+    println!("hestami serves {url} after {:.1} s", took.as_secs_f64());
+    let (Some(secrets), Some(owner), Mode::Development) = (&ground.secrets, &ground.owner_url, config.mode) else {
+        return Ok(());
+    };
+    println!("  GraphQL  {url}/graphql\n  RPC      {url}/api/v1/rpc/property/v1/create\n  OpenAPI  {url}/openapi.json\n");
+    let owner = token::owner_pool(owner).await?;
+    let now = app.gateway.clock.now().timestamp();
+    for (role, person, organization) in demo::CAST {
+        let id: Option<uuid::Uuid> = sqlx::query_scalar(
+            "SELECT o.id FROM organization o JOIN membership m ON m.organization_id = o.id JOIN principal p ON p.id = m.principal_id
+             WHERE o.name = $1 AND p.subject = $2 AND m.state = 'ACTIVE' LIMIT 1",
+        )
+        .bind(organization)
+        .bind(person.subject)
+        .fetch_optional(&owner)
+        .await?;
+        let Some(id) = id else { continue };
+        let token = token::for_person(config, secrets, person, now)?;
+        println!(
+            "{role}: {} in {organization}, X-Organization-Id {id}\n  {url}/graphiql#organization={id}&token={token}\n",
+            person.name
+        );
+    }
+    owner.close().await;
+    println!("More tokens: hestami token --role OWNER --organization \"Alvarez Family Trust\". Stop with Ctrl-C.");
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! Traces, metrics and logs: by OTLP where a place is named; logs on the console, metrics at
+//! `/metrics` always.
+
+use crate::{Fault, config::Config};
+use opentelemetry::{KeyValue, global, trace::TracerProvider};
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithExportConfig};
+use opentelemetry_sdk::{
+    Resource,
+    logs::SdkLoggerProvider,
+    metrics::{PeriodicReader, SdkMeterProvider},
+    trace::SdkTracerProvider,
+};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+pub struct Telemetry {
+    tracer: SdkTracerProvider,
+    meter: SdkMeterProvider,
+    logger: Option<SdkLoggerProvider>,
+    pub registry: prometheus::Registry,
+}
+
+/// Ours, and of the libraries only what goes wrong: their debug spans would drown the trace.
+const TRACED: &str = "warn,hestami=info,server=info,schema=info,entities=info,authz=info,workflows=info,resolvers=info,graphql=info,rpc=info,surface=info";
+
+impl Telemetry {
+    pub fn start(config: &Config) -> Result<Telemetry, Fault> {
+        let resource = Resource::builder()
+            .with_service_name("hestami-gateway")
+            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+            .build();
+        let registry = prometheus::Registry::new();
+        let mut tracer = SdkTracerProvider::builder().with_resource(resource.clone());
+        let mut meter = SdkMeterProvider::builder()
+            .with_resource(resource.clone())
+            .with_reader(opentelemetry_prometheus::exporter().with_registry(registry.clone()).build()?);
+        let mut logger = None;
+        if let Some(endpoint) = &config.otlp {
+            tracer = tracer.with_batch_exporter(SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?);
+            let metrics = MetricExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
+            meter = meter.with_reader(PeriodicReader::builder(metrics).build());
+            let logs = LogExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
+            logger = Some(SdkLoggerProvider::builder().with_resource(resource).with_batch_exporter(logs).build());
+        }
+        let (tracer, meter) = (tracer.build(), meter.build());
+        global::set_meter_provider(meter.clone());
+
+        let filter = |text: &str| EnvFilter::try_new(text);
+        // Spans always have ids, sent somewhere or not: every answer carries its trace id.
+        let spans = tracing_opentelemetry::layer().with_tracer(tracer.tracer("hestami")).with_filter(filter(TRACED)?);
+        let console = if config.log_json {
+            tracing_subscriber::fmt::layer()
+                .json()
+                .with_current_span(true)
+                .with_span_list(false)
+                .with_writer(std::io::stderr)
+                .boxed()
+        } else {
+            tracing_subscriber::fmt::layer().compact().with_target(false).with_writer(std::io::stderr).boxed()
+        };
+        let quiet = format!("{},dbos=warn,sqlx=warn,sea_orm_migration=warn", config.log);
+        let console = console.with_filter(filter(&quiet).map_err(|problem| format!("HESTAMI_LOG: {problem}"))?);
+        let sent = logger.as_ref().map(|logger| OpenTelemetryTracingBridge::new(logger).with_filter(LevelFilter::INFO));
+        tracing_subscriber::registry().with(spans).with(console).with(sent).try_init()?;
+        Ok(Telemetry { tracer, meter, logger, registry })
+    }
+
+    /// Sends what is left.
+    pub fn stop(self) {
+        let _ = self.tracer.shutdown();
+        let _ = self.meter.shutdown();
+        if let Some(logger) = self.logger {
+            let _ = logger.shutdown();
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What both HTTP surfaces share: who calls for whom, the body, and the error envelope. It
+//! translates, it never decides.
+
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use http_body_util::{BodyExt, Limited};
+use schema::{Caller, Code, Error, Gateway, OrganizationId, Result};
+use serde_json::Value;
+use std::sync::Arc;
+
+pub const ORGANIZATION: &str = "x-organization-id";
+
+/// What a surface is mounted with.
+#[derive(Clone)]
+pub struct Mount {
+    pub gateway: Arc<Gateway>,
+    /// The largest body that is read, in bytes.
+    pub body_limit: usize,
+}
+
+/// The principal behind the token, and the acting organization if one is named.
+pub async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Caller> {
+    let (principal, kind) = gateway.identity.principal(bearer(headers)).await?;
+    Ok(Caller { principal, kind, organization: organization(headers)? })
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+fn organization(headers: &HeaderMap) -> Result<Option<OrganizationId>> {
+    let mut named = headers.get_all(ORGANIZATION).iter();
+    let Some(first) = named.next() else { return Ok(None) };
+    let id = first.to_str().ok().and_then(|text| text.trim().parse().ok());
+    match (id, named.next()) {
+        (Some(id), None) => Ok(Some(OrganizationId(id))),
+        _ => Err(Error::new(Code::OrganizationInvalid)),
+    }
+}
+
+/// A body of JSON, no larger than the limit.
+pub async fn json(headers: &HeaderMap, body: Body, limit: usize) -> Result<Value> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media = content_type.split(';').next().unwrap_or_default().trim();
+    if !media.eq_ignore_ascii_case("application/json") {
+        return Err(Error::new(Code::UnsupportedMediaType));
+    }
+    let bytes = bytes(body, limit).await?;
+    serde_json::from_slice(&bytes).map_err(|problem| {
+        let place = format!("The body is not valid JSON: line {}, column {}.", problem.line(), problem.column());
+        Error::new(Code::MalformedJson).message(place)
+    })
+}
+
+async fn bytes(body: Body, limit: usize) -> Result<Bytes> {
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(problem) if problem.is::<http_body_util::LengthLimitError>() => {
+            Err(Error::new(Code::BodyTooLarge).details(serde_json::json!({ "limitBytes": limit })))
+        }
+        Err(_) => Err(Error::new(Code::MalformedJson).message("The body ended early.")),
+    }
+}
+
+pub fn status(error: &Error) -> StatusCode {
+    StatusCode::from_u16(error.code().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// The envelope of RPC and of everything that is not GraphQL.
+pub fn refusal(error: &Error) -> Response {
+    error.trace();
+    let trace_id = schema::current_trace_id();
+    (status(error), Json(error.envelope(&trace_id))).into_response()
+}

@@ -1,0 +1,7 @@
+//! The durable engine, behind one small module: another engine touches this folder only.
+
+mod engine;
+mod supervisor;
+
+pub use engine::{Durable, Settings, migrate};
+pub use supervisor::{Supervision, Supervisor};
