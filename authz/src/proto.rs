@@ -1,4 +1,4 @@
 //! Generated from `proto/cerbos.proto`.
-#![expect(clippy::all, reason = "generated code")]
+#![expect(clippy::allow_attributes_without_reason, reason = "generated code")]
 
 tonic::include_proto!("cerbos.svc.v1");

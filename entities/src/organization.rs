@@ -1,14 +1,18 @@
 //! Organizations: the isolation unit. An owner, a trust, an association, a provider or a concierge.
 
-use crate::{attribute::Attribute, loading::Row};
+use crate::{
+    attribute::Attribute,
+    loading::Row,
+    membership::{self, Membership},
+    page::{Connection, Page},
+};
 use async_graphql::{ComplexObject, Context, SimpleObject};
 use chrono::{DateTime, Utc};
-use schema::{OrganizationId, Reads, Result, Role, Tx, text_enum};
+use schema::{Nullable, OrganizationId, Result, Role, Tx, nullable, snapshot, text_enum};
 use schemars::JsonSchema;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, entity::prelude::*};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::sync::Arc;
 
 pub const KIND: &str = "organization";
 const TABLE: &str = "organization";
@@ -106,11 +110,14 @@ impl Organization {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> async_graphql::Result<crate::page::Connection<crate::membership::Membership>> {
-        let snapshot = cx.data::<Arc<Reads>>()?.snapshot().await?;
-        let page = crate::page::Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
-        let filter = snapshot.filter(crate::membership::KIND)?;
-        Ok(crate::membership::list(&snapshot.tx, self.id, filter, page).await?)
+    ) -> Nullable<Connection<Membership>> {
+        let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
+        nullable(async {
+            let snapshot = snapshot(cx).await?;
+            let visible = snapshot.filter(membership::KIND)?;
+            membership::list(&snapshot.tx, self.id, visible, page).await.map(Some)
+        })
+        .await
     }
 }
 

@@ -9,12 +9,11 @@ use crate::{
 use async_graphql::{ComplexObject, Context, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use garde::Validate;
-use schema::{OrganizationId, Reads, Result, Tx, text_enum, valid};
+use schema::{Nullable, OrganizationId, Result, Tx, nullable, snapshot, text_enum, valid};
 use schemars::JsonSchema;
 use sea_orm::{Condition, QueryFilter, entity::prelude::*};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::sync::Arc;
 
 pub const KIND: &str = "property";
 const TABLE: &str = "property";
@@ -191,11 +190,13 @@ impl From<Model> for Property {
 #[ComplexObject]
 impl Property {
     /// The association that it belongs to, as its owner knows it.
-    async fn hoa(&self, cx: &Context<'_>) -> async_graphql::Result<Option<ExternalParty>> {
-        let Some(hoa) = self.hoa_id else { return Ok(None) };
-        let snapshot = cx.data::<Arc<Reads>>()?.snapshot().await?;
-        let loader = snapshot.loader(Parties::of);
-        Ok(schema::load_one(&loader, (self.organization_id, hoa)).await?)
+    async fn hoa(&self, cx: &Context<'_>) -> Nullable<ExternalParty> {
+        nullable(async {
+            let Some(hoa) = self.hoa_id else { return Ok(None) };
+            let loader = snapshot(cx).await?.loader(Parties::of);
+            schema::load_one(&loader, (self.organization_id, hoa)).await
+        })
+        .await
     }
 }
 

@@ -2,9 +2,8 @@
 
 use async_graphql::{Context, ID, Object};
 use entities::{external_party, membership, node::Node, operation, organization, property};
-use schema::{Code, Error, Reads, Result, Snapshot};
+use schema::{Code, Error, Nullable, Result, Snapshot, nullable, snapshot};
 use sea_orm::{ColumnTrait, QueryFilter};
-use std::sync::Arc;
 use uuid::Uuid;
 
 #[derive(Default)]
@@ -13,22 +12,29 @@ pub struct NodeQuery;
 #[Object]
 impl NodeQuery {
     /// Anything of the acting organization, by its id.
-    async fn node(&self, cx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Node>> {
-        let snapshot = cx.data::<Arc<Reads>>()?.snapshot().await?;
-        Ok(Some(find(&snapshot, &id).await?.ok_or_else(|| Error::new(Code::NotFound))?))
+    async fn node(&self, cx: &Context<'_>, id: ID) -> Nullable<Node> {
+        nullable(async {
+            let snapshot = snapshot(cx).await?;
+            let node = find(&snapshot, &id).await?;
+            Ok(Some(node.ok_or_else(|| Error::new(Code::NotFound))?))
+        })
+        .await
     }
 
     /// Many at once, at most 100, in the order of the ids; null where there is none to see.
-    async fn nodes(&self, cx: &Context<'_>, ids: Vec<ID>) -> async_graphql::Result<Vec<Option<Node>>> {
-        if ids.len() > 100 {
-            return Err(Error::new(Code::InvalidInput).field("ids", "TOO_MANY", "at most 100 at once").into());
-        }
-        let snapshot = cx.data::<Arc<Reads>>()?.snapshot().await?;
-        let mut nodes = Vec::with_capacity(ids.len());
-        for id in &ids {
-            nodes.push(find(&snapshot, id).await?);
-        }
-        Ok(nodes)
+    async fn nodes(&self, cx: &Context<'_>, ids: Vec<ID>) -> Nullable<Vec<Option<Node>>> {
+        nullable(async {
+            if ids.len() > 100 {
+                return Err(Error::new(Code::InvalidInput).field("ids", "TOO_MANY", "at most 100 at once"));
+            }
+            let snapshot = snapshot(cx).await?;
+            let mut nodes = Vec::with_capacity(ids.len());
+            for id in &ids {
+                nodes.push(find(&snapshot, id).await?);
+            }
+            Ok(Some(nodes))
+        })
+        .await
     }
 }
 

@@ -44,12 +44,13 @@ pub use gateway::{Gateway, Limits, Table, Tasks};
 pub use graphql_field::{Payload, resolve_mutation};
 pub use id::{OperationId, OrganizationId, PrincipalId};
 pub use input::{camel_case, parse as parse_input, present};
+pub use metrics::SECONDS;
 pub use operation::{Claim, NewOperation, Operation, OperationError, OperationState, Outcome, Stored, StoredError};
 pub use ports::{
     Actor, Boundary, Decide, Due, Engine, Faults, Guard, Identity, NoFaults, Operations, PeopleAct, Run, Tick, Verdict,
 };
 pub use procedure::{Kind, Name, Procedure, Scope, Workflow};
-pub use reads::{Caller, Reads, Snapshot, load_one};
+pub use reads::{Caller, Nullable, Reads, Snapshot, load_one, nullable, snapshot};
 pub use run::{read, resume, run};
 pub use text_enum::{PrincipalKind, Role};
 pub use trace::{continue_from, current_trace_id, traceparent};

@@ -12,6 +12,9 @@ struct Instruments {
     duration: Histogram<f64>,
 }
 
+/// Where the buckets of durations end.
+pub const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
     let meter = global::meter("hestami");
     Instruments {
@@ -23,6 +26,7 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
             .f64_histogram("hestami.operation.duration")
             .with_unit("s")
             .with_description("From accepting a mutation to its answer")
+            .with_boundaries(SECONDS.to_vec())
             .build(),
     }
 });

@@ -105,6 +105,21 @@ impl Snapshot {
     }
 }
 
+/// A nullable field's answer: a failure is its own, and null where it stands. (A `Result` outside
+/// the `Option` would take the whole answer with it.)
+pub type Nullable<T> = Option<async_graphql::Result<T>>;
+
+/// Resolves a nullable field.
+pub async fn nullable<T>(work: impl Future<Output = Result<Option<T>>>) -> Nullable<T> {
+    work.await.map_err(|error| { error.trace(); error.into() }).transpose()
+}
+
+/// The reads of the query that a field belongs to.
+pub async fn snapshot(cx: &async_graphql::Context<'_>) -> Result<Arc<Snapshot>> {
+    let reads = cx.data::<Arc<Reads>>().map_err(|error| Error::internal(error.message))?;
+    reads.snapshot().await
+}
+
 /// Loads one for a field. Missing and not visible are the same.
 pub async fn load_one<K, L>(loader: &DataLoader<L>, key: K) -> Result<Option<L::Value>>
 where

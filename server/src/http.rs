@@ -66,6 +66,7 @@ static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
         .f64_histogram("http.server.request.duration")
         .with_unit("s")
         .with_description("From the request's head to the answer's")
+        .with_boundaries(schema::SECONDS.to_vec())
         .build()
 });
 

@@ -11,6 +11,7 @@ use opentelemetry_sdk::{
     metrics::{PeriodicReader, SdkMeterProvider},
     trace::SdkTracerProvider,
 };
+use std::io::IsTerminal;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -57,7 +58,7 @@ impl Telemetry {
                 .with_writer(std::io::stderr)
                 .boxed()
         } else {
-            tracing_subscriber::fmt::layer().compact().with_target(false).with_writer(std::io::stderr).boxed()
+            tracing_subscriber::fmt::layer().compact().with_ansi(std::io::stderr().is_terminal()).with_target(false).with_writer(std::io::stderr).boxed()
         };
         let quiet = format!("{},dbos=warn,sqlx=warn,sea_orm_migration=warn", config.log);
         let console = console.with_filter(filter(&quiet).map_err(|problem| format!("HESTAMI_LOG: {problem}"))?);

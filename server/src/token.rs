@@ -40,7 +40,8 @@ pub async fn issue(
     }
     let role = wanted.role.unwrap_or(Role::Owner);
     let owner = owner.ok_or("a token by role needs the gateway's database: start `hestami serve` first")?;
-    let found: Option<(String, Option<String>, Option<String>, Uuid, String)> = sqlx::query_as(
+    type Found = (String, Option<String>, Option<String>, Uuid, String);
+    let found: Option<Found> = sqlx::query_as(
         "SELECT p.subject, p.email, p.display_name, o.id, o.name
          FROM membership m JOIN principal p ON p.id = m.principal_id JOIN organization o ON o.id = m.organization_id
          WHERE m.state = 'ACTIVE' AND m.role = $1 AND p.issuer = $2 AND ($3::text IS NULL OR o.id::text = $3 OR o.name = $3)

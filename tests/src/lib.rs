@@ -1,1 +1,23 @@
+//! One test binary over the real PostgreSQL, Cerbos and HTTP.
+#![cfg(test)]
 
+mod harness;
+
+mod authority;
+mod catalog;
+mod configuration;
+mod crash;
+mod golden;
+mod graphql_surface;
+mod idempotency;
+mod identity;
+mod membership;
+mod observability;
+mod organizations;
+mod outages;
+mod paging;
+mod parity;
+mod property;
+mod readme;
+mod rpc_surface;
+mod scope;

@@ -3,7 +3,7 @@
 
 use crate::Durable;
 use entities::replica;
-use schema::{Error, Gateway, Result, Tick, resume};
+use schema::{Gateway, Result, Tick, resume};
 use std::{
     sync::{Arc, Weak},
     time::Duration,
@@ -53,18 +53,21 @@ impl Supervisor {
     ) -> Result<watch::Receiver<bool>> {
         replica::enter(&gateway.pool, &engine.executor_id, gateway.clock.now()).await?;
         let (buried, receiver) = watch::channel(false);
-        let supervisor = Supervisor { gateway: Arc::downgrade(gateway), engine: Arc::clone(engine), settings, ticks, buried };
+        let supervisor = Arc::new(Supervisor { gateway: Arc::downgrade(gateway), engine: Arc::clone(engine), settings, ticks, buried });
+        // Apart, so that a long round never silences the heartbeat.
+        tokio::spawn(Arc::clone(&supervisor).beats());
         tokio::spawn(supervisor.rounds());
         Ok(receiver)
     }
 
-    async fn rounds(self) {
-        loop {
-            tokio::time::sleep(self.settings.heartbeat).await;
-            let Some(gateway) = self.gateway.upgrade() else { return };
-            if gateway.tasks.closing() {
-                return;
-            }
+    /// The gateway after the next pause; none once it is going away.
+    async fn next(&self) -> Option<Arc<Gateway>> {
+        tokio::time::sleep(self.settings.heartbeat).await;
+        self.gateway.upgrade().filter(|gateway| !gateway.tasks.closing())
+    }
+
+    async fn beats(self: Arc<Self>) {
+        while let Some(gateway) = self.next().await {
             match replica::beat(&gateway.pool, &self.engine.executor_id, gateway.clock.now()).await {
                 Ok(true) => {}
                 Ok(false) => {
@@ -72,11 +75,13 @@ impl Supervisor {
                     let _ = self.buried.send(true);
                     return;
                 }
-                Err(error) => {
-                    error.trace();
-                    continue;
-                }
+                Err(error) => error.trace(),
             }
+        }
+    }
+
+    async fn rounds(self: Arc<Self>) {
+        while let Some(gateway) = self.next().await {
             if let Err(error) = self.lead(&gateway).await {
                 error.trace();
             }
@@ -121,6 +126,6 @@ impl Supervisor {
         }
         gateway.operations.forget_expired(now).await?;
         self.engine.forget(self.settings.retention).await?;
-        replica::forget(&gateway.pool, now - chrono::Duration::days(1)).await.map_err(Error::from)
+        replica::forget(&gateway.pool, now - chrono::Duration::days(1)).await
     }
 }

@@ -6,9 +6,8 @@ use entities::{
     operation::{self, OperationFilter, OperationOrder},
     page::{Connection, Page},
 };
-use schema::{Code, Entry, Error, Operation, OperationId, Reads, input};
+use schema::{Code, Entry, Error, Nullable, Operation, OperationId, input, nullable, snapshot};
 use sea_orm::QueryFilter;
-use std::sync::Arc;
 
 pub const ALL: &[Entry] = &[Entry::of::<get::Get>(), Entry::of::<list::List>()];
 
@@ -18,11 +17,14 @@ pub struct OperationQuery;
 #[Object]
 impl OperationQuery {
     /// One recorded mutation of the acting organization.
-    async fn operation(&self, cx: &Context<'_>, id: OperationId) -> async_graphql::Result<Option<Operation>> {
-        let snapshot = cx.data::<Arc<Reads>>()?.snapshot().await?;
-        let select = operation::by_id(snapshot.actor.organization, id).filter(snapshot.filter(operation::KIND)?);
-        let row = select.one(&snapshot.tx).await.map_err(Error::from)?;
-        Ok(Some(row.ok_or_else(|| Error::new(Code::NotFound))?.into()))
+    async fn operation(&self, cx: &Context<'_>, id: OperationId) -> Nullable<Operation> {
+        nullable(async {
+            let snapshot = snapshot(cx).await?;
+            let select = operation::by_id(snapshot.actor.organization, id).filter(snapshot.filter(operation::KIND)?);
+            let row = select.one(&snapshot.tx).await?.ok_or_else(|| Error::new(Code::NotFound))?;
+            Ok(Some(row.into()))
+        })
+        .await
     }
 
     /// The acting organization's recorded mutations, newest first.
@@ -36,13 +38,14 @@ impl OperationQuery {
         before: Option<String>,
         filter: Option<OperationFilter>,
         order_by: Option<OperationOrder>,
-    ) -> async_graphql::Result<Connection<Operation>> {
-        if let Some(filter) = &filter {
-            input::validate(filter)?;
-        }
-        let snapshot = cx.data::<Arc<Reads>>()?.snapshot().await?;
+    ) -> Nullable<Connection<Operation>> {
         let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
-        let visible = snapshot.filter(operation::KIND)?;
-        Ok(operation::list(&snapshot.tx, snapshot.actor.organization, visible, filter, order_by, page).await?)
+        nullable(async {
+            filter.as_ref().map_or(Ok(()), input::validate)?;
+            let snapshot = snapshot(cx).await?;
+            let visible = snapshot.filter(operation::KIND)?;
+            operation::list(&snapshot.tx, snapshot.actor.organization, visible, filter, order_by, page).await.map(Some)
+        })
+        .await
     }
 }

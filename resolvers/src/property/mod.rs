@@ -10,9 +10,8 @@ use entities::{
     page::{Connection, Page},
     property::{self, Property, PropertyFilter, PropertyId, PropertyOrder},
 };
-use schema::{Change, Code, Entry, Error, NewEvent, Reads, Workflow, input};
+use schema::{Change, Code, Entry, Error, NewEvent, Nullable, Workflow, input, nullable, snapshot};
 use sea_orm::QueryFilter;
-use std::sync::Arc;
 
 pub const ALL: &[Entry] = &[
     Entry::of::<create::Create>(),
@@ -31,11 +30,14 @@ pub struct PropertyQuery;
 #[Object]
 impl PropertyQuery {
     /// One property of the acting organization.
-    async fn property(&self, cx: &Context<'_>, id: PropertyId) -> async_graphql::Result<Option<Property>> {
-        let snapshot = cx.data::<Arc<Reads>>()?.snapshot().await?;
-        let select = property::by_id(snapshot.actor.organization, id).filter(snapshot.filter(property::KIND)?);
-        let row = select.one(&snapshot.tx).await.map_err(Error::from)?;
-        Ok(Some(row.ok_or_else(|| Error::new(Code::NotFound))?.into()))
+    async fn property(&self, cx: &Context<'_>, id: PropertyId) -> Nullable<Property> {
+        nullable(async {
+            let snapshot = snapshot(cx).await?;
+            let select = property::by_id(snapshot.actor.organization, id).filter(snapshot.filter(property::KIND)?);
+            let row = select.one(&snapshot.tx).await?.ok_or_else(|| Error::new(Code::NotFound))?;
+            Ok(Some(row.into()))
+        })
+        .await
     }
 
     /// The acting organization's properties.
@@ -49,14 +51,15 @@ impl PropertyQuery {
         before: Option<String>,
         filter: Option<PropertyFilter>,
         order_by: Option<PropertyOrder>,
-    ) -> async_graphql::Result<Connection<Property>> {
-        if let Some(filter) = &filter {
-            input::validate(filter)?;
-        }
-        let snapshot = cx.data::<Arc<Reads>>()?.snapshot().await?;
+    ) -> Nullable<Connection<Property>> {
         let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
-        let visible = snapshot.filter(property::KIND)?;
-        Ok(property::list(&snapshot.tx, snapshot.actor.organization, visible, filter, order_by, page).await?)
+        nullable(async {
+            filter.as_ref().map_or(Ok(()), input::validate)?;
+            let snapshot = snapshot(cx).await?;
+            let visible = snapshot.filter(property::KIND)?;
+            property::list(&snapshot.tx, snapshot.actor.organization, visible, filter, order_by, page).await.map(Some)
+        })
+        .await
     }
 }
 

@@ -1,0 +1,196 @@
+//! What the catalog says of every table: a new one is covered, or these fail.
+
+use crate::harness::cluster;
+use sqlx::{PgConnection, Row};
+
+/// Tables that belong to no organization, with a reason each.
+const NO_ORGANIZATION: &[(&str, &str)] = &[
+    ("principal", "a person is one, wherever they act; reached by definer functions only"),
+    ("organization", "its own id is the organization"),
+    ("replica", "processes belong to the deployment"),
+    ("seaql_migrations", "the database's own history"),
+];
+
+/// Indexes that begin with something else, with a reason each.
+const OTHER_INDEXES: &[(&str, &str)] = &[
+    ("membership_of_principal", "the definer's viewer() looks across organizations"),
+    ("membership_invited_email", "the definer's viewer() looks across organizations"),
+    ("membership_due", "the timer's definer looks across organizations"),
+    ("operation_unfinished", "the reaper's definer looks across organizations"),
+    ("operation_expiring", "retention's definer looks across organizations"),
+];
+
+/// Foreign keys to what belongs to no organization, or is the organization itself.
+const PLAIN_REFERENCES: &[&str] = &["principal", "organization"];
+
+async fn catalog() -> PgConnection {
+    let cluster = cluster().await;
+    let database = cluster.database().await;
+    cluster.connect("postgres", &database).await
+}
+
+async fn tables(sql: &mut PgConnection) -> Vec<(String, String, bool, bool)> {
+    sqlx::query(
+        "SELECT relname::text, coalesce(obj_description(oid, 'pg_class'), ''), relrowsecurity, relforcerowsecurity
+         FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') ORDER BY relname",
+    )
+    .fetch_all(sql)
+    .await
+    .expect("tables")
+    .iter()
+    .map(|row| (row.get(0), row.get(1), row.get(2), row.get(3)))
+    .collect()
+}
+
+fn belongs_to_none(table: &str) -> bool {
+    NO_ORGANIZATION.iter().any(|(name, _)| *name == table)
+}
+
+#[tokio::test]
+async fn every_table_has_a_class_and_its_wall() {
+    let mut sql = catalog().await;
+    let tables = tables(&mut sql).await;
+    assert!(tables.len() >= 10);
+    for (table, about, enabled, forced) in tables {
+        let walled = !matches!(table.as_str(), "replica" | "seaql_migrations");
+        assert_eq!((enabled, forced), (walled, walled), "{table}: row security enabled and forced");
+        let column: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM information_schema.columns
+             WHERE table_schema = 'public' AND table_name = $1 AND column_name = 'organization_id' AND is_nullable = 'NO')",
+        )
+        .bind(&table)
+        .fetch_one(&mut sql)
+        .await
+        .expect("a column");
+        assert_eq!(column, !belongs_to_none(&table), "{table}: organization_id NOT NULL, or a reason in the list");
+        if table != "seaql_migrations" {
+            let class = about.strip_prefix("class: ").unwrap_or_default();
+            let known = ["owned", "actor-owned", "attributed", "identity", "organization", "none"];
+            assert!(known.contains(&class), "{table}: a class helper writes its policies, not {about:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_and_indexes_begin_with_the_organization() {
+    let mut sql = catalog().await;
+    let indexes = sqlx::query(
+        "SELECT t.relname::text, i.relname::text, x.indisunique,
+                coalesce((SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum = x.indkey[0]), '')
+         FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
+         WHERE t.relnamespace = 'public'::regnamespace",
+    )
+    .fetch_all(&mut sql)
+    .await
+    .expect("indexes");
+    for row in indexes {
+        let (table, index, unique, first): (String, String, bool, String) = (row.get(0), row.get(1), row.get(2), row.get(3));
+        let excused = belongs_to_none(&table) || (!unique && OTHER_INDEXES.iter().any(|(name, _)| *name == index));
+        assert!(first == "organization_id" || excused, "{table}.{index} begins with {first:?}");
+    }
+    let references = sqlx::query(
+        "SELECT c.conname::text, f.relname::text,
+                (SELECT array_agg(a.attname::text ORDER BY k.n) FROM unnest(c.conkey) WITH ORDINALITY k(num, n)
+                 JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num)
+         FROM pg_constraint c JOIN pg_class f ON f.oid = c.confrelid
+         WHERE c.contype = 'f' AND c.connamespace = 'public'::regnamespace",
+    )
+    .fetch_all(&mut sql)
+    .await
+    .expect("foreign keys");
+    for row in references {
+        let (name, to, columns): (String, String, Vec<String>) = (row.get(0), row.get(1), row.get(2));
+        let plain = PLAIN_REFERENCES.contains(&to.as_str());
+        assert!(plain || (columns.len() > 1 && columns[0] == "organization_id"), "{name} looks through row security: {columns:?} → {to}");
+    }
+}
+
+#[tokio::test]
+async fn the_application_owns_nothing_and_updates_by_column() {
+    let mut sql = catalog().await;
+    let roles = sqlx::query(
+        "SELECT rolname::text, rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb, rolcanlogin FROM pg_roles WHERE rolname LIKE 'hestami_%'",
+    )
+    .fetch_all(&mut sql)
+    .await
+    .expect("roles");
+    for row in &roles {
+        let (name, powers, login): (String, bool, bool) = (row.get(0), row.get(1), row.get(2));
+        assert!(!powers || name == "hestami_owner", "{name} has powers that it must not have");
+        assert_eq!(login, name != "hestami_definer", "{name}");
+    }
+    for name in ["hestami_app", "hestami_workflow", "hestami_relay", "hestami_definer", "hestami_owner"] {
+        assert!(roles.iter().any(|row| row.get::<String, _>(0) == name), "{name} is missing");
+    }
+    let owned: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_class WHERE relowner IN (SELECT oid FROM pg_roles WHERE rolname IN ('hestami_app', 'hestami_workflow', 'hestami_relay', 'hestami_definer'))",
+    )
+    .fetch_one(&mut sql)
+    .await
+    .expect("a count");
+    assert_eq!(owned, 0);
+    // UPDATE by column, never of what says whose a row is; no DELETE, no TRUNCATE.
+    let wide: Vec<String> = sqlx::query_scalar(
+        "SELECT table_name || ' ' || privilege_type FROM information_schema.table_privileges
+         WHERE grantee = 'hestami_app' AND table_schema = 'public' AND privilege_type NOT IN ('SELECT', 'INSERT') AND table_name <> 'replica'",
+    )
+    .fetch_all(&mut sql)
+    .await
+    .expect("privileges");
+    assert_eq!(wide, Vec::<String>::new());
+    let moved: Vec<String> = sqlx::query_scalar(
+        "SELECT table_name || '.' || column_name FROM information_schema.column_privileges
+         WHERE grantee = 'hestami_app' AND table_schema = 'public' AND privilege_type = 'UPDATE' AND table_name <> 'replica'
+           AND column_name IN ('organization_id', 'id', 'actor_organization_id', 'principal_id')",
+    )
+    .fetch_all(&mut sql)
+    .await
+    .expect("privileges");
+    assert_eq!(moved, Vec::<String>::new());
+    // Each role sees its own schema only.
+    for (role, schema, usage) in [("hestami_app", "dbos", false), ("hestami_workflow", "app", false), ("hestami_workflow", "dbos", true)] {
+        let may: bool = sqlx::query_scalar("SELECT has_schema_privilege($1, $2, 'USAGE')").bind(role).bind(schema).fetch_one(&mut sql).await.expect("a privilege");
+        assert_eq!(may, usage, "{role} on {schema}");
+    }
+    let reads: Vec<String> = sqlx::query_scalar(
+        "SELECT table_name::text FROM information_schema.table_privileges WHERE grantee = 'hestami_workflow' AND table_schema = 'public'",
+    )
+    .fetch_all(&mut sql)
+    .await
+    .expect("privileges");
+    assert_eq!(reads, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn definer_functions_are_pinned_and_owned_by_the_role_that_nobody_logs_in_as() {
+    let mut sql = catalog().await;
+    let functions = sqlx::query(
+        "SELECT p.proname::text, r.rolname::text, coalesce(array_to_string(p.proconfig, ','), ''), has_function_privilege('hestami_workflow', p.oid, 'EXECUTE')
+         FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE p.pronamespace = 'app'::regnamespace AND p.prosecdef",
+    )
+    .fetch_all(&mut sql)
+    .await
+    .expect("functions");
+    assert!(functions.len() > 10);
+    for row in functions {
+        let (name, owner, settings): (String, String, String) = (row.get(0), row.get(1), row.get(2));
+        assert_eq!(owner, "hestami_definer", "{name}");
+        assert!(settings.contains("search_path=pg_catalog, public, pg_temp"), "{name}: {settings}");
+        if !name.starts_with("bump_") {
+            assert!(!row.get::<bool, _>(3), "{name} is callable by everyone");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_application_gives_up_what_takes_too_long() {
+    let cluster = cluster().await;
+    let database = cluster.database().await;
+    let mut app = cluster.connect("hestami_app", &database).await;
+    for (setting, value) in
+        [("idle_in_transaction_session_timeout", "2s"), ("transaction_timeout", "10s"), ("lock_timeout", "500ms"), ("statement_timeout", "5s")]
+    {
+        let set: String = sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(&mut app).await.expect("a setting");
+        assert_eq!(set, value, "{setting}");
+    }
+}

@@ -1,0 +1,28 @@
+//! A world of its own for each test: a database cloned from the migrated template, a gateway in
+//! this process with its own clock and ids, and people with tokens.
+
+mod cluster;
+mod faults;
+mod people;
+mod process;
+mod world;
+
+pub use cluster::{Cluster, cluster, folder};
+pub use faults::{Gate, Shaky};
+pub use people::{Person, person};
+pub use process::Process;
+pub use world::{Answer, Options, TestClock, World};
+
+use std::time::{Duration, Instant};
+
+/// Waits for a condition, never for a time. Panics with what it waited for.
+pub async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+    let limit = Instant::now() + Duration::from_secs(40);
+    loop {
+        if let Some(found) = check().await {
+            return found;
+        }
+        assert!(Instant::now() < limit, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

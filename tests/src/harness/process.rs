@@ -1,0 +1,96 @@
+//! A gateway in a process of its own, to be killed or paused.
+
+use super::{World, people::SECRETS, world::process_environment};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::{
+    path::PathBuf,
+    process::Stdio,
+    sync::{Arc, Mutex},
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+pub struct Process {
+    child: Child,
+    pub url: String,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+/// The binary that `make test` built beside this one.
+pub fn binary() -> PathBuf {
+    let here = std::env::current_exe().expect("this binary");
+    let built = here.parent().and_then(|deps| deps.parent()).expect("target/debug").join("hestami");
+    assert!(built.exists(), "{} is not built; run `make test`", built.display());
+    built
+}
+
+impl Process {
+    pub async fn serve(world: &World, more: &[(&str, &str)]) -> Process {
+        let keys = super::folder("keys").join("jwks.json");
+        std::fs::write(&keys, serde_json::to_vec(&SECRETS.jwks().expect("keys")).expect("JSON")).expect("a file");
+        let mut command = Command::new(binary());
+        command.arg("serve").env_clear().kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for (name, value) in process_environment(world, &keys) {
+            command.env(name, value.as_str().unwrap_or_default());
+        }
+        command.envs(more.iter().copied());
+        let mut child = command.spawn().expect("a process");
+        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+        collect(BufReader::new(out), Arc::clone(&lines));
+        collect(BufReader::new(err), Arc::clone(&lines));
+        let mut process = Process { child, url: String::new(), lines };
+        process.url = process
+            .line("its address", |line| line.strip_prefix("hestami serves ").and_then(|rest| rest.split(' ').next().map(str::to_owned)))
+            .await;
+        process
+    }
+
+    /// Waits for a line of its output.
+    pub async fn line<T>(&self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
+        super::until(what, async || self.lines().iter().find_map(|line| find(line))).await
+    }
+
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().expect("no panic holds it").clone()
+    }
+
+    /// The procedures that stopped at the boundary.
+    pub fn parked(&self) -> Vec<String> {
+        let lines = self.lines();
+        let mut parked: Vec<String> =
+            lines.iter().filter_map(|line| line.strip_prefix("parked ")?.split(' ').next().map(str::to_owned)).collect();
+        parked.sort();
+        parked.dedup();
+        parked
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let id = self.child.id().expect("a running process");
+        kill(Pid::from_raw(id.try_into().expect("an id")), signal).expect("a signal");
+    }
+
+    /// SIGKILL: no chance to tidy up.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("a kill");
+    }
+
+    pub async fn stop(mut self) -> std::process::ExitStatus {
+        self.signal(Signal::SIGTERM);
+        self.child.wait().await.expect("an end")
+    }
+}
+
+fn collect<R: tokio::io::AsyncRead + Unpin + Send + 'static>(reader: BufReader<R>, into: Arc<Mutex<Vec<String>>>) {
+    tokio::spawn(async move {
+        let mut lines = reader.lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            into.lock().expect("no panic holds it").push(line);
+        }
+    });
+}

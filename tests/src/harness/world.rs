@@ -1,0 +1,273 @@
+use super::{
+    cluster::{Cluster, cluster, root},
+    people::{AUDIENCE, ISSUER, Person, SECRETS},
+};
+use chrono::{DateTime, Utc};
+use schema::{Chance, Clock, Faults, Limits, NoFaults};
+use serde_json::{Map, Value, json};
+use server::{
+    app::{App, Parts},
+    identity::{KeySource, Verifier},
+};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use uuid::Uuid;
+use workflows::Supervision;
+
+/// Every world begins at this second.
+pub const START: i64 = 1_790_000_000;
+
+/// Stands still until the test moves it.
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_micros().try_into().expect("a short time"), Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0.load(Ordering::SeqCst)).expect("a time")
+    }
+}
+
+/// Ids in order, the same in every run.
+struct Counted(AtomicU64);
+
+impl Chance for Counted {
+    fn id(&self, now: DateTime<Utc>) -> Uuid {
+        let millis = u128::try_from(now.timestamp_millis()).expect("after 1970");
+        let count = u128::from(self.0.fetch_add(1, Ordering::SeqCst));
+        Uuid::from_u128((millis << 80) | (0x7 << 76) | (0x8 << 60) | count)
+    }
+}
+
+pub struct Options {
+    pub faults: Arc<dyn Faults>,
+    pub limits: Limits,
+    pub supervision: Supervision,
+    pub attempts: i32,
+    pub real_time: bool,
+    pub connections: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            faults: Arc::new(NoFaults),
+            limits: Limits::default(),
+            supervision: Supervision { heartbeat: Duration::from_millis(200), ..Default::default() },
+            attempts: 12,
+            real_time: false,
+            connections: 6,
+        }
+    }
+}
+
+pub struct World {
+    pub cluster: &'static Cluster,
+    pub database: String,
+    pub clock: Arc<TestClock>,
+    ids: Arc<dyn Chance>,
+    pub app: App,
+    http: reqwest::Client,
+    keys: Mutex<u64>,
+    real_time: bool,
+    /// As the superuser, who sees everything.
+    pub sql: PgPool,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn ok(&self) -> &Value {
+        assert_eq!(self.status, 200, "{:#}", self.body);
+        &self.body["result"]
+    }
+
+    /// The code of an RPC refusal.
+    pub fn code(&self) -> &str {
+        self.body["error"]["code"].as_str().unwrap_or("")
+    }
+
+    /// The code of the first GraphQL error.
+    pub fn gql_code(&self) -> &str {
+        self.body["errors"][0]["extensions"]["code"].as_str().unwrap_or("")
+    }
+
+    #[track_caller]
+    pub fn refused(&self, code: &str) {
+        assert_eq!(self.code(), code, "{:#}", self.body);
+        assert_eq!(self.body["trace_id"].as_str().map(str::len), Some(32), "a refusal carries its trace id: {:#}", self.body);
+    }
+
+    #[track_caller]
+    pub fn data(&self) -> &Value {
+        assert!(self.body["errors"].is_null(), "{:#}", self.body);
+        &self.body["data"]
+    }
+}
+
+impl World {
+    pub async fn new() -> World {
+        World::with(Options::default()).await
+    }
+
+    pub async fn with(options: Options) -> World {
+        let cluster = cluster().await;
+        World::on(cluster, cluster.database().await, options).await
+    }
+
+    pub async fn on(cluster: &'static Cluster, database: String, options: Options) -> World {
+        let clock = Arc::new(TestClock(AtomicI64::new(START * 1_000_000)));
+        let real_time = options.real_time;
+        let ids: Arc<dyn Chance> =
+            if real_time { Arc::new(schema::RandomIds) } else { Arc::new(Counted(AtomicU64::new(1))) };
+        let app = start(cluster, &database, Arc::clone(&clock), Arc::clone(&ids), options).await;
+        let sql = PgPoolOptions::new().max_connections(2).connect(&cluster.url("postgres", &database)).await.expect("a pool");
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
+        World { cluster, database, clock, ids, app, http, keys: Mutex::new(0), real_time, sql }
+    }
+
+    /// Another replica on the same database, with the same clock.
+    pub async fn replica(&self, options: Options) -> App {
+        start(self.cluster, &self.database, Arc::clone(&self.clock), Arc::clone(&self.ids), Options { real_time: self.real_time, ..options }).await
+    }
+
+    /// Fresh idempotency keys, the same in every run.
+    pub fn key(&self) -> Uuid {
+        let mut keys = self.keys.lock().expect("no panic holds it");
+        *keys += 1;
+        Uuid::from_u128((0x4b65_7900_0000_4000_8000_u128 << 48) | u128::from(*keys))
+    }
+
+    pub async fn rpc(&self, who: &Person, organization: Option<Uuid>, procedure: &str, body: Value) -> Answer {
+        self.rpc_at(&self.app.url(), who, organization, procedure, body).await
+    }
+
+    pub async fn rpc_at(&self, url: &str, who: &Person, organization: Option<Uuid>, procedure: &str, body: Value) -> Answer {
+        let request = self.http.post(format!("{url}/api/v1/rpc/{procedure}")).bearer_auth(&who.token).json(&body);
+        send(scoped(request, organization)).await
+    }
+
+    /// A mutation with a fresh key.
+    pub async fn call(&self, who: &Person, organization: Uuid, procedure: &str, mut body: Value) -> Answer {
+        body["idempotencyKey"] = self.key().to_string().into();
+        self.rpc(who, Some(organization), procedure, body).await
+    }
+
+    pub async fn gql(&self, who: &Person, organization: Option<Uuid>, query: &str, variables: Value) -> Answer {
+        self.gql_at(&self.app.url(), who, organization, query, variables).await
+    }
+
+    pub async fn gql_at(&self, url: &str, who: &Person, organization: Option<Uuid>, query: &str, variables: Value) -> Answer {
+        let body = json!({ "query": query, "variables": variables });
+        let request = self.http.post(format!("{url}/graphql")).bearer_auth(&who.token).json(&body);
+        send(scoped(request, organization)).await
+    }
+
+    pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.app.url()))
+    }
+
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        send(request).await
+    }
+
+    /// An organization that this person founds.
+    pub async fn found(&self, who: &Person, r#type: &str) -> Uuid {
+        let body = json!({ "idempotencyKey": self.key(), "type": r#type, "name": format!("{}'s", who.subject) });
+        let answer = self.rpc(who, None, "organization/v1/create", body).await;
+        answer.ok()["id"].as_str().and_then(|id| id.parse().ok()).expect("an id")
+    }
+
+    /// Lets someone act for it in a role.
+    pub async fn join(&self, owner: &Person, organization: Uuid, who: &Person, role: &str) -> Value {
+        let invited = self.call(owner, organization, "membership/v1/invite", json!({ "email": who.email, "role": role })).await;
+        let body = json!({ "idempotencyKey": self.key(), "id": invited.ok()["id"] });
+        self.rpc(who, None, "membership/v1/accept", body).await.ok().clone()
+    }
+
+    pub fn property(line1: &str) -> Value {
+        json!({ "kind": "LAND", "timeZone": "America/Phoenix", "address": { "line1": line1, "locality": "Tucson", "country": "US" } })
+    }
+
+    pub async fn create_property(&self, who: &Person, organization: Uuid, line1: &str) -> Value {
+        self.call(who, organization, "property/v1/create", World::property(line1)).await.ok().clone()
+    }
+
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&self.sql).await.expect("a count")
+    }
+}
+
+fn scoped(request: reqwest::RequestBuilder, organization: Option<Uuid>) -> reqwest::RequestBuilder {
+    match organization {
+        Some(organization) => request.header("x-organization-id", organization.to_string()),
+        None => request,
+    }
+}
+
+async fn send(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.expect("an answer");
+    let status = response.status().as_u16();
+    let body = response.bytes().await.expect("a body");
+    Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
+}
+
+async fn start(cluster: &Cluster, database: &str, clock: Arc<TestClock>, ids: Arc<dyn Chance>, options: Options) -> App {
+    let keys = KeySource::Fixed(serde_json::from_value(SECRETS.jwks().expect("keys")).expect("a key set"));
+    let parts = Parts {
+        listen: ([127, 0, 0, 1], 0).into(),
+        database_url: cluster.url("hestami_app", database),
+        database_connections: options.connections,
+        workflow_url: cluster.url("hestami_workflow", database),
+        workflow_connections: 4,
+        cerbos: authz::Settings::new(cluster.cerbos_url()),
+        verifier: Verifier::new(ISSUER.into(), AUDIENCE.into(), Duration::from_secs(30), keys),
+        fingerprint_key: b"the same for every replica of a test".to_vec(),
+        body_limit: 65_536,
+        limits: options.limits,
+        supervision: options.supervision,
+        attempts: options.attempts,
+        graphiql: Some(root().join("embedded/node_modules")),
+        metrics: prometheus::Registry::new(),
+        clock: if options.real_time { Arc::new(schema::SystemClock) } else { clock },
+        ids,
+        faults: options.faults,
+    };
+    App::start(parts).await.expect("a gateway")
+}
+
+/// The settings of a gateway in a process of its own, on this world's database.
+pub fn process_environment(world: &World, keys: &std::path::Path) -> Map<String, Value> {
+    let url = |role: &str| world.cluster.url(role, &world.database);
+    let settings = json!({
+        "DATABASE_URL": url("hestami_app"),
+        "HESTAMI_DATABASE_WORKFLOW_URL": url("hestami_workflow"),
+        "CERBOS_URL": world.cluster.cerbos_url(),
+        "HESTAMI_ISSUER": ISSUER,
+        "HESTAMI_JWKS": keys.display().to_string(),
+        "HESTAMI_FINGERPRINT_KEY": "the same for every replica of a test",
+        "HESTAMI_LISTEN": "127.0.0.1:0",
+        "HESTAMI_DATABASE_CONNECTIONS": "30",
+        "HESTAMI_HEARTBEAT": "200ms",
+        "HESTAMI_DEAD_AFTER": "2s",
+        "HESTAMI_ABANDONED_AFTER": "2s",
+        "HESTAMI_LOG": "warn",
+    });
+    settings.as_object().cloned().expect("an object")
+}

@@ -1,0 +1,156 @@
+//! The migration helpers, each on a table of its own, with two organizations, a grant and the
+//! definer role. Everything else stands on this.
+
+use crate::harness::cluster;
+use migration::class::{self, Writes};
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
+use uuid::Uuid;
+
+const A: Uuid = Uuid::from_u128(0xa);
+const B: Uuid = Uuid::from_u128(0xb);
+const WRITES: Writes = Writes { insert: true, update: &["note"] };
+
+struct Probe {
+    owner: PgConnection,
+    app: PgConnection,
+}
+
+impl Probe {
+    /// Tables of each class with a row of A and one of B.
+    async fn new() -> Probe {
+        let cluster = cluster().await;
+        let database = cluster.database().await;
+        let mut owner = cluster.connect("hestami_owner", &database).await;
+        for (table, policies) in [
+            ("owned_probe", class::owned("owned_probe", &WRITES)),
+            ("actor_probe", class::actor_owned("actor_probe", &WRITES)),
+            ("attributed_probe", class::attributed("attributed_probe")),
+            ("identity_probe", class::identity("identity_probe") + &class::definer("identity_probe", "SELECT")),
+        ] {
+            let sql = format!(
+                "CREATE TABLE {table} (organization_id uuid NOT NULL, id int NOT NULL, actor_organization_id uuid, note text,
+                                       PRIMARY KEY (organization_id, id));
+                 {policies}
+                 INSERT INTO {table} VALUES ('{A}', 1, '{A}', 'a'), ('{B}', 1, '{B}', 'b');"
+            );
+            owner.execute(AssertSqlSafe(sql)).await.expect("a table");
+        }
+        let count = "CREATE FUNCTION app.count_probe() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+                     AS $$ SELECT count(*) FROM identity_probe $$;".to_owned() + &class::definer_function("app.count_probe()");
+        owner.execute(AssertSqlSafe(count)).await.expect("a function");
+        let app = cluster.connect("hestami_app", &database).await;
+        Probe { owner, app }
+    }
+
+    async fn grant(&mut self, scopes: &str, from: &str, to: &str, revoked: bool) {
+        let sql = format!(
+            "INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, starts_at, ends_at, revoked_at, granted_by, created_at, updated_at)
+             VALUES ('{A}', gen_random_uuid(), '{B}', 'ENGAGEMENT', '{{{scopes}}}', now() + interval '{from}', now() + interval '{to}', {}, '{A}', now(), now())",
+            if revoked { "now()" } else { "NULL" }
+        );
+        self.owner.execute(AssertSqlSafe(sql)).await.expect("a grant");
+    }
+
+    async fn forget_grants(&mut self) {
+        // The owner's policy reaches every row; the application could not.
+        self.owner.execute("DELETE FROM access_grant").await.expect("no grants");
+    }
+
+    /// Runs one statement as the application, acting for `acting` and reaching `across`.
+    async fn as_app(&mut self, acting: Option<Uuid>, across: &[Uuid], sql: &str) -> Result<u64, sqlx::Error> {
+        let mut begin = "BEGIN;".to_owned();
+        if let Some(acting) = acting {
+            begin += &format!("SET LOCAL app.organization_id = '{acting}';");
+        }
+        if !across.is_empty() {
+            let all: Vec<String> = across.iter().map(Uuid::to_string).collect();
+            begin += &format!("SET LOCAL app.scope = '{{{}}}';", all.join(","));
+        }
+        self.app.execute(AssertSqlSafe(begin)).await.expect("a transaction");
+        let done = self.app.execute(AssertSqlSafe(sql.to_owned())).await;
+        self.app.execute("ROLLBACK").await.expect("an end");
+        done.map(|done| done.rows_affected())
+    }
+}
+
+#[track_caller]
+fn walled(result: Result<u64, sqlx::Error>) {
+    let error = result.expect_err("row security refuses");
+    assert_eq!(error.as_database_error().and_then(|e| e.code()).as_deref(), Some("42501"), "{error}");
+}
+
+#[tokio::test]
+async fn owned_rows_are_seen_and_written_in_their_own_scope() {
+    let mut probe = Probe::new().await;
+    let all = "SELECT * FROM owned_probe";
+    assert_eq!(probe.as_app(None, &[], all).await.expect("rows"), 0, "no acting organization, no rows");
+    assert_eq!(probe.as_app(Some(A), &[], all).await.expect("rows"), 1);
+    assert_eq!(probe.as_app(Some(B), &[A, B], all).await.expect("rows"), 1, "a scope without a grant adds nothing");
+    assert_eq!(probe.as_app(Some(B), &[], "UPDATE owned_probe SET note = 'x'").await.expect("update"), 1);
+    walled(probe.as_app(Some(B), &[], &format!("INSERT INTO owned_probe VALUES ('{A}', 2)")).await);
+    walled(probe.as_app(None, &[], &format!("INSERT INTO owned_probe VALUES ('{A}', 2)")).await);
+    walled(probe.as_app(Some(B), &[], &format!("UPDATE owned_probe SET organization_id = '{B}'")).await);
+    walled(probe.as_app(Some(B), &[], "DELETE FROM owned_probe").await);
+    walled(probe.as_app(Some(B), &[], "TRUNCATE owned_probe").await);
+}
+
+#[tokio::test]
+async fn a_grant_reaches_as_far_as_it_says() {
+    let mut probe = Probe::new().await;
+    let (read, write) = ("SELECT * FROM owned_probe".to_owned(), format!("INSERT INTO owned_probe VALUES ('{A}', 2) RETURNING note"));
+    let change = format!("UPDATE owned_probe SET note = 'x' WHERE organization_id = '{A}'");
+
+    probe.grant("read", "-1 hour", "1 hour", false).await;
+    assert_eq!(probe.as_app(Some(B), &[A, B], &read).await.expect("rows"), 2);
+    assert_eq!(probe.as_app(Some(B), &[], &read).await.expect("rows"), 1, "only a transaction that reaches across sees it");
+    assert_eq!(probe.as_app(Some(A), &[A, B], &read).await.expect("rows"), 1, "a grant works one way");
+    walled(probe.as_app(Some(B), &[A], &write).await);
+    assert_eq!(probe.as_app(Some(B), &[A], &change).await.expect("update"), 0);
+
+    probe.forget_grants().await;
+    probe.grant("act", "-1 hour", "1 hour", false).await;
+    assert_eq!(probe.as_app(Some(B), &[A, B], &read).await.expect("rows"), 2, "who may act may read");
+    assert_eq!(probe.as_app(Some(B), &[A], &write).await.expect("insert returning"), 1);
+    assert_eq!(probe.as_app(Some(B), &[A], &change).await.expect("update"), 1);
+
+    for (from, to, revoked) in [("-2 hours", "-1 hour", false), ("1 hour", "2 hours", false), ("-1 hour", "1 hour", true)] {
+        probe.forget_grants().await;
+        probe.grant("act", from, to, revoked).await;
+        assert_eq!(probe.as_app(Some(B), &[A, B], &read).await.expect("rows"), 1, "{from} to {to}, revoked {revoked}");
+        walled(probe.as_app(Some(B), &[A], &write).await);
+    }
+    // The gateway's own clock decides, where it is set.
+    probe.forget_grants().await;
+    probe.grant("read", "-1 hour", "1 hour", false).await;
+    let later = "SELECT set_config('app.now', (now() + interval '2 hours')::text, true), count(*) FROM (SELECT app.in_scope('read')) s";
+    probe.as_app(Some(B), &[A, B], later).await.expect("a clock");
+}
+
+#[tokio::test]
+async fn actor_owned_rows_stay_with_the_acting_organization_whatever_the_grant() {
+    let mut probe = Probe::new().await;
+    probe.grant("act", "-1 hour", "1 hour", false).await;
+    assert_eq!(probe.as_app(Some(B), &[A, B], "SELECT * FROM actor_probe").await.expect("rows"), 1);
+    assert_eq!(probe.as_app(Some(B), &[A, B], "UPDATE actor_probe SET note = 'x'").await.expect("update"), 1);
+    assert_eq!(probe.as_app(None, &[], "SELECT * FROM actor_probe").await.expect("rows"), 0);
+    walled(probe.as_app(Some(B), &[A, B], &format!("INSERT INTO actor_probe VALUES ('{A}', 2)")).await);
+}
+
+#[tokio::test]
+async fn attributed_rows_name_the_acting_organization_and_are_only_added_to() {
+    let mut probe = Probe::new().await;
+    probe.grant("act", "-1 hour", "1 hour", false).await;
+    let by = |actor: Uuid| format!("INSERT INTO attributed_probe VALUES ('{A}', 2, '{actor}')");
+    assert_eq!(probe.as_app(Some(B), &[A], &by(B)).await.expect("insert"), 1);
+    walled(probe.as_app(Some(B), &[A], &by(A)).await);
+    walled(probe.as_app(Some(B), &[], &by(B)).await);
+    walled(probe.as_app(Some(B), &[A], "UPDATE attributed_probe SET note = 'x'").await);
+}
+
+#[tokio::test]
+async fn identity_rows_are_reached_by_definer_functions_only() {
+    let mut probe = Probe::new().await;
+    walled(probe.as_app(Some(A), &[], "SELECT * FROM identity_probe").await);
+    probe.as_app(Some(A), &[], "SELECT app.count_probe()").await.expect("the definer's route");
+    walled(probe.as_app(Some(A), &[], "SET ROLE hestami_definer").await);
+}
