@@ -2,6 +2,7 @@
 //! this process with its own clock and ids, and people with tokens.
 
 mod cluster;
+pub mod examples;
 mod faults;
 mod people;
 mod process;
