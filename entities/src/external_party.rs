@@ -4,7 +4,7 @@
 use crate::{attribute::Attribute, loading::Row};
 use async_graphql::{SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
-use schema::{Error, OrganizationId, Snapshot, text_enum};
+use schema::{Error, OrganizationId, Snapshot, Time, text_enum};
 use schemars::JsonSchema;
 use sea_orm::{QueryFilter, entity::prelude::*};
 use serde::{Deserialize, Serialize};
@@ -99,8 +99,8 @@ pub struct ExternalParty {
     pub linked_organization_id: Option<OrganizationId>,
     pub status: ExternalPartyStatus,
     pub version: i32,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
+    pub created_at: Time,
+    pub updated_at: Time,
 }
 
 impl From<Model> for ExternalParty {
@@ -132,8 +132,8 @@ impl From<Model> for ExternalParty {
             linked_organization_id,
             status,
             version,
-            created_at,
-            updated_at,
+            created_at: created_at.into(),
+            updated_at: updated_at.into(),
         }
     }
 }

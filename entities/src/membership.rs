@@ -8,7 +8,7 @@ use crate::{
 };
 use async_graphql::SimpleObject;
 use chrono::{DateTime, Utc};
-use schema::{OrganizationId, PrincipalId, Result, Role, Tx, text_enum};
+use schema::{OrganizationId, PrincipalId, Result, Role, Time, Tx, text_enum};
 use schemars::JsonSchema;
 use sea_orm::{Condition, DbBackend, FromQueryResult, QueryFilter, Statement, entity::prelude::*};
 use serde::{Deserialize, Serialize};
@@ -102,18 +102,18 @@ pub struct Membership {
     pub email: Option<String>,
     pub role: Role,
     pub state: MembershipState,
-    pub starts_at: DateTime<Utc>,
-    pub ends_at: Option<DateTime<Utc>>,
+    pub starts_at: Time,
+    pub ends_at: Option<Time>,
     pub invited_by: PrincipalId,
     /// Why it was given.
     pub reason: Option<String>,
-    pub accepted_at: Option<DateTime<Utc>>,
-    pub ended_at: Option<DateTime<Utc>>,
+    pub accepted_at: Option<Time>,
+    pub ended_at: Option<Time>,
     pub ended_by: Option<PrincipalId>,
     pub end_reason: Option<String>,
     pub version: i32,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
+    pub created_at: Time,
+    pub updated_at: Time,
 }
 
 impl From<Model> for Membership {
@@ -144,17 +144,17 @@ impl From<Model> for Membership {
             email,
             role,
             state,
-            starts_at,
-            ends_at,
+            starts_at: starts_at.into(),
+            ends_at: ends_at.map(Time),
             invited_by,
             reason,
-            accepted_at,
-            ended_at,
+            accepted_at: accepted_at.map(Time),
+            ended_at: ended_at.map(Time),
             ended_by,
             end_reason,
             version,
-            created_at,
-            updated_at,
+            created_at: created_at.into(),
+            updated_at: updated_at.into(),
         }
     }
 }

@@ -109,9 +109,9 @@ impl From<Model> for Operation {
                 _ => None,
             },
             trace_id: row.trace_id,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            expires_at: row.expires_at,
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
+            expires_at: row.expires_at.map(schema::Time),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 use async_graphql::{ComplexObject, Context, SimpleObject};
 use chrono::{DateTime, Utc};
-use schema::{Nullable, OrganizationId, Result, Role, Tx, nullable, snapshot, text_enum};
+use schema::{Nullable, OrganizationId, Result, Role, Time, Tx, nullable, snapshot, text_enum};
 use schemars::JsonSchema;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, entity::prelude::*};
 use serde::{Deserialize, Serialize};
@@ -90,13 +90,13 @@ pub struct Organization {
     pub name: String,
     /// For optimistic locking: send it with a change.
     pub version: i32,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
+    pub created_at: Time,
+    pub updated_at: Time,
 }
 
 impl From<Model> for Organization {
     fn from(Model { id, r#type, name, version, created_at, updated_at }: Model) -> Self {
-        Organization { id, r#type, name, version, created_at, updated_at }
+        Organization { id, r#type, name, version, created_at: created_at.into(), updated_at: updated_at.into() }
     }
 }
 
@@ -135,5 +135,5 @@ pub async fn create(
     let statement =
         Statement::from_sql_and_values(DbBackend::Postgres, "SELECT app.organization_create($1, $2, $3, $4, $5, $6)", values);
     tx.execute_raw(statement).await?;
-    Ok(Organization { id, r#type, name: name.to_owned(), version: 1, created_at: now, updated_at: now })
+    Ok(Organization { id, r#type, name: name.to_owned(), version: 1, created_at: now.into(), updated_at: now.into() })
 }

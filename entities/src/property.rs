@@ -9,7 +9,7 @@ use crate::{
 use async_graphql::{ComplexObject, Context, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use garde::Validate;
-use schema::{Nullable, OrganizationId, Result, Tx, nullable, snapshot, text_enum, valid};
+use schema::{Nullable, OrganizationId, Result, Time, Tx, nullable, snapshot, text_enum, valid};
 use schemars::JsonSchema;
 use sea_orm::{Condition, QueryFilter, entity::prelude::*};
 use serde::{Deserialize, Serialize};
@@ -142,9 +142,9 @@ pub struct Property {
     pub hoa_id: Option<ExternalPartyId>,
     /// For optimistic locking: send it with a change.
     pub version: i32,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
-    pub archived_at: Option<DateTime<Utc>>,
+    pub created_at: Time,
+    pub updated_at: Time,
+    pub archived_at: Option<Time>,
 }
 
 impl From<Model> for Property {
@@ -180,9 +180,9 @@ impl From<Model> for Property {
             notes,
             hoa_id,
             version,
-            created_at,
-            updated_at,
-            archived_at,
+            created_at: created_at.into(),
+            updated_at: updated_at.into(),
+            archived_at: archived_at.map(Time),
         }
     }
 }
@@ -219,7 +219,7 @@ pub struct PropertyFilter {
     pub hoa_id: Option<ExternalPartyId>,
     /// Changed at this time or later.
     #[garde(skip)]
-    pub updated_since: Option<DateTime<Utc>>,
+    pub updated_since: Option<Time>,
 }
 
 impl PropertyFilter {
@@ -233,7 +233,7 @@ impl PropertyFilter {
             .add_option(locality.map(|locality| Column::Locality.eq(locality)))
             .add_option(country.map(|country| Column::Country.eq(country)))
             .add_option(hoa_id.map(|hoa| Column::HoaId.eq(hoa)))
-            .add_option(updated_since.map(|since| Column::UpdatedAt.gte(since)))
+            .add_option(updated_since.map(|since| Column::UpdatedAt.gte(since.0)))
     }
 }
 

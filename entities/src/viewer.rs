@@ -6,7 +6,7 @@ use crate::{
 };
 use async_graphql::SimpleObject;
 use chrono::{DateTime, Utc};
-use schema::{Code, Context, Error, OrganizationId, PrincipalId, PrincipalKind, Result, Role};
+use schema::{Code, Context, Error, OrganizationId, PrincipalId, PrincipalKind, Result, Role, Time};
 use sea_orm::{DbBackend, FromQueryResult, Statement};
 
 /// The principal behind the token.
@@ -31,8 +31,8 @@ pub struct ViewerMembership {
     pub organization_name: String,
     pub organization_type: OrganizationType,
     pub role: Role,
-    pub starts_at: DateTime<Utc>,
-    pub ends_at: Option<DateTime<Utc>>,
+    pub starts_at: Time,
+    pub ends_at: Option<Time>,
 }
 
 #[derive(Debug, FromQueryResult)]
@@ -72,8 +72,8 @@ pub async fn viewer(cx: &Context) -> Result<Viewer> {
             organization_name,
             organization_type,
             role,
-            starts_at,
-            ends_at,
+            starts_at: starts_at.into(),
+            ends_at: ends_at.map(Time),
         });
     }
     Ok(Viewer { id: who.id, kind: who.kind, email: who.email, display_name: who.display_name, memberships, invitations })

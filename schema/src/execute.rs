@@ -3,7 +3,7 @@
 //! an error, because an error would burn the key.
 
 use crate::{
-    Actor, Boundary, Code, Context, Entry, Error, Gateway, Mode, Operation, OperationId, Outcome, Reach, Result, Run, Scope,
+    Actor, Boundary, Carried, Code, Context, Entry, Error, Gateway, Mode, Operation, OperationId, Outcome, Reach, Result, Run, Scope,
     Stored, Tx, Type, entry::Performed,
 };
 use futures_util::FutureExt;
@@ -21,7 +21,7 @@ enum Step {
 }
 
 pub async fn execute(gateway: &Arc<Gateway>, run: Run) {
-    let (organization, id) = (run.organization.into(), OperationId(run.operation));
+    let (organization, id): (crate::OrganizationId, _) = (run.organization.into(), OperationId(run.operation));
     let span = tracing::info_span!(
         "workflow",
         workflow_id = run.workflow_id(),
@@ -31,6 +31,7 @@ pub async fn execute(gateway: &Arc<Gateway>, run: Run) {
         actor_id = tracing::field::Empty,
         actor_kind = tracing::field::Empty,
     );
+    let mut attributes = vec![("organization_id", organization.to_string()), ("operation_id", id.to_string())];
     // A run that was adopted elsewhere continues the trace of the request.
     match gateway.operations.get(organization, id).await {
         Ok(Some(stored)) => {
@@ -40,11 +41,13 @@ pub async fn execute(gateway: &Arc<Gateway>, run: Run) {
             span.record("procedure", stored.view.procedure.as_str());
             span.record("actor_id", tracing::field::display(stored.view.initiator));
             span.record("actor_kind", stored.view.initiator_kind.as_str());
+            attributes.push(("actor_id", stored.view.initiator.to_string()));
+            attributes.push(("actor_kind", stored.view.initiator_kind.as_str().to_owned()));
         }
         Ok(None) => return tracing::error!(%id, "an operation is gone"),
         Err(error) => error.trace(),
     }
-    persevere(gateway, run).instrument(span).await;
+    Carried::with(attributes, persevere(gateway, run)).instrument(span).await;
 }
 
 async fn persevere(gateway: &Arc<Gateway>, run: Run) {
@@ -83,7 +86,7 @@ async fn begin(gateway: &Gateway, run: Run) -> Result<Tx> {
 }
 
 async fn attempt(gateway: &Arc<Gateway>, run: Run) -> Result<Step> {
-    let organization = run.organization.into();
+    let organization: crate::OrganizationId = run.organization.into();
     let tx = begin(gateway, run).await?;
     let stored = gateway.operations.lock(&tx, organization, OperationId(run.operation)).await?;
     let Some(stored) = stored else { return Err(Error::internal("a claim found no operation")) };
@@ -121,6 +124,9 @@ async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, operation: &
     gateway.operations.finish(tx, operation, outcome, gateway.clock.now()).await?;
     gateway.faults.at(Boundary::BeforeCommit, entry.name()).await?;
     let events = cx.take_events();
+    for event in &events {
+        Carried::about(event.resource_kind, event.resource_id);
+    }
     if matches!(outcome, Outcome::Result(_)) && !events.is_empty() {
         // What creates or joins an organization writes that organization's log.
         if let Some(other) = events.iter().map(|event| event.organization).find(|o| *o != cx.organization())

@@ -26,6 +26,7 @@ mod reads;
 mod run;
 mod singleflight;
 mod text_enum;
+mod time;
 mod trace;
 mod tx;
 pub mod valid;
@@ -53,7 +54,8 @@ pub use procedure::{Kind, Name, Procedure, Scope, Workflow};
 pub use reads::{Caller, Nullable, Reads, Snapshot, load_one, nullable, snapshot};
 pub use run::{read, resume, run};
 pub use text_enum::{PrincipalKind, Role};
-pub use trace::{continue_from, current_trace_id, traceparent};
+pub use time::Time;
+pub use trace::{Carried, continue_from, current_trace_id, traceparent};
 pub use tx::{Mode, Reach, Tx};
 
 /// Re-exported for the macros of this crate.

@@ -1,6 +1,6 @@
 //! The record of a mutation: committed before its workflow starts, holding the outcome after.
 
-use crate::{Code, Error, FieldError, OperationId, OrganizationId, PrincipalId, PrincipalKind, text_enum};
+use crate::{Code, Error, FieldError, OperationId, OrganizationId, PrincipalId, PrincipalKind, Time, text_enum};
 use async_graphql::SimpleObject;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -52,10 +52,10 @@ pub struct Operation {
     pub initiator_kind: PrincipalKind,
     pub error: Option<OperationError>,
     pub trace_id: Option<String>,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
+    pub created_at: Time,
+    pub updated_at: Time,
     /// After this the outcome may be forgotten, and the key with it. Unfinished operations stay.
-    pub expires_at: Option<DateTime<Utc>>,
+    pub expires_at: Option<Time>,
 }
 
 /// An outcome as it is stored: a result or a refusal.

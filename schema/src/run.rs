@@ -4,7 +4,7 @@
 //! record → workflow → answer.
 
 use crate::{
-    Actor, Allowed, Answer, Boundary, Caller, Check, Code, Context, Error, Gateway, Judged, Kind, Name, NewOperation,
+    Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Error, Gateway, Judged, Kind, Name, NewOperation,
     OperationId, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Stored, Subject, Verdict, Workflow,
     execute, input, operation::Claim,
 };
@@ -27,7 +27,8 @@ pub async fn run<P: Procedure>(gateway: &Arc<Gateway>, caller: &Caller, key: Uui
         idempotency_key = %key,
     );
     let started = Instant::now();
-    let answer = accept::<P>(gateway, caller, key, input, workflow).instrument(span).await;
+    let attributes = vec![("actor_id", caller.principal.to_string()), ("actor_kind", caller.kind.as_str().to_owned())];
+    let answer = Carried::with(attributes, accept::<P>(gateway, caller, key, input, workflow)).instrument(span).await;
     crate::metrics::operation(P::NAME, &answer, started.elapsed());
     answer
 }
@@ -43,6 +44,18 @@ async fn accept<P: Procedure>(
     let actor = caller.actor(gateway, P::SCOPE).await?;
     let span = tracing::Span::current();
     span.record("organization_id", tracing::field::display(actor.organization));
+    let attributes = vec![("organization_id", actor.organization.to_string())];
+    Carried::with(attributes, accepted::<P>(gateway, actor, key, input, workflow)).await
+}
+
+async fn accepted<P: Procedure>(
+    gateway: &Arc<Gateway>,
+    actor: Actor,
+    key: Uuid,
+    input: P::Input,
+    workflow: Workflow,
+) -> Result<Answer<P::Output>> {
+    let span = tracing::Span::current();
     if gateway.tasks.closing() {
         return Err(Error::new(Code::ShuttingDown));
     }
@@ -62,6 +75,7 @@ async fn accept<P: Procedure>(
     let judging = Context::reading(gateway, actor.clone());
     let subject = P::subject(&judging, &input).await?;
     drop(judging);
+    about(&subject.judged());
     let (claim, _) = authorize::<P>(gateway, &actor, &subject).await?;
     match gateway.guard.judge(&actor, P::NAME) {
         Verdict::Allow => {}
@@ -99,7 +113,7 @@ async fn accept<P: Procedure>(
         let stored = stored.ok_or_else(|| Error::internal("a recorded operation is not there"))?;
         Ok::<_, Error>((carry_on(&gateway_, workflow, stored).await?, !inserted))
     };
-    let (stored, replayed) = gateway.tasks.spawn(work.in_current_span()).await.map_err(Error::internal)??;
+    let (stored, replayed) = gateway.tasks.spawn(Carried::along(work.in_current_span())).await.map_err(Error::internal)??;
     if replayed {
         // Another replica was first: its operation must be what this request asked for.
         may_replay(gateway, &actor, &stored).await?;
@@ -109,6 +123,14 @@ async fn accept<P: Procedure>(
     }
     gateway.faults.at(Boundary::BeforeAnswer, P::NAME).await?;
     answer::<P>(stored, replayed)
+}
+
+pub(crate) fn about(judged: &Judged) {
+    if let Judged::One(resource) = judged
+        && !resource.id.is_nil()
+    {
+        Carried::about(resource.kind, resource.id);
+    }
 }
 
 /// The initiator always gets its own outcome; others of the organization if the policy says so.
@@ -241,6 +263,7 @@ pub async fn read<P: Procedure>(gateway: &Arc<Gateway>, caller: &Caller, input: 
         let subject = P::subject(&judging, &input).await?;
         // No transaction is held while the policy is asked.
         drop(judging);
+        about(&subject.judged());
         let (_, filter) = authorize::<P>(gateway, &actor, &subject).await.map_err(hide)?;
         let cx = Context::reading(gateway, actor);
         P::handle(&cx, Allowed::new(subject, filter), input).await

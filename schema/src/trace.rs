@@ -1,8 +1,60 @@
 //! The trace goes along: into every answer, into the recorded operation, into recovered runs.
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, PoisonError},
+};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+/// What every span of an operation carries: whose it is, who acts, and what it is about.
+#[derive(Debug, Clone, Default)]
+pub struct Carried(Arc<Mutex<Vec<(Cow<'static, str>, String)>>>);
+
+tokio::task_local! {
+    static CARRIED: Carried;
+}
+
+impl Carried {
+    /// Runs work whose spans carry these; inside another such work they are added to its.
+    pub async fn with<T>(attributes: Vec<(&'static str, String)>, work: impl Future<Output = T>) -> T {
+        let carried = Carried::default();
+        carried.extend(CARRIED.try_with(Carried::list).unwrap_or_default());
+        carried.extend(attributes.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect());
+        CARRIED.scope(carried, work).await
+    }
+
+    /// Takes what is carried here along into another task.
+    pub fn along<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+        let carried = CARRIED.try_with(Carried::clone).unwrap_or_default();
+        CARRIED.scope(carried, work)
+    }
+
+    /// What it is about became known: on the current span, and on all that follow.
+    pub fn about(kind: &str, id: uuid::Uuid) {
+        let name = format!("{kind}_id");
+        Span::current().set_attribute(name.clone(), id.to_string());
+        let _ = CARRIED.try_with(|carried| carried.extend(vec![(name.into(), id.to_string())]));
+    }
+
+    /// For the span that begins here.
+    pub fn here() -> Vec<(Cow<'static, str>, String)> {
+        CARRIED.try_with(Carried::list).unwrap_or_default()
+    }
+
+    fn extend(&self, more: Vec<(Cow<'static, str>, String)>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, value) in more {
+            all.retain(|(known, _)| *known != name);
+            all.push((name, value));
+        }
+    }
+
+    fn list(&self) -> Vec<(Cow<'static, str>, String)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// The trace id of the current request, 32 hexadecimal digits.
 pub fn current_trace_id() -> String {

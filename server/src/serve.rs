@@ -170,7 +170,7 @@ fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry) -> Result<Part
         clock: Arc::new(SystemClock) as Arc<dyn Clock>,
         ids: Arc::new(RandomIds) as Arc<dyn Chance>,
         faults: match config.park_at {
-            Some(boundary) => Arc::new(Park(boundary)) as Arc<dyn Faults>,
+            Some(boundary) => Arc::new(Park::at(boundary)?) as Arc<dyn Faults>,
             None => Arc::new(NoFaults),
         },
     })

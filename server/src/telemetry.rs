@@ -2,16 +2,18 @@
 //! `/metrics` always.
 
 use crate::{Fault, config::Config};
-use opentelemetry::{KeyValue, global, trace::TracerProvider};
+use opentelemetry::{Context, KeyValue, global, trace::{Span as _, TracerProvider}};
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
     Resource,
+    error::OTelSdkResult,
     logs::SdkLoggerProvider,
     metrics::{PeriodicReader, SdkMeterProvider},
-    trace::SdkTracerProvider,
+    trace::{SdkTracerProvider, Span, SpanData, SpanProcessor},
 };
-use std::io::IsTerminal;
+use schema::Carried;
+use std::{io::IsTerminal, time::Duration};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -20,6 +22,28 @@ pub struct Telemetry {
     meter: SdkMeterProvider,
     logger: Option<SdkLoggerProvider>,
     pub registry: prometheus::Registry,
+}
+
+/// Every span of an operation says whose it is, who acts, and what it is about.
+#[derive(Debug)]
+struct Attribution;
+
+impl SpanProcessor for Attribution {
+    fn on_start(&self, span: &mut Span, _: &Context) {
+        for (name, value) in Carried::here() {
+            span.set_attribute(KeyValue::new(name, value));
+        }
+    }
+
+    fn on_end(&self, _: SpanData) {}
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
 }
 
 /// Ours, and of the libraries only what goes wrong: their debug spans would drown the trace.
@@ -32,7 +56,7 @@ impl Telemetry {
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .build();
         let registry = prometheus::Registry::new();
-        let mut tracer = SdkTracerProvider::builder().with_resource(resource.clone());
+        let mut tracer = SdkTracerProvider::builder().with_resource(resource.clone()).with_span_processor(Attribution);
         let mut meter = SdkMeterProvider::builder()
             .with_resource(resource.clone())
             .with_reader(opentelemetry_prometheus::exporter().with_registry(registry.clone()).build()?);

@@ -1,9 +1,8 @@
 use super::{CHANGE, event};
 use async_graphql::InputObject;
-use chrono::{DateTime, Utc};
 use entities::membership::{self, Membership, MembershipState};
 use garde::Validate;
-use schema::{Allowed, Change, Code, Constraint, Context, Error, Kind, New, PrincipalId, Procedure, Result, Role, valid};
+use schema::{Allowed, Change, Code, Constraint, Context, Error, Kind, New, PrincipalId, Procedure, Result, Role, Time, valid};
 use schemars::JsonSchema;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use serde::{Deserialize, Serialize};
@@ -20,10 +19,10 @@ pub struct MembershipInviteInput {
     pub role: Role,
     /// From when it counts; from acceptance on if absent.
     #[garde(skip)]
-    pub starts_at: Option<DateTime<Utc>>,
+    pub starts_at: Option<Time>,
     /// When it ends by itself, accepted or not.
     #[garde(skip)]
-    pub ends_at: Option<DateTime<Utc>>,
+    pub ends_at: Option<Time>,
     /// Why it is given: kept for good.
     #[garde(custom(valid::text(1_000)))]
     pub reason: Option<String>,
@@ -62,7 +61,8 @@ impl Procedure for Invite {
         if email.is_some() == principal_id.is_some() {
             return refuse("email", "EXACTLY_ONE", "give either email or principalId");
         }
-        let starts_at = starts_at.unwrap_or(cx.now());
+        let starts_at = starts_at.map_or(cx.now(), |time| time.0);
+        let ends_at = ends_at.map(|time| time.0);
         if ends_at.is_some_and(|ends| ends <= starts_at.max(cx.now())) {
             return refuse("endsAt", "TOO_EARLY", "must be later than now and than startsAt");
         }

@@ -6,6 +6,7 @@ mod children;
 mod folders;
 mod postgres;
 
+pub use cerbos::start as start_cerbos;
 pub use children::{Child, Spawner};
 pub use folders::{Folders, Lock};
 pub use postgres::{Postgres, Tuning, url as socket_url};

@@ -13,7 +13,6 @@ use tokio::sync::{Mutex, OnceCell};
 
 pub struct Cluster {
     stack: Stack,
-    pub folders: Folders,
     /// Clones wait for one another: a template takes no connection meanwhile.
     cloning: Mutex<()>,
     clones: AtomicUsize,
@@ -65,7 +64,7 @@ impl Cluster {
         let folders = Folders::lay_out(&home, &root().join("embedded/node_modules")).expect("folders");
         let policies = root().join("authz/policies");
         let stack = Stack::start(&folders, PASSWORD, Some(&policies), tuning).await.expect("the servers start");
-        let cluster = Cluster { stack, folders, cloning: Mutex::new(()), clones: AtomicUsize::new(0) };
+        let cluster = Cluster { stack, cloning: Mutex::new(()), clones: AtomicUsize::new(0) };
         cluster.stack.postgres.prepare(TEMPLATE).await.expect("a template");
         serve::migrate(&cluster.url("hestami_owner", TEMPLATE)).await.expect("migrations");
         cluster.stack.postgres.open().await.expect("roles");
@@ -94,7 +93,17 @@ impl Cluster {
         name
     }
 
-    pub fn postgres_id(&self) -> u32 {
+    /// A second pair of servers, to be stopped and started.
+    pub async fn own(name: &str) -> &'static Cluster {
+        cluster().await;
+        Box::leak(Box::new(Cluster::start(name, Tuning::default()).await))
+    }
+
+    pub fn postgres(&self) -> u32 {
         self.stack.postgres.id()
+    }
+
+    pub fn cerbos(&self) -> u32 {
+        self.stack.cerbos.as_ref().map(server::embedded::Child::id).expect("a Cerbos")
     }
 }

@@ -34,6 +34,12 @@ impl Examples {
 
     /// Puts the examples' rows back as they were, ready for this procedure.
     pub async fn lay(&self, world: &World, procedure: &str) {
+        self.lay_at(world, HOME, "c1", procedure).await;
+    }
+
+    /// The same in an organization of its own: ids are one an organization, but for invitations,
+    /// which are found across them.
+    pub async fn lay_at(&self, world: &World, home: Uuid, invitation: &str, procedure: &str) {
         let archived = procedure == "property/v1/restore";
         let (status, archived_at) = if archived { ("ARCHIVED", "now()") } else { ("ACTIVE", "NULL") };
         let term = if procedure == "membership/v1/expire" { "'2026-01-02'" } else { "NULL" };
@@ -41,7 +47,8 @@ impl Examples {
         let who = |name: &str| format!("(SELECT id FROM principal WHERE subject = '{name}')");
         let (olga, sam, tom) = (who("olga"), who("sam"), who("tom"));
         let id = |end: &str| format!("'01920000-0000-7000-8000-0000000000{end}'");
-        let (home, property, party, grant) = (id("f1"), id("a1"), id("b1"), id("e1"));
+        let home = format!("'{home}'");
+        let (property, party, grant) = (id("a1"), id("b1"), id("e1"));
         let member = "INSERT INTO membership (organization_id, id, principal_id, email, role, state, starts_at, ends_at, invited_by, created_at, updated_at)";
         let sql = format!(
             "DELETE FROM access_grant WHERE organization_id = {home}; DELETE FROM property WHERE organization_id = {home};
@@ -69,7 +76,7 @@ impl Examples {
              VALUES ({home}, 1, 'property.created', 'property', {property}, 1, {olga}, 'HUMAN', {home}, {operation}, '{{}}', {at});
              UPDATE org_head SET event_seq = 1 WHERE organization_id = {home};",
             owner = id("c0"),
-            invited = id("c1"),
+            invited = id(invitation),
             revoked = id("c2"),
             due = id("c3"),
             staff = id("c4"),

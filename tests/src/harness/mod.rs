@@ -8,11 +8,11 @@ mod people;
 mod process;
 mod world;
 
-pub use cluster::{Cluster, cluster, folder};
+pub use cluster::{Cluster, PASSWORD, cluster, folder, root};
 pub use faults::{Gate, Shaky};
 pub use people::{Person, person};
 pub use process::Process;
-pub use world::{Answer, Options, TestClock, World};
+pub use world::{Answer, Options, World};
 
 use std::time::{Duration, Instant};
 

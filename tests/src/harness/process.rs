@@ -60,14 +60,10 @@ impl Process {
         self.lines.lock().expect("no panic holds it").clone()
     }
 
-    /// The procedures that stopped at the boundary.
-    pub fn parked(&self) -> Vec<String> {
-        let lines = self.lines();
-        let mut parked: Vec<String> =
-            lines.iter().filter_map(|line| line.strip_prefix("parked ")?.split(' ').next().map(str::to_owned)).collect();
-        parked.sort();
-        parked.dedup();
-        parked
+    /// How many stopped at the boundary, of this procedure or of all.
+    pub fn parked(&self, procedure: &str) -> usize {
+        let parked = format!("parked {procedure}");
+        self.lines().iter().filter(|line| line.starts_with(&parked)).count()
     }
 
     pub fn signal(&self, signal: Signal) {

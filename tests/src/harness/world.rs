@@ -209,6 +209,15 @@ impl World {
         self.call(who, organization, "property/v1/create", World::property(line1)).await.ok().clone()
     }
 
+    pub fn client(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// For requests that a kill cuts off: None then.
+    pub async fn send_quietly(&self, request: reqwest::RequestBuilder) -> Option<u16> {
+        request.send().await.ok().map(|response| response.status().as_u16())
+    }
+
     pub async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.sql).await.expect("a count")
     }
