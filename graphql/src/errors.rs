@@ -58,7 +58,7 @@ fn key_required() -> Error {
     Error::new(code).field("idempotencyKey", "REQUIRED", code.message())
 }
 
-/// The argument whose value stands at this place, and how it is written.
+/// The argument that stands at this place, and how it is written.
 fn argument_at(document: &ExecutableDocument, at: Pos) -> Option<(String, String)> {
     fn search(set: &SelectionSet, at: Pos) -> Option<(String, String)> {
         set.items.iter().find_map(|selection| match &selection.node {
@@ -71,7 +71,7 @@ fn argument_at(document: &ExecutableDocument, at: Pos) -> Option<(String, String
         field
             .arguments
             .iter()
-            .find(|(_, value)| value.pos == at)
+            .find(|(name, value)| value.pos == at || name.pos == at)
             .map(|(name, value)| (name.node.to_string(), value.node.to_string()))
     }
     let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);

@@ -3,8 +3,8 @@
 //! an error, because an error would burn the key.
 
 use crate::{
-    Actor, Boundary, Carried, Code, Context, Entry, Error, Gateway, Mode, Operation, OperationId, Outcome, Reach, Result, Run, Scope,
-    Stored, Tx, Type, entry::Performed,
+    Actor, Boundary, Carried, Code, Context, Entry, Error, Gateway, Mode, Operation, OperationId, Outcome, Reach, Result, Run,
+    Scope, Stored, Tx, Type, entry::Performed,
 };
 use futures_util::FutureExt;
 use std::{

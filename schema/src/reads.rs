@@ -111,7 +111,12 @@ pub type Nullable<T> = Option<async_graphql::Result<T>>;
 
 /// Resolves a nullable field.
 pub async fn nullable<T>(work: impl Future<Output = Result<Option<T>>>) -> Nullable<T> {
-    work.await.map_err(|error| { error.trace(); error.into() }).transpose()
+    work.await
+        .map_err(|error| {
+            error.trace();
+            error.into()
+        })
+        .transpose()
 }
 
 /// The reads of the query that a field belongs to.

@@ -95,6 +95,9 @@ impl Verifier {
         validation.validate_exp = false;
         validation.validate_nbf = false;
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|cause| refuse().because(cause))?.claims;
+        if claims.sub.trim().is_empty() {
+            return Err(refuse());
+        }
         let leeway = i64::try_from(self.leeway.as_secs()).unwrap_or(i64::MAX);
         if claims.exp.saturating_add(leeway) <= now {
             return Err(Error::new(Code::TokenExpired));

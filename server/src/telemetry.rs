@@ -2,7 +2,10 @@
 //! `/metrics` always.
 
 use crate::{Fault, config::Config};
-use opentelemetry::{Context, KeyValue, global, trace::{Span as _, TracerProvider}};
+use opentelemetry::{
+    Context, KeyValue, global,
+    trace::{Span as _, TracerProvider},
+};
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
@@ -82,7 +85,12 @@ impl Telemetry {
                 .with_writer(std::io::stderr)
                 .boxed()
         } else {
-            tracing_subscriber::fmt::layer().compact().with_ansi(std::io::stderr().is_terminal()).with_target(false).with_writer(std::io::stderr).boxed()
+            tracing_subscriber::fmt::layer()
+                .compact()
+                .with_ansi(std::io::stderr().is_terminal())
+                .with_target(false)
+                .with_writer(std::io::stderr)
+                .boxed()
         };
         let quiet = format!("{},dbos=warn,sqlx=warn,sea_orm_migration=warn", config.log);
         let console = console.with_filter(filter(&quiet).map_err(|problem| format!("HESTAMI_LOG: {problem}"))?);

@@ -25,7 +25,10 @@ async fn a_right_withdrawn_before_the_write_ends_as_authority_lost() {
     answer.refused("AUTHORITY_LOST");
     assert_eq!(answer.status, 403);
     assert_eq!(world.count("SELECT count(*) FROM property").await, 0);
-    let state: String = sqlx::query_scalar("SELECT state FROM operation WHERE procedure = 'property/v1/create'").fetch_one(&world.sql).await.expect("an operation");
+    let state: String = sqlx::query_scalar("SELECT state FROM operation WHERE procedure = 'property/v1/create'")
+        .fetch_one(&world.sql)
+        .await
+        .expect("an operation");
     assert_eq!(state, "FAILED");
 }
 
@@ -36,7 +39,8 @@ async fn a_change_that_leaves_the_right_is_decided_again_and_done() {
     let (owner, tom) = (person("olga"), person("tom"));
     let home = world.found(&owner, "TRUST_OR_LLC").await;
     world.join(&owner, home, &tom, "TRUSTEE").await;
-    let invited = world.call(&owner, home, "membership/v1/invite", json!({ "email": tom.email, "role": "CO_OWNER" })).await.ok().clone();
+    let invited =
+        world.call(&owner, home, "membership/v1/invite", json!({ "email": tom.email, "role": "CO_OWNER" })).await.ok().clone();
     let slow = world.replica(Options { faults: gate.clone(), ..Options::default() }).await;
     let mut body = World::property("1 First Street");
     body["idempotencyKey"] = world.key().to_string().into();
@@ -111,7 +115,11 @@ async fn a_decision_that_waited_too_long_is_made_again() {
     };
     let (answer, ()) = tokio::join!(create, wait);
     answer.ok();
-    let decided: String = sqlx::query_scalar("SELECT authority->>'decided_at' FROM operation WHERE procedure = 'property/v1/create'").fetch_one(&world.sql).await.expect("a decision");
+    let decided: String =
+        sqlx::query_scalar("SELECT authority->>'decided_at' FROM operation WHERE procedure = 'property/v1/create'")
+            .fetch_one(&world.sql)
+            .await
+            .expect("a decision");
     let now = schema::Clock::now(&*world.clock);
     assert_eq!(decided.parse::<chrono::DateTime<chrono::Utc>>().expect("a time"), now, "decided anew");
 }

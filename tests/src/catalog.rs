@@ -101,7 +101,10 @@ async fn keys_and_indexes_begin_with_the_organization() {
     for row in references {
         let (name, to, columns): (String, String, Vec<String>) = (row.get(0), row.get(1), row.get(2));
         let plain = PLAIN_REFERENCES.contains(&to.as_str());
-        assert!(plain || (columns.len() > 1 && columns[0] == "organization_id"), "{name} looks through row security: {columns:?} → {to}");
+        assert!(
+            plain || (columns.len() > 1 && columns[0] == "organization_id"),
+            "{name} looks through row security: {columns:?} → {to}"
+        );
     }
 }
 
@@ -148,8 +151,15 @@ async fn the_application_owns_nothing_and_updates_by_column() {
     .expect("privileges");
     assert_eq!(moved, Vec::<String>::new());
     // Each role sees its own schema only.
-    for (role, schema, usage) in [("hestami_app", "dbos", false), ("hestami_workflow", "app", false), ("hestami_workflow", "dbos", true)] {
-        let may: bool = sqlx::query_scalar("SELECT has_schema_privilege($1, $2, 'USAGE')").bind(role).bind(schema).fetch_one(&mut sql).await.expect("a privilege");
+    for (role, schema, usage) in
+        [("hestami_app", "dbos", false), ("hestami_workflow", "app", false), ("hestami_workflow", "dbos", true)]
+    {
+        let may: bool = sqlx::query_scalar("SELECT has_schema_privilege($1, $2, 'USAGE')")
+            .bind(role)
+            .bind(schema)
+            .fetch_one(&mut sql)
+            .await
+            .expect("a privilege");
         assert_eq!(may, usage, "{role} on {schema}");
     }
     let reads: Vec<String> = sqlx::query_scalar(
@@ -187,10 +197,14 @@ async fn the_application_gives_up_what_takes_too_long() {
     let cluster = cluster().await;
     let database = cluster.database().await;
     let mut app = cluster.connect("hestami_app", &database).await;
-    for (setting, value) in
-        [("idle_in_transaction_session_timeout", "2s"), ("transaction_timeout", "10s"), ("lock_timeout", "500ms"), ("statement_timeout", "5s")]
-    {
-        let set: String = sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(&mut app).await.expect("a setting");
+    for (setting, value) in [
+        ("idle_in_transaction_session_timeout", "2s"),
+        ("transaction_timeout", "10s"),
+        ("lock_timeout", "500ms"),
+        ("statement_timeout", "5s"),
+    ] {
+        let set: String =
+            sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(&mut app).await.expect("a setting");
         assert_eq!(set, value, "{setting}");
     }
 }

@@ -1,1 +1,129 @@
+//! The contract files are what the code gives. `make bless` writes them anew.
 
+use crate::harness::{cluster, root};
+use authz::{Cerbos, Settings};
+use schema::{Actor, Check, Decide, Kind, OrganizationId, PrincipalId, PrincipalKind, Resource, Role};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use uuid::Uuid;
+
+#[test]
+fn golden_files_are_what_the_code_gives() {
+    if std::env::var_os("BLESS").is_some() {
+        server::contract::write(&root()).expect("written");
+    }
+    server::contract::check(&root()).expect("the committed contract");
+}
+
+/// Role × action × kind, as the real PDP answers.
+#[tokio::test]
+async fn golden_access_is_what_the_pdp_says() {
+    let cerbos = Cerbos::new(Settings::new(cluster().await.cerbos_url())).unwrap_or_else(|_| panic!("a client"));
+    let me = Uuid::from_u128(1);
+    let mut text = String::from("# role               kind             action     own  engaged\n");
+    let mut standings: Vec<(String, PrincipalKind, Vec<Role>)> =
+        Role::ALL.iter().map(|role| (role.as_str().to_owned(), PrincipalKind::Human, vec![*role])).collect();
+    standings.push(("(nobody)".into(), PrincipalKind::Human, Vec::new()));
+    standings.push(("(system)".into(), PrincipalKind::System, Vec::new()));
+    let mut questions: Vec<(&'static str, &'static str)> =
+        resolvers::TABLE.iter().map(|entry| (kind_of(entry.parts().namespace), entry.parts().action(entry.kind()))).collect();
+    questions.push(("membership", "read"));
+    questions.push(("external_party", "read"));
+    questions.push(("operation", "replay"));
+    questions.sort_unstable();
+    questions.dedup();
+    for (name, kind, roles) in standings {
+        let actor = Actor {
+            principal: PrincipalId(me),
+            kind,
+            organization: OrganizationId(Uuid::from_u128(2)),
+            organization_type: Some("TRUST_OR_LLC".into()),
+            roles,
+            epoch: 0,
+        };
+        for (resource, action) in &questions {
+            for (note, more) in variants(resource) {
+                let ask = |relation: &str| {
+                    let mut attributes = more.clone();
+                    attributes["relation"] = relation.into();
+                    Check { action, resource: Resource { kind: resource, id: Uuid::from_u128(3), attributes, version: None } }
+                };
+                let answers = cerbos.check(&actor, &[ask("OWN"), ask("ENGAGED")]).await.unwrap_or_else(|_| panic!("an answer"));
+                let shown = |yes: bool| if yes { "yes" } else { "-" };
+                let _ = writeln!(
+                    text,
+                    "{name:<20} {resource:<16} {action:<10} {:<4} {:<8} {note}",
+                    shown(answers[0]),
+                    shown(answers[1])
+                );
+            }
+        }
+    }
+    let text: String = text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
+    let path = root().join("schema/golden/access.txt");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &text).expect("written");
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == text, "schema/golden/access.txt is not what the PDP says; look at the difference after `make bless`");
+}
+
+fn kind_of(namespace: &'static str) -> &'static str {
+    if namespace == "externalParty" { "external_party" } else { namespace }
+}
+
+/// Attributes of each kind, in the forms that its rules tell apart.
+fn variants(kind: &str) -> Vec<(&'static str, Value)> {
+    let me = Uuid::from_u128(1).to_string();
+    match kind {
+        "property" => vec![("", json!({ "kind": "LAND", "status": "ACTIVE" }))],
+        "external_party" => vec![("", json!({ "kind": "HOA", "status": "ACTIVE" }))],
+        "organization" => vec![("", json!({ "type": "TRUST_OR_LLC" }))],
+        "membership" => vec![
+            ("of a trustee", json!({ "role": "TRUSTEE" })),
+            ("of an owner", json!({ "role": "OWNER" })),
+            ("one's own", json!({ "role": "TRUSTEE", "principal": me })),
+        ],
+        "operation" => vec![
+            ("another's", json!({ "initiator": "someone", "state": "COMPLETED" })),
+            ("one's own", json!({ "initiator": me, "state": "COMPLETED" })),
+        ],
+        "principal" => vec![
+            ("as staff", json!({ "kind": "AGENT", "role": "CONCIERGE_STAFF" })),
+            ("as an owner", json!({ "kind": "AGENT", "role": "OWNER" })),
+        ],
+        other => panic!("{other}: say here what its rules look at"),
+    }
+}
+
+/// Every kind that is listed is planned for every role, so that a shape that cannot be translated
+/// fails here and not at run time.
+#[tokio::test]
+async fn every_plan_of_the_shipped_policies_is_translated() {
+    let cerbos = Cerbos::new(Settings::new(cluster().await.cerbos_url())).unwrap_or_else(|_| panic!("a client"));
+    for roles in Role::ALL.iter().map(|role| vec![*role]).chain([Vec::new(), Role::ALL.to_vec()]) {
+        let actor =
+            Actor { roles, organization_type: None, ..Actor::own_scope(PrincipalId(Uuid::from_u128(1)), PrincipalKind::Human) };
+        for kind in entities::KINDS {
+            if let Err(error) = cerbos.query_filter(&actor, "read", kind).await {
+                panic!("read {kind} as {:?}: {:?}", actor.roles, error.cause());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_procedure_is_well_named_and_no_two_share_a_name() {
+    let mut names: Vec<&str> = resolvers::TABLE.iter().map(schema::Entry::name).collect();
+    for entry in resolvers::TABLE {
+        let name = entry.parts();
+        assert_eq!(format!("{}/v{}/{}", name.namespace, name.version, name.verb), entry.name());
+        if let Kind::Mutation(workflow) = entry.kind() {
+            assert_eq!(workflow.version, name.version, "{}", entry.name());
+        }
+        assert!(!entry.about().is_empty());
+    }
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), resolvers::TABLE.len());
+}

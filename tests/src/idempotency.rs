@@ -134,7 +134,8 @@ async fn what_nobody_asks_for_again_is_tried_again_and_ends() {
     // The sweeper's backoff runs on the gateway's clock.
     let (state, payload): (String, Option<Value>) = until("its end", async || {
         world.clock.advance(Duration::from_secs(2));
-        let row: (String, Option<Value>) = sqlx::query_as("SELECT state, payload FROM operation").fetch_one(&world.sql).await.expect("an operation");
+        let row: (String, Option<Value>) =
+            sqlx::query_as("SELECT state, payload FROM operation").fetch_one(&world.sql).await.expect("an operation");
         (row.0 == "FAILED").then_some(row)
     })
     .await;
@@ -156,7 +157,10 @@ async fn outcomes_are_forgotten_after_their_time_and_unfinished_operations_never
         .await
         .expect("an operation that waits");
     world.clock.advance(Duration::from_secs(31 * 24 * 3_600));
-    until("retention", async || (world.count("SELECT count(*) FROM operation WHERE outcome IS NOT NULL").await == 0).then_some(())).await;
+    until("retention", async || {
+        (world.count("SELECT count(*) FROM operation WHERE outcome IS NOT NULL").await == 0).then_some(())
+    })
+    .await;
     assert_eq!(world.count("SELECT count(*) FROM operation").await, 1);
     assert_eq!(world.count("SELECT count(*) FROM event").await, 2, "the log is kept");
 }

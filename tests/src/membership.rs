@@ -7,15 +7,29 @@ async fn an_invitation_is_for_the_one_it_names() {
     let world = World::new().await;
     let (owner, ines, mallory) = (person("maria"), person("ines"), person("mallory"));
     let trust = world.found(&owner, "TRUST_OR_LLC").await;
-    let invited = world.call(&owner, trust, "membership/v1/invite", json!({ "email": "INES@example.com", "role": "TRUSTEE", "reason": "By deed" })).await.ok().clone();
-    world.call(&owner, trust, "membership/v1/invite", json!({ "email": "ines@example.com", "role": "TRUSTEE" })).await.refused("MEMBERSHIP_EXISTS");
+    let invited = world
+        .call(
+            &owner,
+            trust,
+            "membership/v1/invite",
+            json!({ "email": "INES@example.com", "role": "TRUSTEE", "reason": "By deed" }),
+        )
+        .await
+        .ok()
+        .clone();
+    world
+        .call(&owner, trust, "membership/v1/invite", json!({ "email": "ines@example.com", "role": "TRUSTEE" }))
+        .await
+        .refused("MEMBERSHIP_EXISTS");
 
     // Before accepting: nothing, not even the organization's existence.
     world.rpc(&ines, Some(trust), "property/v1/list", json!({})).await.refused("ORGANIZATION_NOT_FOUND");
     let accept = |key: uuid::Uuid| json!({ "idempotencyKey": key, "id": invited["id"] });
     world.rpc(&mallory, None, "membership/v1/accept", accept(world.key())).await.refused("NOT_FOUND");
 
-    let viewer = world.gql(&ines, None, "{ viewer { memberships { role } invitations { membershipId organizationName role } } }", json!({})).await;
+    let viewer = world
+        .gql(&ines, None, "{ viewer { memberships { role } invitations { membershipId organizationName role } } }", json!({}))
+        .await;
     assert_eq!(viewer.data()["viewer"]["memberships"], json!([]));
     assert_eq!(viewer.data()["viewer"]["invitations"][0]["membershipId"], invited["id"]);
 
@@ -28,7 +42,10 @@ async fn an_invitation_is_for_the_one_it_names() {
     world.rpc(&ines, Some(trust), "property/v1/list", json!({})).await.ok();
     // A trustee works with properties and does not let others in.
     world.call(&ines, trust, "property/v1/create", World::property("1 First Street")).await.ok();
-    world.call(&ines, trust, "membership/v1/invite", json!({ "email": "x@example.com", "role": "TRUSTEE" })).await.refused("FORBIDDEN");
+    world
+        .call(&ines, trust, "membership/v1/invite", json!({ "email": "x@example.com", "role": "TRUSTEE" }))
+        .await
+        .refused("FORBIDDEN");
 }
 
 #[tokio::test]
@@ -37,15 +54,30 @@ async fn an_administrator_makes_no_owners_and_the_last_governor_stays() {
     let (owner, dana) = (person("maria"), person("dana"));
     let trust = world.found(&owner, "TRUST_OR_LLC").await;
     let dana_is = world.join(&owner, trust, &dana, "ADMINISTRATOR").await;
-    world.call(&dana, trust, "membership/v1/invite", json!({ "email": "y@example.com", "role": "OWNER" })).await.refused("FORBIDDEN");
+    world
+        .call(&dana, trust, "membership/v1/invite", json!({ "email": "y@example.com", "role": "OWNER" }))
+        .await
+        .refused("FORBIDDEN");
     let memberships = world.gql(&owner, Some(trust), "query($id: ID!) { organization(id: $id) { memberships { totalCount edges { node { id role version principalId } } } } }", json!({ "id": trust })).await;
     let all = memberships.data()["organization"]["memberships"]["edges"].as_array().expect("edges").clone();
     let mine = all.iter().find(|edge| edge["node"]["role"] == "OWNER").map(|edge| edge["node"].clone()).expect("the owner");
-    world.call(&dana, trust, "membership/v1/revoke", json!({ "id": mine["id"], "version": mine["version"] })).await.refused("FORBIDDEN");
-    world.call(&owner, trust, "membership/v1/revoke", json!({ "id": dana_is["id"], "version": 2, "reason": "Moved on" })).await.ok();
+    world
+        .call(&dana, trust, "membership/v1/revoke", json!({ "id": mine["id"], "version": mine["version"] }))
+        .await
+        .refused("FORBIDDEN");
+    world
+        .call(&owner, trust, "membership/v1/revoke", json!({ "id": dana_is["id"], "version": 2, "reason": "Moved on" }))
+        .await
+        .ok();
     world.rpc(&dana, Some(trust), "property/v1/list", json!({})).await.refused("ORGANIZATION_NOT_FOUND");
-    world.call(&owner, trust, "membership/v1/revoke", json!({ "id": dana_is["id"], "version": 3 })).await.refused("MEMBERSHIP_ENDED");
-    world.call(&owner, trust, "membership/v1/revoke", json!({ "id": mine["id"], "version": mine["version"] })).await.refused("MEMBERSHIP_LAST_OWNER");
+    world
+        .call(&owner, trust, "membership/v1/revoke", json!({ "id": dana_is["id"], "version": 3 }))
+        .await
+        .refused("MEMBERSHIP_ENDED");
+    world
+        .call(&owner, trust, "membership/v1/revoke", json!({ "id": mine["id"], "version": mine["version"] }))
+        .await
+        .refused("MEMBERSHIP_LAST_OWNER");
 }
 
 #[tokio::test]
@@ -73,7 +105,11 @@ async fn rights_end_with_the_term_and_the_end_is_noted_once() {
     let early = json!({ "email": ines.email, "role": "CO_OWNER", "endsAt": ends - Duration::from_secs(7_200) });
     let refused = world.call(&owner, trust, "membership/v1/invite", early).await;
     assert_eq!(refused.body["field_errors"][0]["code"], "TOO_EARLY");
-    let invited = world.call(&owner, trust, "membership/v1/invite", json!({ "email": ines.email, "role": "CO_OWNER", "endsAt": ends })).await.ok().clone();
+    let invited = world
+        .call(&owner, trust, "membership/v1/invite", json!({ "email": ines.email, "role": "CO_OWNER", "endsAt": ends }))
+        .await
+        .ok()
+        .clone();
     world.rpc(&ines, None, "membership/v1/accept", json!({ "idempotencyKey": world.key(), "id": invited["id"] })).await.ok();
     world.rpc(&ines, Some(trust), "property/v1/list", json!({})).await.ok();
     let _second = world.replica(Default::default()).await;
@@ -82,14 +118,20 @@ async fn rights_end_with_the_term_and_the_end_is_noted_once() {
     // At once, before any timer ran.
     world.rpc(&ines, Some(trust), "property/v1/list", json!({})).await.refused("ORGANIZATION_NOT_FOUND");
     let row: (String, Value) = until("the timer", async || {
-        sqlx::query_as("SELECT m.state, e.change FROM membership m JOIN event e ON e.resource_id = m.id AND e.kind = 'membership.expired'")
-            .fetch_optional(&world.sql)
-            .await
-            .expect("a row")
+        sqlx::query_as(
+            "SELECT m.state, e.change FROM membership m JOIN event e ON e.resource_id = m.id AND e.kind = 'membership.expired'",
+        )
+        .fetch_optional(&world.sql)
+        .await
+        .expect("a row")
     })
     .await;
     assert_eq!(row.0, "EXPIRED");
-    let (by, count): (String, i64) = sqlx::query_as("SELECT min(actor_kind), count(*) FROM event WHERE kind = 'membership.expired'").fetch_one(&world.sql).await.expect("events");
+    let (by, count): (String, i64) =
+        sqlx::query_as("SELECT min(actor_kind), count(*) FROM event WHERE kind = 'membership.expired'")
+            .fetch_one(&world.sql)
+            .await
+            .expect("events");
     assert_eq!((by.as_str(), count), ("SYSTEM", 1));
     // The timer's procedure is on no surface.
     let body = json!({ "idempotencyKey": world.key(), "id": invited["id"] });

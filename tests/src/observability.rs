@@ -1,1 +1,255 @@
+//! What operators see: traces at a real OTLP receiver, metrics, readiness.
 
+use crate::harness::{Options, Process, World, person, until};
+use opentelemetry_proto::tonic::{
+    collector::{
+        logs::v1::{
+            ExportLogsServiceRequest, ExportLogsServiceResponse,
+            logs_service_server::{LogsService, LogsServiceServer},
+        },
+        metrics::v1::{
+            ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+            metrics_service_server::{MetricsService, MetricsServiceServer},
+        },
+        trace::v1::{
+            ExportTraceServiceRequest, ExportTraceServiceResponse,
+            trace_service_server::{TraceService, TraceServiceServer},
+        },
+    },
+    common::v1::any_value::Value as AnyValue,
+    trace::v1::Span,
+};
+use serde_json::json;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tonic::{
+    Request, Response, Status,
+    transport::{Server, server::TcpIncoming},
+};
+use workflows::Supervision;
+
+#[derive(Clone, Default)]
+struct Receiver {
+    spans: Arc<Mutex<Vec<Span>>>,
+    metrics: Arc<Mutex<Vec<String>>>,
+    logs: Arc<Mutex<Vec<String>>>,
+}
+
+#[tonic::async_trait]
+impl TraceService for Receiver {
+    async fn export(&self, request: Request<ExportTraceServiceRequest>) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let scopes = request.into_inner().resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+        self.spans.lock().expect("no panic holds it").extend(scopes.flat_map(|scope| scope.spans));
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl MetricsService for Receiver {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        let scopes = request.into_inner().resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
+        self.metrics.lock().expect("no panic holds it").extend(scopes.flat_map(|scope| scope.metrics).map(|metric| metric.name));
+        Ok(Response::new(ExportMetricsServiceResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl LogsService for Receiver {
+    async fn export(&self, request: Request<ExportLogsServiceRequest>) -> Result<Response<ExportLogsServiceResponse>, Status> {
+        let scopes = request.into_inner().resource_logs.into_iter().flat_map(|resource| resource.scope_logs);
+        self.logs
+            .lock()
+            .expect("no panic holds it")
+            .extend(scopes.flat_map(|scope| scope.log_records).map(|record| format!("{:?}", record.body)));
+        Ok(Response::new(ExportLogsServiceResponse::default()))
+    }
+}
+
+impl Receiver {
+    async fn listen(&self) -> String {
+        let incoming = TcpIncoming::bind(([127, 0, 0, 1], 0).into()).expect("a port");
+        let address = incoming.local_addr().expect("an address");
+        let server = Server::builder()
+            .add_service(TraceServiceServer::new(self.clone()))
+            .add_service(MetricsServiceServer::new(self.clone()))
+            .add_service(LogsServiceServer::new(self.clone()));
+        tokio::spawn(server.serve_with_incoming(incoming));
+        format!("http://{address}")
+    }
+
+    fn of_trace(&self, trace: &str) -> Vec<Span> {
+        let spans = self.spans.lock().expect("no panic holds it");
+        spans.iter().filter(|span| hex(&span.trace_id) == trace).cloned().collect()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn attributes(span: &Span) -> BTreeMap<String, String> {
+    let text = |value: &AnyValue| match value {
+        AnyValue::StringValue(text) => text.clone(),
+        other => format!("{other:?}"),
+    };
+    span.attributes
+        .iter()
+        .filter_map(|attribute| Some((attribute.key.clone(), text(attribute.value.as_ref()?.value.as_ref()?))))
+        .collect()
+}
+
+async fn sleeping() -> World {
+    let supervision =
+        Supervision { heartbeat: Duration::from_secs(3_600), dead_after: Duration::from_secs(10_000), ..Default::default() };
+    World::with(Options { supervision, real_time: true, ..Options::default() }).await
+}
+
+#[tokio::test]
+async fn a_mutation_is_one_trace_from_request_to_sql() {
+    let receiver = Receiver::default();
+    let otlp = receiver.listen().await;
+    let world = sleeping().await;
+    let owner = person("olga");
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    let gateway = Process::serve(&world, &[("HESTAMI_OTLP", &otlp), ("HESTAMI_LOG", "info")]).await;
+    let mut body = World::property("1 First Street");
+    body["idempotencyKey"] = world.key().to_string().into();
+    let answer = world.rpc_at(&gateway.url, &owner, Some(home), "property/v1/create", body.clone()).await;
+    let property = answer.ok()["id"].as_str().expect("an id").to_owned();
+    let trace = answer.body["trace_id"].as_str().expect("a trace id").to_owned();
+    assert_eq!(answer.body["operation"]["traceId"], json!(trace));
+    let refused = world.rpc_at(&gateway.url, &owner, Some(home), "property/v1/archive", json!({})).await;
+    assert_ne!(refused.body["trace_id"], json!(trace));
+    // A stop sends what is left, metrics and logs too.
+    gateway.stop().await;
+    let spans = receiver.of_trace(&trace);
+    let names: Vec<&str> = spans.iter().map(|span| span.name.as_str()).collect();
+    for name in ["POST /api/v1/rpc/{procedure}", "operation", "authorize", "pdp.check", "workflow", "sql"] {
+        assert!(names.contains(&name), "no {name} in {names:?}");
+    }
+    let (actor, kind): (String, String) =
+        sqlx::query_as("SELECT initiator::text, actor->>'kind' FROM operation WHERE procedure = 'property/v1/create'")
+            .fetch_one(&world.sql)
+            .await
+            .expect("an operation");
+    let whole = ["operation", "authorize", "pdp.check", "workflow", "sql"];
+    let ours = spans.iter().filter(|span| whole.contains(&span.name.as_str()));
+    for span in ours.clone() {
+        let attributes = attributes(span);
+        let get = |name: &str| attributes.get(name).map(String::as_str);
+        let before_the_organization_is_known = span.name == "sql" && get("organization_id").is_none();
+        assert!(
+            before_the_organization_is_known || get("organization_id") == Some(&home.to_string()),
+            "{}: {attributes:?}",
+            span.name
+        );
+        assert_eq!(
+            (get("actor_id"), get("actor_kind")),
+            (Some(actor.as_str()), Some(kind.as_str())),
+            "{}: {attributes:?}",
+            span.name
+        );
+    }
+    let workflow = spans.iter().find(|span| span.name == "workflow").expect("a workflow");
+    assert_eq!(attributes(workflow).get("property_id"), Some(&property));
+    assert!(ours.filter(|span| span.name == "sql").count() >= 8);
+    // Statements, never values.
+    assert!(spans.iter().all(|span| attributes(span).values().all(|value| !value.contains("First Street"))));
+    let metrics = receiver.metrics.lock().expect("no panic holds it").clone();
+    for name in ["hestami.operations", "hestami.operation.duration", "http.server.request.duration"] {
+        assert!(metrics.iter().any(|metric| metric == name), "no {name} in {metrics:?}");
+    }
+    assert!(!receiver.logs.lock().expect("no panic holds it").is_empty(), "logs are sent");
+}
+
+#[tokio::test]
+async fn work_that_another_replica_adopts_stays_in_its_trace() {
+    let receiver = Receiver::default();
+    let otlp = receiver.listen().await;
+    let world = sleeping().await;
+    let owner = person("olga");
+    let first = Process::serve(&world, &[("HESTAMI_PARK_AT", "after-claim")]).await;
+    let body = json!({ "idempotencyKey": world.key(), "type": "TRUST_OR_LLC", "name": "T" });
+    let request =
+        world.client().post(format!("{}/api/v1/rpc/organization/v1/create", first.url)).bearer_auth(&owner.token).json(&body);
+    let hanging = tokio::spawn(request.send());
+    until("the claim", async || (first.parked("") > 0).then_some(())).await;
+    first.kill().await;
+    drop(hanging);
+    let second = Process::serve(&world, &[("HESTAMI_OTLP", &otlp)]).await;
+    until("its completion", async || {
+        (world.count("SELECT count(*) FROM operation WHERE state = 'COMPLETED'").await == 1).then_some(())
+    })
+    .await;
+    second.stop().await;
+    let trace: String = sqlx::query_scalar("SELECT trace_id FROM operation").fetch_one(&world.sql).await.expect("a trace");
+    let names: Vec<String> = receiver.of_trace(&trace).into_iter().map(|span| span.name).collect();
+    for name in ["workflow", "sql"] {
+        assert!(names.iter().any(|each| each == name), "no {name} of the adopted work in {names:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_with_its_relations_is_a_few_statements() {
+    let receiver = Receiver::default();
+    let otlp = receiver.listen().await;
+    let world = sleeping().await;
+    let owner = person("olga");
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    for number in 0..20 {
+        let hoa = world
+            .call(&owner, home, "externalParty/v1/create", json!({ "kind": "HOA", "name": format!("HOA {number:02}") }))
+            .await
+            .ok()["id"]
+            .clone();
+        let mut input = World::property(&format!("{number:02}"));
+        input["hoaId"] = hoa;
+        world.call(&owner, home, "property/v1/create", input).await.ok();
+    }
+    let gateway = Process::serve(&world, &[("HESTAMI_OTLP", &otlp)]).await;
+    let query = "{ properties(orderBy: ADDRESS_ASC) { edges { node { address { line1 } hoa { name } } } } }";
+    let request = world
+        .client()
+        .post(format!("{}/graphql", gateway.url))
+        .bearer_auth(&owner.token)
+        .header("x-organization-id", home.to_string());
+    let answer = request.json(&json!({ "query": query })).send().await.expect("an answer");
+    let trace = answer.headers()["x-trace-id"].to_str().expect("text").to_owned();
+    let body: serde_json::Value = answer.json().await.expect("JSON");
+    for (number, edge) in body["data"]["properties"]["edges"].as_array().expect("edges").iter().enumerate() {
+        assert_eq!(edge["node"]["hoa"]["name"], format!("HOA {number:02}"));
+    }
+    gateway.stop().await;
+    let statements: Vec<String> = receiver
+        .of_trace(&trace)
+        .iter()
+        .filter(|span| span.name == "sql")
+        .filter_map(|span| attributes(span).get("db.query.text").cloned())
+        .collect();
+    let of = |table: &str| statements.iter().filter(|text| text.contains(&format!("FROM \"{table}\""))).count();
+    assert_eq!((of("property"), of("external_party")), (1, 1), "one statement a table: {statements:#?}");
+    assert_eq!(statements.iter().filter(|text| text.starts_with("BEGIN")).count(), 1, "one transaction: {statements:#?}");
+}
+
+#[tokio::test]
+async fn operators_can_ask_how_it_is() {
+    let world = World::new().await;
+    let get = async |path: &str| world.request(reqwest::Method::GET, path).send().await.expect("an answer");
+    assert_eq!(get("/livez").await.status(), 200);
+    let ready = world.send(world.request(reqwest::Method::GET, "/readyz")).await;
+    assert_eq!(ready.body, json!({ "ready": true, "closing": false, "postgresql": "ok", "cerbos": "ok", "engine": "ok" }));
+    let traced = get("/livez").await;
+    assert_eq!(traced.headers()["x-trace-id"].len(), 32);
+    // A caller's trace is continued.
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let continued =
+        world.request(reqwest::Method::GET, "/livez").header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
+    assert_eq!(continued.send().await.expect("an answer").headers()["x-trace-id"], trace);
+    assert!(get("/metrics").await.status().is_success());
+}

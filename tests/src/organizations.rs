@@ -37,9 +37,15 @@ async fn no_table_lets_the_application_across() {
         for acting in [format!("SET LOCAL app.organization_id = '{}'", examples.elsewhere), "SELECT 1".to_owned()] {
             let mut tx = app.begin().await.expect("a transaction");
             tx.execute(AssertSqlSafe(acting.clone())).await.expect("a scope");
-            let seen: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table} WHERE {column} = '{HOME}'"))).fetch_one(&mut *tx).await.expect("a count");
+            let seen: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table} WHERE {column} = '{HOME}'")))
+                .fetch_one(&mut *tx)
+                .await
+                .expect("a count");
             assert_eq!(seen, 0, "{table} shows rows across organizations");
-            let all: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(&mut *tx).await.expect("a count");
+            let all: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
+                .fetch_one(&mut *tx)
+                .await
+                .expect("a count");
             assert!(!acting.starts_with("SELECT") || all == 0, "{table}: with nothing set there are no rows");
             let updatable: Vec<String> = sqlx::query_scalar(
                 "SELECT column_name::text FROM information_schema.column_privileges WHERE grantee = 'hestami_app' AND table_name = $1 AND privilege_type = 'UPDATE'",
@@ -49,15 +55,19 @@ async fn no_table_lets_the_application_across() {
             .await
             .expect("columns");
             if let Some(updatable) = updatable.first() {
-                let changed = tx.execute(AssertSqlSafe(format!("UPDATE {table} SET {updatable} = {updatable} WHERE {column} = '{HOME}'"))).await.expect("no rows");
+                let changed = tx
+                    .execute(AssertSqlSafe(format!("UPDATE {table} SET {updatable} = {updatable} WHERE {column} = '{HOME}'")))
+                    .await
+                    .expect("no rows");
                 assert_eq!(changed.rows_affected(), 0, "{table} is changed across organizations");
             }
             let mut savepoint = tx.begin().await.expect("a savepoint");
-            let error = sqlx::query(AssertSqlSafe(format!("INSERT INTO {table} SELECT * FROM jsonb_populate_record(NULL::{table}, $1)")))
-                .bind(&row)
-                .execute(&mut *savepoint)
-                .await
-                .expect_err("refused");
+            let error =
+                sqlx::query(AssertSqlSafe(format!("INSERT INTO {table} SELECT * FROM jsonb_populate_record(NULL::{table}, $1)")))
+                    .bind(&row)
+                    .execute(&mut *savepoint)
+                    .await
+                    .expect_err("refused");
             assert_eq!(code(&error), "42501", "{table} takes rows of another organization: {error}");
         }
     }
@@ -95,11 +105,13 @@ async fn no_procedure_reaches_another_organization() {
             assert_eq!(by_graphql.gql_code(), "NOT_FOUND", "{}: {:#}", entry.name(), by_graphql.body);
         }
     }
-    let rows: Vec<i64> = sqlx::query_scalar("SELECT version::bigint FROM property UNION ALL SELECT event_seq FROM org_head WHERE organization_id = $1")
-        .bind(HOME)
-        .fetch_all(&world.sql)
-        .await
-        .expect("rows");
+    let rows: Vec<i64> = sqlx::query_scalar(
+        "SELECT version::bigint FROM property UNION ALL SELECT event_seq FROM org_head WHERE organization_id = $1",
+    )
+    .bind(HOME)
+    .fetch_all(&world.sql)
+    .await
+    .expect("rows");
     assert_eq!(rows, [1, 1], "nothing happened at home");
 }
 
@@ -107,7 +119,14 @@ async fn no_procedure_reaches_another_organization() {
 async fn no_query_field_reaches_another_organization() {
     let world = World::new().await;
     let examples = Examples::new(&world).await;
-    let fields = world.gql(&examples.stranger, None, "{ __schema { queryType { fields { name args { name type { kind ofType { name } } } } } } }", json!({})).await;
+    let fields = world
+        .gql(
+            &examples.stranger,
+            None,
+            "{ __schema { queryType { fields { name args { name type { kind ofType { name } } } } } } }",
+            json!({}),
+        )
+        .await;
     let ids = ["a1", "b1", "c2", "d1", "f1"].map(|end| format!("01920000-0000-7000-8000-0000000000{end}"));
     let id = |field: &str| match field {
         "organization" => &ids[4],
@@ -120,7 +139,14 @@ async fn no_query_field_reaches_another_organization() {
         looked.push(name.to_owned());
         let takes = |argument: &str| field["args"].as_array().is_some_and(|all| all.iter().any(|each| each["name"] == argument));
         if name == "viewer" {
-            let mine = world.gql(&examples.stranger, None, "{ viewer { memberships { organizationId } invitations { organizationId } } }", json!({})).await;
+            let mine = world
+                .gql(
+                    &examples.stranger,
+                    None,
+                    "{ viewer { memberships { organizationId } invitations { organizationId } } }",
+                    json!({}),
+                )
+                .await;
             assert!(!mine.body.to_string().contains(&HOME.to_string()));
         } else if takes("id") {
             let query = format!("{{ {name}(id: \"{}\") {{ __typename }} }}", id(name));

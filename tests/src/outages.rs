@@ -53,7 +53,10 @@ async fn without_the_pdp_everything_is_refused_and_with_it_again_everything_work
     assert_eq!(readiness(&world).await.status, 503);
 
     let folders = Folders::lay_out(&folder("pdp"), &crate::harness::root().join("embedded/node_modules")).expect("folders");
-    let (_cerbos, _) = start_cerbos(&Spawner::start().expect("a spawner"), &folders, &crate::harness::root().join("authz/policies")).await.expect("Cerbos");
+    let (_cerbos, _) =
+        start_cerbos(&Spawner::start().expect("a spawner"), &folders, &crate::harness::root().join("authz/policies"))
+            .await
+            .expect("Cerbos");
     until("its return", async || (readiness(&world).await.status == 200).then_some(())).await;
     world.rpc(&owner, Some(home), "property/v1/create", keyed).await.ok();
     world.gql(&owner, Some(home), list, json!({})).await.data();
@@ -99,7 +102,8 @@ async fn postgresql_restarted_under_load_loses_nothing_that_was_acknowledged() {
             (answer.code() == "UNAVAILABLE").then_some(())
         });
         until_refused.await;
-        let folders = Folders::lay_out(&folder("restart"), &crate::harness::root().join("embedded/node_modules")).expect("folders");
+        let folders =
+            Folders::lay_out(&folder("restart"), &crate::harness::root().join("embedded/node_modules")).expect("folders");
         let spawner = Spawner::start().expect("a spawner");
         let back = Postgres::start(&spawner, &folders, crate::harness::PASSWORD, Tuning::default()).await.expect("PostgreSQL");
         until("its work", async || {

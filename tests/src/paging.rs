@@ -1,1 +1,135 @@
+use crate::harness::{Person, World, person};
+use serde_json::{Value, json};
+use uuid::Uuid;
 
+async fn page(world: &World, who: &Person, home: Uuid, input: Value) -> Value {
+    world.rpc(who, Some(home), "property/v1/list", input).await.ok().clone()
+}
+
+fn lines(page: &Value) -> Vec<String> {
+    page["edges"]
+        .as_array()
+        .expect("edges")
+        .iter()
+        .map(|edge| edge["node"]["address"]["line1"].as_str().unwrap_or("").to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn pages_are_stable_under_inserts_in_every_order_and_both_directions() {
+    let world = World::new().await;
+    let owner = person("olga");
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    // Equal addresses too: the id breaks the tie.
+    for name in ["d", "b", "b", "a", "c", "ä", "B"] {
+        world.create_property(&owner, home, name).await;
+        world.clock.advance(std::time::Duration::from_millis(1));
+    }
+    for order in ["CREATED_ASC", "CREATED_DESC", "UPDATED_ASC", "UPDATED_DESC", "ADDRESS_ASC", "ADDRESS_DESC"] {
+        let whole = page(&world, &owner, home, json!({ "first": 100, "orderBy": order, "withTotal": true })).await;
+        let all: Vec<Value> = whole["edges"].as_array().expect("edges").clone();
+        assert_eq!((all.len(), &whole["totalCount"]), (7, &json!(7)), "{order}");
+        let mut forward: Vec<Value> = Vec::new();
+        let mut after = Value::Null;
+        loop {
+            let part = page(&world, &owner, home, json!({ "first": 2, "after": after, "orderBy": order })).await;
+            forward.extend(part["edges"].as_array().expect("edges").clone());
+            after = part["pageInfo"]["endCursor"].clone();
+            assert_eq!(part["totalCount"], Value::Null, "only counted when asked for");
+            assert_eq!(part["pageInfo"]["hasPreviousPage"], json!(forward.len() > 2), "{order}");
+            if part["pageInfo"]["hasNextPage"] == false {
+                break;
+            }
+        }
+        assert_eq!(forward, all, "{order} forward");
+        let mut backward: Vec<Value> = Vec::new();
+        let mut before = Value::Null;
+        loop {
+            let part = page(&world, &owner, home, json!({ "last": 3, "before": before, "orderBy": order })).await;
+            let edges = part["edges"].as_array().expect("edges").clone();
+            backward.splice(0..0, edges);
+            before = part["pageInfo"]["startCursor"].clone();
+            if part["pageInfo"]["hasPreviousPage"] == false {
+                break;
+            }
+        }
+        assert_eq!(backward, all, "{order} backward");
+        // Both ends at once.
+        let (from, to) = (all[1]["cursor"].clone(), all[5]["cursor"].clone());
+        let between = page(&world, &owner, home, json!({ "first": 10, "after": from, "before": to, "orderBy": order })).await;
+        assert_eq!(between["edges"].as_array().expect("edges")[..], all[2..5], "{order} between");
+    }
+    let first = page(&world, &owner, home, json!({ "first": 3, "orderBy": "ADDRESS_ASC" })).await;
+    assert_eq!(lines(&first), ["B", "a", "b"]);
+    // Before and behind the cursor something is put in: the next page neither repeats nor skips.
+    world.create_property(&owner, home, "A").await;
+    world.create_property(&owner, home, "bb").await;
+    let next =
+        page(&world, &owner, home, json!({ "first": 3, "after": first["pageInfo"]["endCursor"], "orderBy": "ADDRESS_ASC" }))
+            .await;
+    assert_eq!(lines(&next), ["b", "bb", "c"]);
+}
+
+#[tokio::test]
+async fn filters_narrow_and_wrong_pages_are_refused() {
+    let world = World::new().await;
+    let owner = person("olga");
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    let hoa =
+        world.call(&owner, home, "externalParty/v1/create", json!({ "kind": "HOA", "name": "Ridge" })).await.ok()["id"].clone();
+    for (name, kind, region, hoa) in
+        [("a", "LAND", "AZ", Value::Null), ("b", "CONDOMINIUM", "NM", hoa.clone()), ("c", "LAND", "NM", hoa.clone())]
+    {
+        let mut input = World::property(name);
+        input["kind"] = kind.into();
+        input["address"]["region"] = region.into();
+        input["hoaId"] = hoa;
+        world.call(&owner, home, "property/v1/create", input).await.ok();
+    }
+    for (filter, expected) in [
+        (json!({ "kind": ["LAND"] }), vec!["a", "c"]),
+        (json!({ "kind": ["LAND", "CONDOMINIUM"], "region": "NM" }), vec!["b", "c"]),
+        (json!({ "hoaId": hoa, "kind": ["CONDOMINIUM"] }), vec!["b"]),
+        (json!({ "status": ["ARCHIVED"] }), vec![]),
+        (json!({ "kind": [] }), vec![]),
+        (json!({ "updatedSince": "2100-01-01T00:00:00Z" }), vec![]),
+        (json!({ "locality": "Tucson", "country": "US" }), vec!["a", "b", "c"]),
+    ] {
+        assert_eq!(lines(&page(&world, &owner, home, json!({ "filter": filter })).await), expected, "{filter}");
+    }
+    let cursor =
+        page(&world, &owner, home, json!({ "first": 1, "orderBy": "ADDRESS_ASC" })).await["pageInfo"]["endCursor"].clone();
+    for (input, code) in [
+        (json!({ "first": 1, "after": cursor, "orderBy": "CREATED_ASC" }), "INVALID_CURSOR"),
+        (json!({ "first": 1, "after": "not a cursor" }), "INVALID_CURSOR"),
+        (json!({ "first": 1, "after": "é" }), "INVALID_CURSOR"),
+        (json!({ "first": 0 }), "INVALID_INPUT"),
+        (json!({ "first": 101 }), "INVALID_INPUT"),
+        (json!({ "first": 1, "last": 1 }), "INVALID_INPUT"),
+        (json!({ "filter": { "colour": "red" } }), "INVALID_INPUT"),
+        (json!({ "filter": { "country": "usa" } }), "INVALID_INPUT"),
+    ] {
+        world.rpc(&owner, Some(home), "property/v1/list", input.clone()).await.refused(code);
+    }
+}
+
+#[tokio::test]
+async fn others_operations_are_listed_for_those_who_govern_only() {
+    let world = World::new().await;
+    let (owner, tom) = (person("olga"), person("tom"));
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    world.join(&owner, home, &tom, "TRUSTEE").await;
+    let by_owner = world.call(&owner, home, "property/v1/create", World::property("a")).await;
+    let by_tom = world.call(&tom, home, "property/v1/create", World::property("b")).await;
+    let list = "{ operations(filter: { procedure: \"property/v1/create\" }) { totalCount edges { node { id } } } }";
+    assert_eq!(world.gql(&owner, Some(home), list, json!({})).await.data()["operations"]["totalCount"], 2);
+    let of_tom = world.gql(&tom, Some(home), list, json!({})).await;
+    assert_eq!(
+        of_tom.data()["operations"],
+        json!({ "totalCount": 1, "edges": [{ "node": { "id": by_tom.body["operation"]["id"] } }] })
+    );
+    let foreign = by_owner.body["operation"]["id"].clone();
+    world.rpc(&tom, Some(home), "operation/v1/get", json!({ "id": foreign })).await.refused("NOT_FOUND");
+    let one = world.gql(&tom, Some(home), "query($id: ID!) { operation(id: $id) { id } }", json!({ "id": foreign })).await;
+    assert_eq!(one.gql_code(), "NOT_FOUND");
+}

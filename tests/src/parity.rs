@@ -66,15 +66,43 @@ const WRONGS: &[(&str, Wrong)] = &[
     ("a token that is none", |_, _, _, world| Some(Person { token: "nonsense".into(), ..world.owner.clone() })),
     ("no organization", |_, organization, _, world| organization.take().map(|_| world.owner.clone())),
     ("a malformed organization", |_, organization, _, world| organization.replace("home".into()).map(|_| world.owner.clone())),
-    ("an organization that is not there", |_, organization, _, world| organization.replace(Uuid::nil().to_string()).map(|_| world.owner.clone())),
+    ("an organization that is not there", |_, organization, _, world| {
+        organization.replace(Uuid::nil().to_string()).map(|_| world.owner.clone())
+    }),
     ("another's organization", |_, organization, _, world| organization.as_ref().map(|_| world.stranger.clone())),
     ("the wrong role", |_, organization, _, world| organization.as_ref().map(|_| world.staff.clone())),
     ("no key", |_, _, key, world| key.take().map(|_| world.owner.clone())),
-    ("an unknown id", |input, _, _, world| input.get("id")?.is_string().then(|| { input["id"] = Uuid::from_u128(99).to_string().into(); world.owner.clone() })),
-    ("a stale version", |input, _, _, world| input.get("version")?.is_number().then(|| { input["version"] = json!(99); world.owner.clone() })),
-    ("an impossible version", |input, _, _, world| input.get("version")?.is_number().then(|| { input["version"] = json!(0); world.owner.clone() })),
-    ("a blank name", |input, _, _, world| input.get("name")?.is_string().then(|| { input["name"] = json!("  "); world.owner.clone() })),
-    ("a page of nothing", |input, _, _, world| input.get("first")?.is_number().then(|| { input["first"] = json!(1); input["after"] = json!("zz"); world.owner.clone() })),
+    ("an unknown id", |input, _, _, world| {
+        input.get("id")?.is_string().then(|| {
+            input["id"] = Uuid::from_u128(99).to_string().into();
+            world.owner.clone()
+        })
+    }),
+    ("a stale version", |input, _, _, world| {
+        input.get("version")?.is_number().then(|| {
+            input["version"] = json!(99);
+            world.owner.clone()
+        })
+    }),
+    ("an impossible version", |input, _, _, world| {
+        input.get("version")?.is_number().then(|| {
+            input["version"] = json!(0);
+            world.owner.clone()
+        })
+    }),
+    ("a blank name", |input, _, _, world| {
+        input.get("name")?.is_string().then(|| {
+            input["name"] = json!("  ");
+            world.owner.clone()
+        })
+    }),
+    ("a page of nothing", |input, _, _, world| {
+        input.get("first")?.is_number().then(|| {
+            input["first"] = json!(1);
+            input["after"] = json!("zz");
+            world.owner.clone()
+        })
+    }),
 ];
 
 fn said(code: &str, message: &Value, fields: &Value) -> Value {
@@ -113,7 +141,19 @@ async fn every_error_is_the_same_on_both_surfaces() {
             met.insert(rpc.code().to_owned());
         }
     }
-    for code in ["AUTHENTICATION_REQUIRED", "TOKEN_INVALID", "ORGANIZATION_REQUIRED", "ORGANIZATION_INVALID", "ORGANIZATION_NOT_FOUND", "FORBIDDEN", "IDEMPOTENCY_KEY_REQUIRED", "NOT_FOUND", "VERSION_CONFLICT", "INVALID_INPUT", "INVALID_CURSOR"] {
+    for code in [
+        "AUTHENTICATION_REQUIRED",
+        "TOKEN_INVALID",
+        "ORGANIZATION_REQUIRED",
+        "ORGANIZATION_INVALID",
+        "ORGANIZATION_NOT_FOUND",
+        "FORBIDDEN",
+        "IDEMPOTENCY_KEY_REQUIRED",
+        "NOT_FOUND",
+        "VERSION_CONFLICT",
+        "INVALID_INPUT",
+        "INVALID_CURSOR",
+    ] {
         assert!(met.contains(code), "nothing met {code}");
     }
 }
@@ -155,7 +195,8 @@ fn schema_of(entry: &schema::Entry) -> Value {
 /// The optional fields of an update are a patch: absent leaves what is there.
 fn patchable(schema: &Value, name: &str) -> bool {
     let required = schema["required"].as_array().is_some_and(|all| all.iter().any(|each| each == name));
-    let update = schema["properties"].get("version").is_some() && schema["description"].as_str().is_some_and(|about| about.starts_with("What is absent stays"));
+    let update = schema["properties"].get("version").is_some()
+        && schema["description"].as_str().is_some_and(|about| about.starts_with("What is absent stays"));
     update && !required
 }
 
@@ -166,14 +207,19 @@ async fn the_workflow_that_ran_is_the_declared_one() {
     for entry in carried().filter(|entry| entry.is_mutation()) {
         examples.lay(&world, entry.name()).await;
         let home = header_of(entry, HOME).map(|id| id.to_string());
-        let call = Call { entry, who: &examples.owner, organization: home.as_deref(), key: Some(world.key()), input: entry.example() };
+        let call =
+            Call { entry, who: &examples.owner, organization: home.as_deref(), key: Some(world.key()), input: entry.example() };
         let answer = call.by_rpc(&world).await;
         answer.ok();
         let Kind::Mutation(workflow) = entry.kind() else { unreachable!() };
         assert_eq!(workflow.version, entry.parts().version, "{}: the workflow's version is the procedure's", entry.name());
         let id = format!("{}:1", answer.body["operation"]["id"].as_str().expect("an id"));
         let (name, inputs): (String, String) =
-            sqlx::query_as("SELECT name, inputs::text FROM dbos.workflow_status WHERE workflow_uuid = $1").bind(&id).fetch_one(&world.sql).await.expect("a workflow");
+            sqlx::query_as("SELECT name, inputs::text FROM dbos.workflow_status WHERE workflow_uuid = $1")
+                .bind(&id)
+                .fetch_one(&world.sql)
+                .await
+                .expect("a workflow");
         assert_eq!(name, workflow.name(), "{}", entry.name());
         // Outside row security there are ids only.
         assert!(inputs.len() < 300 && !inputs.contains("Saguaro") && !inputs.contains("example.com"), "{inputs}");

@@ -6,8 +6,11 @@ async fn lives_from_creation_to_archive_and_back() {
     let world = World::new().await;
     let owner = person("olga");
     let home = world.found(&owner, "INDIVIDUAL_PROPERTY_OWNER").await;
-    let hoa = world.call(&owner, home, "externalParty/v1/create", json!({ "kind": "HOA", "name": "Ridge HOA" })).await.ok()["id"].clone();
-    let vendor = world.call(&owner, home, "externalParty/v1/create", json!({ "kind": "VENDOR", "name": "Roofs" })).await.ok()["id"].clone();
+    let hoa = world.call(&owner, home, "externalParty/v1/create", json!({ "kind": "HOA", "name": "Ridge HOA" })).await.ok()["id"]
+        .clone();
+    let vendor =
+        world.call(&owner, home, "externalParty/v1/create", json!({ "kind": "VENDOR", "name": "Roofs" })).await.ok()["id"]
+            .clone();
 
     let mut input = World::property("1 First Street");
     input["hoaId"] = hoa.clone();
@@ -24,32 +27,58 @@ async fn lives_from_creation_to_archive_and_back() {
     assert_eq!((stale.status, &stale.body["error"]["details"]["currentVersion"]), (409, &json!(2)));
 
     // Null clears, absent leaves; what cannot be cleared says so.
-    let cleared = world.call(&owner, home, "property/v1/update", json!({ "id": created["id"], "version": 2, "notes": null, "hoaId": null })).await;
-    assert_eq!((&cleared.ok()["notes"], &cleared.ok()["hoaId"], &cleared.ok()["parcel"]), (&json!(null), &json!(null), &json!("7")));
-    let refused = world.call(&owner, home, "property/v1/update", json!({ "id": created["id"], "version": 3, "kind": null })).await;
+    let cleared = world
+        .call(&owner, home, "property/v1/update", json!({ "id": created["id"], "version": 2, "notes": null, "hoaId": null }))
+        .await;
+    assert_eq!(
+        (&cleared.ok()["notes"], &cleared.ok()["hoaId"], &cleared.ok()["parcel"]),
+        (&json!(null), &json!(null), &json!("7"))
+    );
+    let refused =
+        world.call(&owner, home, "property/v1/update", json!({ "id": created["id"], "version": 3, "kind": null })).await;
     refused.refused("INVALID_INPUT");
     assert_eq!(refused.body["field_errors"][0]["field"], "kind");
 
-    let wrong = world.call(&owner, home, "property/v1/update", json!({ "id": created["id"], "version": 3, "hoaId": vendor })).await;
+    let wrong =
+        world.call(&owner, home, "property/v1/update", json!({ "id": created["id"], "version": 3, "hoaId": vendor })).await;
     wrong.refused("INVALID_INPUT");
     assert_eq!(wrong.body["field_errors"][0]["code"], "NOT_AN_HOA");
 
     let archived = world.call(&owner, home, "property/v1/archive", json!({ "id": created["id"], "version": 3 })).await;
     assert_eq!((&archived.ok()["status"], &archived.ok()["version"]), (&json!("ARCHIVED"), &json!(4)));
-    world.call(&owner, home, "property/v1/update", json!({ "id": created["id"], "version": 4, "parcel": "9" })).await.refused("PROPERTY_ARCHIVED");
-    world.call(&owner, home, "property/v1/archive", json!({ "id": created["id"], "version": 4 })).await.refused("PROPERTY_ARCHIVED");
+    world
+        .call(&owner, home, "property/v1/update", json!({ "id": created["id"], "version": 4, "parcel": "9" }))
+        .await
+        .refused("PROPERTY_ARCHIVED");
+    world
+        .call(&owner, home, "property/v1/archive", json!({ "id": created["id"], "version": 4 }))
+        .await
+        .refused("PROPERTY_ARCHIVED");
     let restored = world.call(&owner, home, "property/v1/restore", json!({ "id": created["id"], "version": 4 })).await;
     assert_eq!((&restored.ok()["status"], &restored.ok()["archivedAt"]), (&json!("ACTIVE"), &json!(null)));
-    world.call(&owner, home, "property/v1/restore", json!({ "id": created["id"], "version": 5 })).await.refused("PROPERTY_NOT_ARCHIVED");
+    world
+        .call(&owner, home, "property/v1/restore", json!({ "id": created["id"], "version": 5 }))
+        .await
+        .refused("PROPERTY_NOT_ARCHIVED");
 
     // What changed is in the log: dense, in order, attributed; refusals are not.
-    let log: Vec<(i64, String, i32)> = sqlx::query_as("SELECT seq, kind, version FROM event WHERE organization_id = $1 ORDER BY seq")
-        .bind(home)
-        .fetch_all(&world.sql)
-        .await
-        .expect("events");
+    let log: Vec<(i64, String, i32)> =
+        sqlx::query_as("SELECT seq, kind, version FROM event WHERE organization_id = $1 ORDER BY seq")
+            .bind(home)
+            .fetch_all(&world.sql)
+            .await
+            .expect("events");
     let kinds: Vec<&str> = log.iter().map(|(_, kind, _)| kind.as_str()).collect();
-    let expected = ["organization.created", "external_party.created", "external_party.created", "property.created", "property.updated", "property.updated", "property.archived", "property.restored"];
+    let expected = [
+        "organization.created",
+        "external_party.created",
+        "external_party.created",
+        "property.created",
+        "property.updated",
+        "property.updated",
+        "property.archived",
+        "property.restored",
+    ];
     assert_eq!(kinds, expected);
     assert_eq!(log.iter().map(|(seq, ..)| *seq).collect::<Vec<_>>(), (1..=8).collect::<Vec<i64>>());
     let attributed: i64 = world.count("SELECT count(*) FROM event e JOIN operation o ON o.id = e.operation_id AND e.actor = o.initiator WHERE e.trace_id = o.trace_id AND length(e.trace_id) = 32").await;
@@ -67,12 +96,29 @@ async fn what_is_wrong_is_named_field_by_field() {
     });
     let refused = world.call(&owner, home, "property/v1/create", bad).await;
     refused.refused("INVALID_INPUT");
-    let mut fields: Vec<String> = refused.body["field_errors"].as_array().expect("fields").iter().map(|f| format!("{} {}", f["field"].as_str().unwrap_or(""), f["code"].as_str().unwrap_or(""))).collect();
+    let mut fields: Vec<String> = refused.body["field_errors"]
+        .as_array()
+        .expect("fields")
+        .iter()
+        .map(|f| format!("{} {}", f["field"].as_str().unwrap_or(""), f["code"].as_str().unwrap_or("")))
+        .collect();
     fields.sort();
-    assert_eq!(fields, ["address.country INVALID_COUNTRY", "address.line1 BLANK", "notes CONTROL_CHARACTER", "parcel TOO_LONG", "timeZone UNKNOWN_TIME_ZONE"]);
+    assert_eq!(
+        fields,
+        [
+            "address.country INVALID_COUNTRY",
+            "address.line1 BLANK",
+            "notes CONTROL_CHARACTER",
+            "parcel TOO_LONG",
+            "timeZone UNKNOWN_TIME_ZONE"
+        ]
+    );
     let nowhere = uuid::Uuid::from_u128(7);
     let mut input = World::property("1 First Street");
     input["hoaId"] = nowhere.to_string().into();
     let refused = world.call(&owner, home, "property/v1/create", input).await;
-    assert_eq!(refused.body["field_errors"][0], json!({ "field": "hoaId", "code": "NOT_FOUND", "message": "there is no such external party" }));
+    assert_eq!(
+        refused.body["field_errors"][0],
+        json!({ "field": "hoaId", "code": "NOT_FOUND", "message": "there is no such external party" })
+    );
 }

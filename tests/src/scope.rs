@@ -97,7 +97,8 @@ async fn owned_rows_are_seen_and_written_in_their_own_scope() {
 #[tokio::test]
 async fn a_grant_reaches_as_far_as_it_says() {
     let mut probe = Probe::new().await;
-    let (read, write) = ("SELECT * FROM owned_probe".to_owned(), format!("INSERT INTO owned_probe VALUES ('{A}', 2) RETURNING note"));
+    let (read, write) =
+        ("SELECT * FROM owned_probe".to_owned(), format!("INSERT INTO owned_probe VALUES ('{A}', 2) RETURNING note"));
     let change = format!("UPDATE owned_probe SET note = 'x' WHERE organization_id = '{A}'");
 
     probe.grant("read", "-1 hour", "1 hour", false).await;
@@ -122,7 +123,8 @@ async fn a_grant_reaches_as_far_as_it_says() {
     // The gateway's own clock decides, where it is set.
     probe.forget_grants().await;
     probe.grant("read", "-1 hour", "1 hour", false).await;
-    let later = "SELECT set_config('app.now', (now() + interval '2 hours')::text, true), count(*) FROM (SELECT app.in_scope('read')) s";
+    let later =
+        "SELECT set_config('app.now', (now() + interval '2 hours')::text, true), count(*) FROM (SELECT app.in_scope('read')) s";
     probe.as_app(Some(B), &[A, B], later).await.expect("a clock");
 }
 

@@ -53,7 +53,8 @@ impl Supervisor {
     ) -> Result<watch::Receiver<bool>> {
         replica::enter(&gateway.pool, &engine.executor_id, gateway.clock.now()).await?;
         let (buried, receiver) = watch::channel(false);
-        let supervisor = Arc::new(Supervisor { gateway: Arc::downgrade(gateway), engine: Arc::clone(engine), settings, ticks, buried });
+        let supervisor =
+            Arc::new(Supervisor { gateway: Arc::downgrade(gateway), engine: Arc::clone(engine), settings, ticks, buried });
         // Apart, so that a long round never silences the heartbeat.
         tokio::spawn(Arc::clone(&supervisor).beats());
         tokio::spawn(supervisor.rounds());

@@ -41,7 +41,11 @@ pub async fn cluster() -> &'static Cluster {
 pub fn folder(name: &str) -> PathBuf {
     let place = std::env::temp_dir();
     for entry in std::fs::read_dir(&place).into_iter().flatten().flatten() {
-        let Some(owner) = entry.file_name().to_str().and_then(|name| name.strip_prefix("hestami-test-")?.split('-').next()?.parse::<i32>().ok()) else {
+        let Some(owner) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.strip_prefix("hestami-test-")?.split('-').next()?.parse::<i32>().ok())
+        else {
             continue;
         };
         if nix::sys::signal::kill(nix::unistd::Pid::from_raw(owner), None).is_err() {

@@ -126,9 +126,12 @@ impl Call<'_> {
         let (query, variables) = match self.entry.kind() {
             Kind::Mutation(_) => {
                 let field = self.entry.parts().field();
-                let (declared, argument) = if self.key.is_some() { ("$key: UUID!, ", "idempotencyKey: $key, ") } else { ("", "") };
+                let (declared, argument) =
+                    if self.key.is_some() { ("$key: UUID!, ", "idempotencyKey: $key, ") } else { ("", "") };
                 let input = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
-                let query = format!("mutation({declared}$input: {input}!) {{ {field}({argument}input: $input) {{ replayed operation {{ id procedure state attempt idempotencyKey initiator initiatorKind createdAt expiresAt }} result {selection} }} }}");
+                let query = format!(
+                    "mutation({declared}$input: {input}!) {{ {field}({argument}input: $input) {{ replayed operation {{ id procedure state attempt idempotencyKey initiator initiatorKind createdAt expiresAt }} result {selection} }} }}"
+                );
                 let mut variables = json!({ "input": self.input });
                 if let Some(key) = self.key {
                     variables["key"] = key.to_string().into();
@@ -177,7 +180,9 @@ fn arguments(input: &Value) -> String {
 fn literal(value: &Value) -> String {
     match value {
         Value::String(text) if !text.is_empty() && text.chars().all(|c| c.is_ascii_uppercase() || c == '_') => text.clone(),
-        Value::Object(fields) => format!("{{ {} }}", fields.iter().map(|(k, v)| format!("{k}: {}", literal(v))).collect::<Vec<_>>().join(", ")),
+        Value::Object(fields) => {
+            format!("{{ {} }}", fields.iter().map(|(k, v)| format!("{k}: {}", literal(v))).collect::<Vec<_>>().join(", "))
+        }
         other => other.to_string(),
     }
 }

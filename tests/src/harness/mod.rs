@@ -4,7 +4,7 @@
 mod cluster;
 pub mod examples;
 mod faults;
-mod people;
+pub mod people;
 mod process;
 mod world;
 
@@ -12,6 +12,7 @@ pub use cluster::{Cluster, PASSWORD, cluster, folder, root};
 pub use faults::{Gate, Shaky};
 pub use people::{Person, person};
 pub use process::Process;
+pub use world::START;
 pub use world::{Answer, Options, World};
 
 use std::time::{Duration, Instant};

@@ -7,8 +7,7 @@ pub const ISSUER: &str = server::secrets::ISSUER;
 pub const AUDIENCE: &str = "hestami";
 
 /// One key for all tests.
-pub static SECRETS: LazyLock<Secrets> =
-    LazyLock::new(|| Secrets::load_or_make(&super::folder("keys")).expect("keys"));
+pub static SECRETS: LazyLock<Secrets> = LazyLock::new(|| Secrets::load_or_make(&super::folder("keys")).expect("keys"));
 
 /// Someone who can sign in.
 #[derive(Debug, Clone)]
@@ -49,4 +48,3 @@ impl Person {
 pub fn header(algorithm: Algorithm, kid: &str) -> Header {
     Header { kid: Some(kid.to_owned()), ..Header::new(algorithm) }
 }
-

@@ -46,7 +46,9 @@ impl Process {
         collect(BufReader::new(err), Arc::clone(&lines));
         let mut process = Process { child, url: String::new(), lines };
         process.url = process
-            .line("its address", |line| line.strip_prefix("hestami serves ").and_then(|rest| rest.split(' ').next().map(str::to_owned)))
+            .line("its address", |line| {
+                line.strip_prefix("hestami serves ").and_then(|rest| rest.split(' ').next().map(str::to_owned))
+            })
             .await;
         process
     }

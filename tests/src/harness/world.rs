@@ -134,8 +134,7 @@ impl World {
     pub async fn on(cluster: &'static Cluster, database: String, options: Options) -> World {
         let clock = Arc::new(TestClock(AtomicI64::new(START * 1_000_000)));
         let real_time = options.real_time;
-        let ids: Arc<dyn Chance> =
-            if real_time { Arc::new(schema::RandomIds) } else { Arc::new(Counted(AtomicU64::new(1))) };
+        let ids: Arc<dyn Chance> = if real_time { Arc::new(schema::RandomIds) } else { Arc::new(Counted(AtomicU64::new(1))) };
         let app = start(cluster, &database, Arc::clone(&clock), Arc::clone(&ids), options).await;
         let sql = PgPoolOptions::new().max_connections(2).connect(&cluster.url("postgres", &database)).await.expect("a pool");
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
@@ -144,7 +143,14 @@ impl World {
 
     /// Another replica on the same database, with the same clock.
     pub async fn replica(&self, options: Options) -> App {
-        start(self.cluster, &self.database, Arc::clone(&self.clock), Arc::clone(&self.ids), Options { real_time: self.real_time, ..options }).await
+        start(
+            self.cluster,
+            &self.database,
+            Arc::clone(&self.clock),
+            Arc::clone(&self.ids),
+            Options { real_time: self.real_time, ..options },
+        )
+        .await
     }
 
     /// Fresh idempotency keys, the same in every run.
