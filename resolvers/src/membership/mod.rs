@@ -7,8 +7,14 @@ use entities::membership::{self, MembershipState};
 use schema::{Change, Code, Context, Entry, Error, NewEvent, Result, Role, Workflow};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QuerySelect, sea_query::LockType};
 
-pub const ALL: &[Entry] =
-    &[Entry::of::<invite::Invite>(), Entry::of::<accept::Accept>(), Entry::of::<revoke::Revoke>(), Entry::of::<expire::Expire>()];
+// One a line, so that a new procedure is one line more.
+#[rustfmt::skip]
+pub const ALL: &[Entry] = &[
+    Entry::of::<invite::Invite>(),
+    Entry::of::<accept::Accept>(),
+    Entry::of::<revoke::Revoke>(),
+    Entry::of::<expire::Expire>(),
+];
 
 const CHANGE: Workflow = Workflow::new("membership_change", 1);
 

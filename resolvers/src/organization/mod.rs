@@ -7,7 +7,13 @@ use entities::organization::{self, Organization};
 use schema::{Code, Entry, Error, Nullable, OrganizationId, Workflow, nullable, snapshot};
 use sea_orm::QueryFilter;
 
-pub const ALL: &[Entry] = &[Entry::of::<create::Create>(), Entry::of::<update::Update>(), Entry::of::<get::Get>()];
+// One a line, so that a new procedure is one line more.
+#[rustfmt::skip]
+pub const ALL: &[Entry] = &[
+    Entry::of::<create::Create>(),
+    Entry::of::<update::Update>(),
+    Entry::of::<get::Get>(),
+];
 
 const CHANGE: Workflow = Workflow::new("organization_change", 1);
 

@@ -13,6 +13,8 @@ use entities::{
 use schema::{Change, Code, Entry, Error, NewEvent, Nullable, Workflow, input, nullable, snapshot};
 use sea_orm::QueryFilter;
 
+// One a line, so that a new procedure is one line more.
+#[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<create::Create>(),
     Entry::of::<update::Update>(),
