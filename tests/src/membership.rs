@@ -137,3 +137,22 @@ async fn rights_end_with_the_term_and_the_end_is_noted_once() {
     let body = json!({ "idempotencyKey": world.key(), "id": invited["id"] });
     world.rpc(&owner, Some(trust), "membership/v1/expire", body).await.refused("UNKNOWN_PROCEDURE");
 }
+
+#[tokio::test]
+async fn a_term_is_moved_and_taken_away() {
+    let world = World::new().await;
+    let (owner, ines) = (person("maria"), person("ines"));
+    let trust = world.found(&owner, "TRUST_OR_LLC").await;
+    let membership = world.join(&owner, trust, &ines, "CO_OWNER").await;
+    let in_an_hour = schema::Clock::now(&*world.clock) + Duration::from_secs(3_600);
+    let extend = |version: i32, ends: Value| json!({ "id": membership["id"], "version": version, "endsAt": ends });
+    world.call(&ines, trust, "membership/v1/extend", extend(2, Value::Null)).await.refused("FORBIDDEN");
+    let past = world.call(&owner, trust, "membership/v1/extend", extend(2, json!("2020-01-01T00:00:00Z"))).await;
+    assert_eq!(past.body["field_errors"][0]["code"], "TOO_EARLY");
+    let ending = world.call(&owner, trust, "membership/v1/extend", extend(2, json!(in_an_hour))).await;
+    assert!(ending.ok()["endsAt"].is_string());
+    let open = world.call(&owner, trust, "membership/v1/extend", extend(3, Value::Null)).await;
+    assert_eq!((&open.ok()["endsAt"], &open.ok()["version"]), (&Value::Null, &json!(4)));
+    world.clock.advance(Duration::from_secs(7_200));
+    world.rpc(&ines, Some(trust), "property/v1/list", json!({})).await.ok();
+}

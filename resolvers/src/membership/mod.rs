@@ -1,5 +1,6 @@
 pub mod accept;
 pub mod expire;
+pub mod extend;
 pub mod invite;
 pub mod revoke;
 
@@ -12,6 +13,7 @@ use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QuerySelect, sea_query::
 pub const ALL: &[Entry] = &[
     Entry::of::<invite::Invite>(),
     Entry::of::<accept::Accept>(),
+    Entry::of::<extend::Extend>(),
     Entry::of::<revoke::Revoke>(),
     Entry::of::<expire::Expire>(),
 ];
