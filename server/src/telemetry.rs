@@ -92,7 +92,7 @@ impl Telemetry {
                 .with_writer(std::io::stderr)
                 .boxed()
         };
-        let quiet = format!("{},dbos=warn,sqlx=warn,sea_orm_migration=warn", config.log);
+        let quiet = format!("dbos=warn,sqlx=warn,sea_orm_migration=warn,{}", config.log);
         let console = console.with_filter(filter(&quiet).map_err(|problem| format!("HESTAMI_LOG: {problem}"))?);
         let sent = logger.as_ref().map(|logger| OpenTelemetryTracingBridge::new(logger).with_filter(LevelFilter::INFO));
         tracing_subscriber::registry().with(spans).with(console).with(sent).try_init()?;

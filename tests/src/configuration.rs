@@ -1,1 +1,207 @@
+//! The binary as its user runs it: embedded servers, servers of one's own, and what it says when
+//! something is wrong.
 
+use crate::harness::{Process, binary, cluster, folder, people::SECRETS, root, until};
+use nix::{
+    sys::signal::Signal,
+    unistd::{User, chown},
+};
+use sqlx::{AssertSqlSafe, Executor};
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+fn hestami(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(binary());
+    command.args(arguments).env_clear().envs(environment.iter().copied()).current_dir(root());
+    command.output().expect("it runs")
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Processes whose command line names this folder.
+fn children_of(home: &Path) -> Vec<i32> {
+    let home = home.to_string_lossy().into_owned();
+    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+    let mut found: Vec<i32> = processes
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid: &i32| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(&home)
+        })
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+fn embedded(home: &Path) -> Vec<(String, String)> {
+    let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    vec![set("HESTAMI_DATA", &home.display().to_string()), set("HESTAMI_LISTEN", "127.0.0.1:0"), set("HESTAMI_LOG", "warn")]
+}
+
+#[tokio::test]
+async fn the_embedded_servers_live_and_die_with_the_gateway_and_keep_their_data() {
+    let home = folder("embedded");
+    let settings = embedded(&home);
+    let first = Process::run(&settings, None).await;
+    assert!(children_of(&home).len() >= 2, "PostgreSQL and Cerbos are children");
+    let links = first.lines().iter().filter(|line| line.contains("/graphiql#organization=")).count();
+    assert_eq!(links, 5, "a link a role: {:#?}", first.lines());
+
+    // A second gateway on the same data says why it does not start.
+    let pairs: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let second = hestami(&["serve"], &pairs);
+    assert!(!second.status.success() && said(&second).contains("another gateway (process"), "{}", said(&second));
+
+    let token = hestami(&["token", "--role", "TRUSTEE", "--organization", "Alvarez Family Trust"], &pairs);
+    assert!(token.status.success() && said(&token).contains("X-Organization-Id"), "{}", said(&token));
+    let nobody = hestami(&["token", "--role", "OWNER", "--organization", "Nobody's"], &pairs);
+    assert!(said(&nobody).contains("nobody is OWNER in \"Nobody's\""), "{}", said(&nobody));
+
+    // Killed without a chance to tidy up: no orphan stays.
+    first.kill().await;
+    until("the children's end", async || children_of(&home).is_empty().then_some(())).await;
+
+    let third = Process::run(&settings, None).await;
+    let token = String::from_utf8(hestami(&["token", "--role", "OWNER", "--organization", "Chen Holdings LLC"], &pairs).stdout)
+        .expect("text");
+    let organization = third
+        .lines()
+        .iter()
+        .find_map(|line| line.split("Chen Holdings LLC, X-Organization-Id ").nth(1).map(str::to_owned))
+        .expect("an id");
+    let client = reqwest::Client::new();
+    let request =
+        client.post(format!("{}/graphql", third.url)).bearer_auth(token.trim()).header("x-organization-id", organization.trim());
+    let body = serde_json::json!({ "query": "{ properties { totalCount } }" });
+    let answer: serde_json::Value = request.json(&body).send().await.expect("an answer").json().await.expect("JSON");
+    assert_eq!(answer["data"]["properties"]["totalCount"], 20, "the demo is there once: {answer:#}");
+    for (path, holds) in [
+        ("/graphiql", "GraphiQL"),
+        ("/graphiql/graphiql.js", "GraphiQL"),
+        ("/graphiql/react.js", "React"),
+        ("/graphiql/graphiql.css", ".graphiql"),
+    ] {
+        let page = client.get(format!("{}{path}", third.url)).send().await.expect("a page").text().await.expect("text");
+        assert!(page.contains(holds), "{path}");
+    }
+    assert!(third.stop().await.success());
+    assert_eq!(children_of(&home), Vec::<i32>::new(), "a stop takes its children along");
+}
+
+#[tokio::test]
+async fn it_runs_as_a_normal_user_too() {
+    if !nix::unistd::geteuid().is_root() {
+        // Then every other test here is that.
+        return;
+    }
+    let user = User::from_name("nobody").expect("users").expect("nobody");
+    let home = folder("nobody");
+    chown(&home, Some(user.uid), Some(user.gid)).expect("given");
+    let gateway = Process::run(&embedded(&home), Some((user.uid.as_raw(), user.gid.as_raw()))).await;
+    for pid in children_of(&home) {
+        let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(format!("/proc/{pid}")).expect("alive"));
+        assert_eq!(owner, user.uid.as_raw());
+    }
+    gateway.signal(Signal::SIGINT);
+    until("its end", async || children_of(&home).is_empty().then_some(())).await;
+}
+
+#[test]
+fn what_is_wrong_stops_the_start_and_says_so() {
+    for (environment, says) in [
+        (vec![("HESTAMI_LISTN", "x")], vec!["HESTAMI_LISTN", "HESTAMI_LISTEN"]),
+        (vec![("HESTAMI_LISTEN", "everywhere")], vec!["HESTAMI_LISTEN", "\"everywhere\"", "address:port"]),
+        (vec![("HESTAMI_MODE", "production")], vec!["DATABASE_URL", "CERBOS_URL"]),
+        (vec![("DATABASE_URL", "oracle://me:hunter2@x/y")], vec!["DATABASE_URL", "postgres://"]),
+        (vec![("HESTAMI_CONFIG", "/nowhere.toml")], vec!["/nowhere.toml"]),
+        (vec![("HESTAMI_SERVERS", "/nowhere")], vec!["/nowhere", "npm ci"]),
+    ] {
+        let home = folder("wrong").display().to_string();
+        let mut environment = environment;
+        environment.push(("HESTAMI_DATA", &home));
+        let output = hestami(&["serve"], &environment);
+        let text = said(&output);
+        assert!(!output.status.success(), "{environment:?}");
+        assert!(
+            says.iter().all(|word| text.contains(word)) && !text.contains("hunter2") && !text.contains("panicked"),
+            "{environment:?}: {text}"
+        );
+    }
+    let file = folder("wrong").join("hestami.toml");
+    std::fs::write(&file, "listen = \"127.0.0.1:0\"\nheartbeat = \"often\"\ncolour = \"red\"\n").expect("a file");
+    let output = hestami(
+        &["check-config"],
+        &[("HESTAMI_CONFIG", &file.display().to_string()), ("HESTAMI_FINGERPRINT_KEY", "a secret of some thirty-two letters")],
+    );
+    let text = said(&output);
+    assert!(!output.status.success());
+    for word in ["heartbeat", "\"often\"", "colour", "(set, not shown)", "127.0.0.1:0"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    assert!(!text.contains("thirty-two letters"), "{text}");
+}
+
+#[tokio::test]
+async fn servers_of_ones_own_are_migrated_by_command_only() {
+    let cluster = cluster().await;
+    let name = "own_server";
+    let mut superuser = cluster.connect("postgres", "postgres").await;
+    superuser.execute(AssertSqlSafe(format!("CREATE DATABASE {name} OWNER hestami_owner"))).await.expect("a database");
+    let keys = folder("own").join("jwks.json");
+    std::fs::write(&keys, SECRETS.jwks().expect("keys").to_string()).expect("a file");
+    let (app, workflow, owner) =
+        (cluster.url("hestami_app", name), cluster.url("hestami_workflow", name), cluster.url("hestami_owner", name));
+    let jwks = keys.display().to_string();
+    let environment = [
+        ("DATABASE_URL", app.as_str()),
+        ("HESTAMI_DATABASE_WORKFLOW_URL", workflow.as_str()),
+        ("CERBOS_URL", cluster.cerbos_url()),
+        ("HESTAMI_ISSUER", "https://issuer.example"),
+        ("HESTAMI_JWKS", jwks.as_str()),
+        ("HESTAMI_FINGERPRINT_KEY", "a secret of some thirty-two letters"),
+        ("HESTAMI_LISTEN", "127.0.0.1:0"),
+        ("HESTAMI_MODE", "production"),
+    ];
+    let unmigrated = hestami(&["serve"], &environment);
+    assert!(!unmigrated.status.success() && said(&unmigrated).contains("hestami migrate"), "{}", said(&unmigrated));
+    let with_owner: Vec<_> = environment.iter().copied().chain([("HESTAMI_DATABASE_OWNER_URL", owner.as_str())]).collect();
+    let migrated = hestami(&["migrate"], &with_owner);
+    assert!(migrated.status.success() && said(&migrated).contains("applied m20261121_000001_scope"), "{}", said(&migrated));
+    assert!(said(&hestami(&["migrate"], &with_owner)).contains("nothing to do"));
+    let checked = hestami(&["check-config"], &environment);
+    assert!(checked.status.success() && said(&checked).contains("the configuration is sound"), "{}", said(&checked));
+    // Whoever could pass by row security is refused.
+    let superuser = cluster.url("postgres", name);
+    let mut powerful = environment;
+    powerful[0].1 = &superuser;
+    let refused = hestami(&["check-config"], &powerful);
+    assert!(!refused.status.success() && said(&refused).contains("row security"), "{}", said(&refused));
+
+    let settings: Vec<(String, String)> =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let gateway = Process::run(&settings, None).await;
+    let client = reqwest::Client::new();
+    assert_eq!(client.get(format!("{}/readyz", gateway.url)).send().await.expect("an answer").status(), 200);
+    assert_eq!(
+        client.get(format!("{}/graphiql", gateway.url)).send().await.expect("an answer").status(),
+        404,
+        "production hides it"
+    );
+    gateway.signal(Signal::SIGTERM);
+    until("its last words", async || {
+        gateway.lines().iter().any(|line| line.starts_with('{') && line.contains("stopped")).then_some(())
+    })
+    .await;
+}
+
+#[test]
+fn the_contract_is_printed() {
+    for (what, holds) in [("sdl", "type Mutation"), ("openapi", "\"openapi\": \"3.1.0\""), ("errors", "VERSION_CONFLICT")] {
+        let output = hestami(&["contract", what], &[]);
+        assert!(output.status.success() && said(&output).contains(holds), "{what}");
+    }
+}

@@ -28,7 +28,7 @@ pub async fn cluster() -> &'static Cluster {
         .get_or_init(|| async {
             let _ = rustls::crypto::ring::default_provider().install_default();
             // So that traces have ids here too. TEST_LOG=info shows what the gateways say.
-            let log = std::env::var("TEST_LOG").unwrap_or_else(|_| "off".to_owned());
+            let log = std::env::var("TEST_LOG").unwrap_or_else(|_| "off,dbos=off,sqlx=off".to_owned());
             let reader = server::config::Reader::new([("HESTAMI_LOG".to_owned(), log)].into_iter());
             let telemetry = server::telemetry::Telemetry::start(&reader.finish().expect("a configuration")).expect("telemetry");
             std::mem::forget(telemetry);

@@ -11,7 +11,7 @@ mod world;
 pub use cluster::{Cluster, PASSWORD, cluster, folder, root};
 pub use faults::{Gate, Shaky};
 pub use people::{Person, person};
-pub use process::Process;
+pub use process::{Process, binary};
 pub use world::START;
 pub use world::{Answer, Options, World};
 

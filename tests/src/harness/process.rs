@@ -30,26 +30,39 @@ pub fn binary() -> PathBuf {
 }
 
 impl Process {
+    /// On a world's database.
     pub async fn serve(world: &World, more: &[(&str, &str)]) -> Process {
         let keys = super::folder("keys").join("jwks.json");
         std::fs::write(&keys, serde_json::to_vec(&SECRETS.jwks().expect("keys")).expect("JSON")).expect("a file");
+        let mut settings: Vec<(String, String)> = process_environment(world, &keys)
+            .into_iter()
+            .map(|(name, value)| (name, value.as_str().unwrap_or_default().to_owned()))
+            .collect();
+        settings.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Process::run(&settings, None).await
+    }
+
+    /// With these settings alone, as this user and group.
+    pub async fn run(settings: &[(String, String)], user: Option<(u32, u32)>) -> Process {
         let mut command = Command::new(binary());
-        command.arg("serve").env_clear().kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for (name, value) in process_environment(world, &keys) {
-            command.env(name, value.as_str().unwrap_or_default());
+        command.arg("serve").env_clear().envs(settings.iter().cloned()).current_dir(super::root());
+        command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some((uid, gid)) = user {
+            command.uid(uid).gid(gid);
         }
-        command.envs(more.iter().copied());
         let mut child = command.spawn().expect("a process");
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
         let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         collect(BufReader::new(out), Arc::clone(&lines));
         collect(BufReader::new(err), Arc::clone(&lines));
         let mut process = Process { child, url: String::new(), lines };
-        process.url = process
-            .line("its address", |line| {
-                line.strip_prefix("hestami serves ").and_then(|rest| rest.split(' ').next().map(str::to_owned))
-            })
-            .await;
+        let address =
+            |line: &str| line.strip_prefix("hestami serves ").and_then(|rest| rest.split(' ').next().map(str::to_owned));
+        process.url = process.line("its address", address).await;
+        if settings.iter().all(|(name, _)| name != "DATABASE_URL") {
+            // The demo's links come after it.
+            process.line("the end of its greeting", |line| line.starts_with("More tokens").then_some(())).await;
+        }
         process
     }
 
