@@ -176,7 +176,10 @@ impl Cerbos {
         let plan = Arc::new(filter);
         self.plans.with(|plans| {
             // Only if the policies are still those that it was asked under.
-            if plans.bundle.as_ref().map(|(hash, _)| hash) == before.as_ref() && plans.kept.len() < CACHED_PLANS {
+            if plans.bundle.as_ref().map(|(hash, _)| hash) == before.as_ref() {
+                if plans.kept.len() >= CACHED_PLANS {
+                    plans.kept.clear();
+                }
                 plans.kept.insert(key, Arc::clone(&plan));
             }
         });

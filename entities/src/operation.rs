@@ -176,8 +176,9 @@ pub struct Store {
     pub clock: Arc<dyn schema::Clock>,
     /// How long an outcome is kept.
     pub retention: Duration,
-    /// After so many attempts an operation that nobody asks for ends as FAILED.
+    /// After so many attempts, and not before this age, an operation ends as FAILED.
     pub attempts: i32,
+    pub patience: Duration,
 }
 
 impl Store {
@@ -256,8 +257,9 @@ impl Operations for Store {
         if stored.outcome.is_some() {
             return Ok(());
         }
-        if stored.view.attempt >= self.attempts {
-            let failure = Error::new(schema::Code::Unavailable).message("It was tried too often without success.");
+        let age = (now - stored.view.created_at.0).to_std().unwrap_or_default();
+        if stored.view.attempt >= self.attempts && age >= self.patience {
+            let failure = Error::new(schema::Code::OperationGaveUp);
             let outcome = serde_json::to_value(Outcome::Refusal((&failure).into()))?;
             let sql = "UPDATE operation SET state = 'FAILED', outcome = $3, payload = NULL, updated_at = $4, expires_at = $5
                        WHERE organization_id = $1 AND id = $2 AND outcome IS NULL";

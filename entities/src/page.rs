@@ -93,6 +93,8 @@ where
     let backwards = match (page.first, page.last) {
         (Some(_), Some(_)) => return Err(invalid("last", "EXCLUSIVE", "give first or last, not both")),
         (None, Some(_)) => true,
+        // Before a cursor, and no size: the ones next to it.
+        (None, None) => page.before.is_some() && page.after.is_none(),
         _ => false,
     };
     let size = match page.first.or(page.last) {

@@ -56,6 +56,19 @@ pub fn keyed(table: &str, column: &str, class: &str, writes: &Writes) -> String 
     sql
 }
 
+/// What says who may do what: seen in scope, written for the acting organization only. A grant that
+/// lets others act never lets them give rights away.
+pub fn authority(table: &str, writes: &Writes) -> String {
+    let (read, own) = (in_scope("organization_id", "read"), "organization_id = (SELECT app.acting())");
+    secured(table, "authority")
+        + &grants(table, writes)
+        + &format!(
+            "CREATE POLICY {table}_read ON {table} FOR SELECT TO hestami_app USING ({read});
+             CREATE POLICY {table}_insert ON {table} FOR INSERT TO hestami_app WITH CHECK ({own});
+             CREATE POLICY {table}_update ON {table} FOR UPDATE TO hestami_app USING ({own}) WITH CHECK ({own});\n"
+        )
+}
+
 /// Rows of the acting organization alone, whatever the scope reaches.
 pub fn actor_owned(table: &str, writes: &Writes) -> String {
     let own = "organization_id = (SELECT app.acting())";

@@ -7,7 +7,7 @@ crate::sql_migration!("m20261121_000001_scope", {
     sql.push_str(SCOPE);
     sql.push_str(ACCESS_GRANT);
     sql.push_str(IN_SCOPE);
-    sql.push_str(&class::owned(
+    sql.push_str(&class::authority(
         "access_grant",
         &class::Writes { insert: true, update: &["scopes", "ends_at", "revoked_at", "revoked_by", "version", "updated_at"] },
     ));

@@ -13,7 +13,7 @@ crate::sql_migration!("m20261121_000002_identity", {
         &Writes { insert: false, update: &["name", "version", "updated_at"] },
     ));
     sql.push_str(&class::definer("organization", "SELECT, INSERT"));
-    sql.push_str(&class::owned(
+    sql.push_str(&class::authority(
         "membership",
         &Writes { insert: true, update: &["state", "ends_at", "ended_at", "ended_by", "end_reason", "version", "updated_at"] },
     ));

@@ -11,6 +11,7 @@ impl ViewerQuery {
     /// Who am I, where may I act, as what. Needs no acting organization.
     async fn viewer(&self, cx: &Context<'_>) -> async_graphql::Result<Viewer> {
         let reads = cx.data::<Arc<Reads>>()?;
+        let _turn = reads.alone().await;
         let actor = reads.caller.actor(reads.gateway(), Scope::Principal).await?;
         Ok(viewer(&schema::Context::reading(reads.gateway(), actor)).await?)
     }

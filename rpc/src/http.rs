@@ -1,6 +1,6 @@
 use axum::{
     Json, Router,
-    extract::{Path, Request, State},
+    extract::{Path, Request, State, rejection::PathRejection},
     http::{Method, StatusCode},
     response::{IntoResponse, Response},
     routing::any,
@@ -13,7 +13,9 @@ pub fn routes(mount: Mount) -> Router {
     Router::new().route("/api/v1/rpc/{*procedure}", any(handle)).with_state(mount)
 }
 
-async fn handle(State(mount): State<Mount>, Path(path): Path<String>, request: Request) -> Response {
+async fn handle(State(mount): State<Mount>, path: Result<Path<String>, PathRejection>, request: Request) -> Response {
+    // What is no text is no procedure either.
+    let path = path.map(|Path(path)| path).unwrap_or_default();
     match serve(&mount, &path, request).await {
         Ok((status, answer)) => (status, Json(answer)).into_response(),
         Err(error) => refusal(&error),

@@ -1,6 +1,6 @@
 //! Time and chance are arguments: nobody below reads the ambient ones.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use uuid::Uuid;
 
 pub trait Clock: Send + Sync + 'static {
@@ -17,8 +17,9 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the ambient clock")]
+    /// As fine as PostgreSQL keeps it.
     fn now(&self) -> DateTime<Utc> {
-        Utc::now()
+        Utc::now().trunc_subsecs(6)
     }
 }
 

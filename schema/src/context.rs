@@ -14,7 +14,6 @@ pub struct Context {
     pub trace_id: String,
     now: DateTime<Utc>,
     mode: Mode,
-    across: Vec<OrganizationId>,
     tx: OnceCell<Tx>,
     events: Mutex<Vec<NewEvent>>,
 }
@@ -29,7 +28,6 @@ impl Context {
             trace_id: crate::current_trace_id(),
             now: gateway.clock.now(),
             mode: Mode::Read,
-            across: Vec::new(),
             tx: OnceCell::new(),
             events: Mutex::default(),
         }
@@ -61,8 +59,7 @@ impl Context {
     pub async fn tx(&self) -> Result<&Tx> {
         self.tx
             .get_or_try_init(async || {
-                let reach = Reach { acting: self.actor.organization, across: self.across.clone(), now: self.now };
-                Tx::begin(&self.gateway.pool, &reach, self.mode).await
+                Tx::begin(&self.gateway.pool, &Reach::of(self.actor.organization, self.now), self.mode).await
             })
             .await
     }

@@ -115,6 +115,7 @@ codes! {
     PrincipalTaken = "PRINCIPAL_TAKEN", Conflict, None, "This issuer and subject cannot be registered.";
     Unavailable = "UNAVAILABLE", Unavailable, None, "A part of the service is not available; try again with the same key.";
     ShuttingDown = "SHUTTING_DOWN", Unavailable, None, "This instance is going away; try again with the same key.";
+    OperationGaveUp = "OPERATION_GAVE_UP", Unavailable, None, "It was tried too often without success and was given up; nothing was done.";
     Internal = "INTERNAL", Internal, None, "Something went wrong on our side.";
 }
 
@@ -144,6 +145,7 @@ impl Code {
         Code::IdempotencyKeyReused,
         Code::AutonomyBlocked,
         Code::AuthorityLost,
+        Code::OperationGaveUp,
     ];
 }
 
@@ -232,8 +234,18 @@ impl Error {
         self.0.cause.as_ref()
     }
 
+    /// The same for another field or caller: what it says, and its cause as text.
+    pub fn again(&self) -> Self {
+        let mut again = Error::new(self.code()).fields(self.field_errors().to_vec());
+        again.0.message.clone_from(&self.0.message);
+        again.0.details.clone_from(&self.0.details);
+        again.0.cause = self.0.cause.as_ref().map(|cause| format!("{cause:?}").into());
+        again
+    }
+
     pub fn retryable(&self) -> bool {
-        matches!(self.0.code.error_type(), Type::Unavailable | Type::RateLimit)
+        // What was given up stays so, whoever asks again.
+        matches!(self.0.code.error_type(), Type::Unavailable | Type::RateLimit) && self.0.code != Code::OperationGaveUp
     }
 
     /// Puts the cause where operators look. Called once, where the error leaves the house.

@@ -67,8 +67,9 @@ async fn persevere(gateway: &Arc<Gateway>, run: Run) {
             }
             Err(error) => Err(error),
         };
-        let Err(error) = result else { continue };
-        error.trace();
+        if let Err(error) = &result {
+            error.trace();
+        }
         if Instant::now() >= until {
             let now = gateway.clock.now();
             if let Err(error) = gateway.operations.put_off(run.organization.into(), OperationId(run.operation), now).await {

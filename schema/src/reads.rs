@@ -40,7 +40,9 @@ pub struct Reads {
     gateway: Arc<Gateway>,
     pub caller: Caller,
     kinds: BTreeSet<&'static str>,
-    open: tokio::sync::Mutex<Option<Arc<Snapshot>>>,
+    /// Opened once, or refused once: fifty fields do not ask a silent PDP fifty times.
+    open: tokio::sync::Mutex<Option<Result<Arc<Snapshot>, Arc<Error>>>>,
+    alone: tokio::sync::Mutex<()>,
 }
 
 /// The open transaction of a query, with the filter of each kind that it may read.
@@ -54,7 +56,7 @@ pub struct Snapshot {
 
 impl Reads {
     pub fn new(gateway: &Arc<Gateway>, caller: Caller, kinds: BTreeSet<&'static str>) -> Self {
-        Reads { gateway: Arc::clone(gateway), caller, kinds, open: tokio::sync::Mutex::new(None) }
+        Reads { gateway: Arc::clone(gateway), caller, kinds, open: tokio::sync::Mutex::new(None), alone: tokio::sync::Mutex::new(()) }
     }
 
     pub fn gateway(&self) -> &Arc<Gateway> {
@@ -63,9 +65,17 @@ impl Reads {
 
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>> {
         let mut open = self.open.lock().await;
-        if let Some(snapshot) = &*open {
-            return Ok(Arc::clone(snapshot));
+        if open.is_none() {
+            *open = Some(self.begin().await.map_err(Arc::new));
         }
+        match &*open {
+            Some(Ok(snapshot)) => Ok(Arc::clone(snapshot)),
+            Some(Err(error)) => Err(error.again()),
+            None => unreachable!("it was opened or refused above"),
+        }
+    }
+
+    async fn begin(&self) -> Result<Arc<Snapshot>> {
         let actor = self.caller.actor(&self.gateway, Scope::Organization).await?;
         let plans = self.kinds.iter().map(|kind| {
             let actor = &actor;
@@ -74,9 +84,13 @@ impl Reads {
         let filters = try_join_all(plans).await?.into_iter().collect();
         let now = self.gateway.clock.now();
         let tx = Tx::begin(&self.gateway.pool, &Reach::of(actor.organization, now), Mode::Read).await?;
-        let snapshot = Arc::new(Snapshot { actor, tx, now, filters, loaders: Mutex::default() });
-        *open = Some(Arc::clone(&snapshot));
-        Ok(snapshot)
+        Ok(Arc::new(Snapshot { actor, tx, now, filters, loaders: Mutex::default() }))
+    }
+
+    /// For fields that read in the principal's own scope: one after the other, so that many of
+    /// them in a document take one connection.
+    pub async fn alone(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.alone.lock().await
     }
 
     /// The next read sees a new snapshot: after a mutation, and before anything is serialized.
@@ -131,10 +145,7 @@ where
     K: std::hash::Hash + Eq + Clone + Send + Sync + 'static,
     L: Loader<K, Error = Arc<Error>>,
 {
-    loader.load_one(key).await.map_err(|error| {
-        let shared = Error::new(error.code()).message(error.text());
-        shared.because(format!("{:?}", error.cause()))
-    })
+    loader.load_one(key).await.map_err(|error| error.again())
 }
 
 /// Gathers a batch by letting every field that is ready run first, instead of waiting for a clock.

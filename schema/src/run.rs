@@ -68,6 +68,10 @@ async fn accepted<P: Procedure>(
         if known.fingerprint != fingerprint {
             return Err(Error::new(Code::IdempotencyKeyReused));
         }
+        // Others with this key did not finish in time: past the limit the answer is the operation.
+        if turn.is_none() {
+            return answer::<P>(known, true);
+        }
         return answer::<P>(carry_on(gateway, workflow, known).await?, true);
     }
     let Some(turn) = turn else { return Err(Error::unavailable("others with this key did not finish in time")) };

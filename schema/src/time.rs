@@ -1,14 +1,27 @@
 //! A point in time as every surface writes it: RFC 3339, in UTC, with a `Z`.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, SubsecRound, Utc};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
 pub struct Time(pub DateTime<Utc>);
+
+/// As strict as it is written, in the years that a calendar shows, and no finer than is stored.
+fn parse(text: &str) -> Option<Time> {
+    let time = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
+    (1..=9999).contains(&time.year()).then(|| Time(time.trunc_subsecs(6)))
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse(&text).ok_or_else(|| D::Error::custom("not a time by RFC 3339"))
+    }
+}
 
 impl From<DateTime<Utc>> for Time {
     fn from(time: DateTime<Utc>) -> Self {
@@ -21,10 +34,7 @@ impl From<DateTime<Utc>> for Time {
 impl ScalarType for Time {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::String(text) => match DateTime::parse_from_rfc3339(text) {
-                Ok(time) => Ok(Time(time.with_timezone(&Utc))),
-                Err(_) => Err(InputValueError::custom("not a time by RFC 3339")),
-            },
+            Value::String(text) => parse(text).ok_or_else(|| InputValueError::custom("not a time by RFC 3339")),
             _ => Err(InputValueError::expected_type(value)),
         }
     }

@@ -2,7 +2,7 @@
 //! where it reaches across, the few others that it touches; a connection on which that message
 //! failed is closed, never reused.
 
-use crate::{Error, OrganizationId, Result};
+use crate::{OrganizationId, Result};
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
@@ -39,7 +39,7 @@ impl Reach {
             self.now.to_rfc3339_opts(SecondsFormat::Micros, true)
         );
         if !self.across.is_empty() {
-            let scope: Vec<String> = self.across.iter().map(ToString::to_string).collect();
+            let scope: Vec<String> = self.across.iter().chain([&self.acting]).map(ToString::to_string).collect();
             sql.push_str(&format!("; SET LOCAL app.scope = '{{{}}}'", scope.join(",")));
         }
         sql
@@ -57,15 +57,17 @@ impl Tx {
             Mode::Write => "BEGIN",
         };
         let sql = format!("{begin}; {}", reach.settings());
-        let mut connection = pool.acquire().await?;
-        let span = tracing::info_span!("sql", otel.kind = "client", db.system.name = "postgresql", db.query.text = begin);
-        let begun = connection.execute(AssertSqlSafe(sql)).instrument(span).await;
+        // Ours before the first word: whoever stops waiting here leaves a rollback behind, never a
+        // connection that stands inside a transaction.
+        let tx = Tx { connection: Mutex::new(Some(pool.acquire().await?)) };
+        let begun = tx.on(begin, async |connection| connection.execute(AssertSqlSafe(sql)).await).await;
         if let Err(error) = begun {
-            // It may stand inside a transaction without a scope: it must not go back.
-            drop(connection.detach());
+            if let Some(connection) = tx.connection.lock().await.take() {
+                drop(connection.detach());
+            }
             return Err(error.into());
         }
-        Ok(Tx { connection: Mutex::new(Some(connection)) })
+        Ok(tx)
     }
 
     /// Moves the transaction into another organization: for what creates or joins one.
@@ -85,16 +87,10 @@ impl Tx {
     }
 
     pub async fn commit(self) -> Result<()> {
-        let mut guard = self.connection.lock().await;
-        let Some(mut connection) = guard.take() else { return Err(gone()) };
-        let span = tracing::info_span!("sql", otel.kind = "client", db.system.name = "postgresql", db.query.text = "COMMIT");
-        match connection.execute("COMMIT").instrument(span).await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                drop(connection.detach());
-                Err(error.into())
-            }
-        }
+        self.on("COMMIT", async |connection| connection.execute("COMMIT").await).await?;
+        // Nothing is left to roll back.
+        drop(self.connection.lock().await.take());
+        Ok(())
     }
 
     async fn on<T, F>(&self, statement: &str, work: F) -> std::result::Result<T, DbErr>
@@ -106,10 +102,6 @@ impl Tx {
         let connection = guard.as_mut().ok_or_else(|| DbErr::Custom("the transaction is over".into()))?;
         work(connection).instrument(span).await.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
     }
-}
-
-fn gone() -> Error {
-    Error::internal("the transaction is over")
 }
 
 /// Rolls back off the caller's path. A connection that cannot is closed.

@@ -32,8 +32,9 @@ pub struct Parts {
     pub body_limit: usize,
     pub limits: Limits,
     pub supervision: Supervision,
-    /// After so many attempts an operation that nobody asks for ends as FAILED.
+    /// After so many attempts, and not before this age, an operation ends as FAILED.
     pub attempts: i32,
+    pub patience: Duration,
     /// The npm packages with GraphiQL, where it is served; with it goes introspection.
     pub graphiql: Option<PathBuf>,
     pub metrics: prometheus::Registry,
@@ -74,6 +75,7 @@ impl App {
             clock: Arc::clone(&parts.clock),
             retention: parts.supervision.retention,
             attempts: parts.attempts,
+            patience: parts.patience,
         };
         let identity = Registry {
             verifier: parts.verifier,
@@ -134,7 +136,7 @@ impl App {
         }
         self.engine.shutdown().await;
         // The others need not wait for its silence.
-        if let Err(error) = replica::leave(&self.gateway.pool, &self.engine.executor_id, self.gateway.clock.now()).await {
+        if let Err(error) = replica::leave(&self.gateway.pool, &self.engine.executor_id).await {
             error.trace();
         }
         let _ = tokio::time::timeout(Duration::from_secs(2), self.gateway.pool.close()).await;

@@ -355,6 +355,9 @@ fn contradictions(config: &Config) -> Vec<String> {
         need(config.issuer.is_some(), "DATABASE_URL needs HESTAMI_ISSUER");
         need(config.fingerprint_key.is_some(), "DATABASE_URL needs HESTAMI_FINGERPRINT_KEY, the same on all replicas");
     }
+    if config.issuer.is_some() {
+        need(config.jwks.is_some(), "HESTAMI_ISSUER needs HESTAMI_JWKS: without it the binary is its own issuer");
+    }
     if config.mode == Mode::Production {
         need(own_database, "HESTAMI_MODE=production needs DATABASE_URL: the embedded PostgreSQL is for development");
         need(config.cerbos_url.is_some(), "HESTAMI_MODE=production needs CERBOS_URL: the embedded Cerbos is for development");

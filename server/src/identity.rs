@@ -123,7 +123,10 @@ impl Verifier {
             return Ok(Some(known).filter(fits));
         }
         if age.is_some_and(|age| age < REREAD) {
-            return Ok(None);
+            return match self.keys.read().await.set {
+                Some(_) => Ok(None),
+                None => Err(Error::unavailable("the signing keys could not be read")),
+            };
         }
         let set = self.reread(age).await?;
         Ok(find(&set).filter(fits))
@@ -134,8 +137,10 @@ impl Verifier {
         {
             let keys = self.keys.read().await;
             let newer = keys.read_at.map(|at| at.elapsed()) < seen || (seen.is_none() && keys.read_at.is_some());
-            if let (true, Some(set)) = (newer, &keys.set) {
-                return Ok(Arc::clone(set));
+            match &keys.set {
+                Some(set) if newer => return Ok(Arc::clone(set)),
+                None if newer => return Err(Error::unavailable("the signing keys could not be read")),
+                _ => {}
             }
         }
         let read = self.source.read().await;
@@ -154,7 +159,10 @@ impl Verifier {
                     keys.read_at = Some(Instant::now());
                     Ok(set)
                 }
-                None => Err(Error::unavailable(problem)),
+                None => {
+                    keys.read_at = Some(Instant::now());
+                    Err(Error::unavailable(problem))
+                }
             },
         }
     }

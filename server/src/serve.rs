@@ -63,7 +63,7 @@ async fn ground(config: &Config) -> Result<Ground, Fault> {
             _lock: Some(lock),
         });
     };
-    check_migrated(&database_url).await?;
+    check_own_servers(config).await?;
     Ok(Ground { stack: None, secrets: None, database_url, workflow_url, owner_url: None, cerbos_url, _lock: None })
 }
 
@@ -165,6 +165,7 @@ fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry) -> Result<Part
             retention: config.outcome_retention,
         },
         attempts: 12,
+        patience: Duration::from_secs(3_600),
         graphiql,
         metrics: telemetry.registry.clone(),
         clock: Arc::new(SystemClock) as Arc<dyn Clock>,

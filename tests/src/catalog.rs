@@ -65,7 +65,7 @@ async fn every_table_has_a_class_and_its_wall() {
         assert_eq!(column, !belongs_to_none(&table), "{table}: organization_id NOT NULL, or a reason in the list");
         if table != "seaql_migrations" {
             let class = about.strip_prefix("class: ").unwrap_or_default();
-            let known = ["owned", "actor-owned", "attributed", "identity", "organization", "none"];
+            let known = ["owned", "authority", "actor-owned", "attributed", "identity", "organization", "none"];
             assert!(known.contains(&class), "{table}: a class helper writes its policies, not {about:?}");
         }
     }

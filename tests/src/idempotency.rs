@@ -142,7 +142,9 @@ async fn what_nobody_asks_for_again_is_tried_again_and_ends() {
     assert_eq!((state.as_str(), payload), ("FAILED", None));
     // Ended is ended: the key answers its outcome, also when nothing shakes any more.
     faults.left.store(0, std::sync::atomic::Ordering::SeqCst);
-    world.rpc(&owner, None, "organization/v1/create", body).await.refused("UNAVAILABLE");
+    let ended = world.rpc(&owner, None, "organization/v1/create", body).await;
+    ended.refused("OPERATION_GAVE_UP");
+    assert_eq!(ended.body["error"]["retryable"], false);
     assert_eq!(world.count("SELECT count(*) FROM organization").await, 0);
 }
 

@@ -23,6 +23,7 @@ impl Probe {
         let mut owner = cluster.connect("hestami_owner", &database).await;
         for (table, policies) in [
             ("owned_probe", class::owned("owned_probe", &WRITES)),
+            ("authority_probe", class::authority("authority_probe", &WRITES)),
             ("actor_probe", class::actor_owned("actor_probe", &WRITES)),
             ("attributed_probe", class::attributed("attributed_probe")),
             ("identity_probe", class::identity("identity_probe") + &class::definer("identity_probe", "SELECT")),
@@ -126,6 +127,17 @@ async fn a_grant_reaches_as_far_as_it_says() {
     let later =
         "SELECT set_config('app.now', (now() + interval '2 hours')::text, true), count(*) FROM (SELECT app.in_scope('read')) s";
     probe.as_app(Some(B), &[A, B], later).await.expect("a clock");
+}
+
+#[tokio::test]
+async fn rights_are_given_by_their_own_organization_only() {
+    let mut probe = Probe::new().await;
+    probe.grant("act", "-1 hour", "1 hour", false).await;
+    assert_eq!(probe.as_app(Some(B), &[A, B], "SELECT * FROM authority_probe").await.expect("rows"), 2);
+    walled(probe.as_app(Some(B), &[A, B], &format!("INSERT INTO authority_probe VALUES ('{A}', 2)")).await);
+    let change = format!("UPDATE authority_probe SET note = 'x' WHERE organization_id = '{A}'");
+    assert_eq!(probe.as_app(Some(B), &[A, B], &change).await.expect("update"), 0);
+    assert_eq!(probe.as_app(Some(A), &[], &change).await.expect("update"), 1);
 }
 
 #[tokio::test]

@@ -3,9 +3,10 @@
 
 use crate::Durable;
 use entities::replica;
-use schema::{Gateway, Result, Tick, resume};
+use schema::{Due, Gateway, OperationId, Result, Tick, resume};
 use std::{
-    sync::{Arc, Weak},
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 use tokio::sync::watch;
@@ -37,13 +38,18 @@ pub struct Supervisor {
     settings: Supervision,
     ticks: &'static [Tick],
     buried: watch::Sender<bool>,
+    /// What is being carried on here: never the same twice, never more than a few.
+    resuming: Arc<Mutex<HashSet<OperationId>>>,
 }
 
-/// One leader at a time, by this lock's number.
-const LEADER: i64 = 0x6865_7374_616d_6901;
+/// One leader at a time, by these locks' numbers: for the dead's work, and for timers, so that slow
+/// timers never delay a take-over.
+const TAKING_OVER: i64 = 0x6865_7374_616d_6901;
+const TIMERS: i64 = 0x6865_7374_616d_6902;
+const RESUMING: usize = 8;
 
 impl Supervisor {
-    /// Enters the list of replicas and keeps the round going until the gateway is gone. The
+    /// Enters the list of replicas and keeps the rounds going until the gateway is gone. The
     /// receiver turns true if others took this process for dead: it must end and come back anew.
     pub async fn start(
         gateway: &Arc<Gateway>,
@@ -51,13 +57,20 @@ impl Supervisor {
         settings: Supervision,
         ticks: &'static [Tick],
     ) -> Result<watch::Receiver<bool>> {
-        replica::enter(&gateway.pool, &engine.executor_id, gateway.clock.now()).await?;
+        replica::enter(&gateway.pool, &engine.executor_id).await?;
         let (buried, receiver) = watch::channel(false);
-        let supervisor =
-            Arc::new(Supervisor { gateway: Arc::downgrade(gateway), engine: Arc::clone(engine), settings, ticks, buried });
+        let supervisor = Arc::new(Supervisor {
+            gateway: Arc::downgrade(gateway),
+            engine: Arc::clone(engine),
+            settings,
+            ticks,
+            buried,
+            resuming: Arc::default(),
+        });
         // Apart, so that a long round never silences the heartbeat.
         tokio::spawn(Arc::clone(&supervisor).beats());
-        tokio::spawn(supervisor.rounds());
+        tokio::spawn(Arc::clone(&supervisor).takes_over());
+        tokio::spawn(supervisor.keeps_time());
         Ok(receiver)
     }
 
@@ -69,7 +82,7 @@ impl Supervisor {
 
     async fn beats(self: Arc<Self>) {
         while let Some(gateway) = self.next().await {
-            match replica::beat(&gateway.pool, &self.engine.executor_id, gateway.clock.now()).await {
+            match replica::beat(&gateway.pool, &self.engine.executor_id).await {
                 Ok(true) => {}
                 Ok(false) => {
                     tracing::error!("other replicas took this one for dead: leaving");
@@ -81,52 +94,60 @@ impl Supervisor {
         }
     }
 
-    async fn rounds(self: Arc<Self>) {
+    async fn takes_over(self: Arc<Self>) {
         while let Some(gateway) = self.next().await {
-            if let Err(error) = self.lead(&gateway).await {
-                error.trace();
+            leading(&gateway, TAKING_OVER, self.round(&gateway)).await;
+        }
+    }
+
+    async fn keeps_time(self: Arc<Self>) {
+        while let Some(gateway) = self.next().await {
+            for tick in self.ticks {
+                leading(&gateway, TIMERS, tick(Arc::clone(&gateway))).await;
             }
         }
     }
 
-    /// Does the round if no other replica is doing it. The lock goes with its connection.
-    async fn lead(&self, gateway: &Arc<Gateway>) -> Result<()> {
-        let mut connection = gateway.pool.acquire().await?;
-        let leads: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LEADER).fetch_one(&mut *connection).await?;
-        if !leads {
-            return Ok(());
-        }
-        let done = self.round(gateway).await;
-        let freed = sqlx::query("SELECT pg_advisory_unlock($1)").bind(LEADER).execute(&mut *connection).await;
-        if freed.is_err() {
-            drop(connection.detach());
-        }
-        done
-    }
-
     async fn round(&self, gateway: &Arc<Gateway>) -> Result<()> {
         let now = gateway.clock.now();
-        let dead = replica::bury(&gateway.pool, now - self.settings.dead_after, now).await?;
+        let dead = replica::bury(&gateway.pool, self.settings.dead_after).await?;
         let adopted = self.engine.adopt(&dead).await?;
         if !adopted.is_empty() {
             tracing::info!(workflows = adopted.len(), "adopted the work of dead replicas");
         }
         self.engine.unstick(Duration::from_secs(60)).await?;
         for due in gateway.operations.abandoned(now, self.settings.abandoned_after).await? {
-            let gateway_ = Arc::clone(gateway);
-            gateway.tasks.spawn(async move {
-                if let Err(error) = resume(&gateway_, due.organization, due.id).await {
-                    error.trace();
-                }
-            });
-        }
-        for tick in self.ticks {
-            if let Err(error) = tick(Arc::clone(gateway)).await {
-                error.trace();
+            let mut resuming = self.resuming.lock().unwrap_or_else(PoisonError::into_inner);
+            if resuming.len() < RESUMING && resuming.insert(due.id) {
+                self.carry_on(gateway, due);
             }
         }
         gateway.operations.forget_expired(now).await?;
         self.engine.forget(self.settings.retention).await?;
-        replica::forget(&gateway.pool, now - chrono::Duration::days(1)).await
+        replica::forget(&gateway.pool).await
+    }
+
+    fn carry_on(&self, gateway: &Arc<Gateway>, due: Due) {
+        let (gateway_, resuming) = (Arc::clone(gateway), Arc::clone(&self.resuming));
+        gateway.tasks.spawn(async move {
+            if let Err(error) = resume(&gateway_, due.organization, due.id).await {
+                error.trace();
+            }
+            resuming.lock().unwrap_or_else(PoisonError::into_inner).remove(&due.id);
+        });
+    }
+}
+
+/// Does the work if no other replica is doing it. The lock goes with its connection.
+async fn leading(gateway: &Gateway, lock: i64, work: impl Future<Output = Result<()>>) {
+    let led = async {
+        let mut connection = gateway.pool.acquire().await?;
+        // Whatever ends this task early ends the session, and with it the lock.
+        connection.close_on_drop();
+        let leads: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(lock).fetch_one(&mut *connection).await?;
+        if leads { work.await } else { Ok(()) }
+    };
+    if let Err(error) = led.await {
+        error.trace();
     }
 }

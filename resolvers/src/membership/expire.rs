@@ -65,13 +65,15 @@ impl Procedure for Expire {
     }
 }
 
-/// Ends what is due. The key follows from the membership and its term, so however often and on
+/// Ends what is due. The key follows from the membership, its term and the hour, so however often and on
 /// however many replicas this runs, each end happens once.
 pub fn tick(gateway: Arc<Gateway>) -> BoxFuture<'static, Result<()>> {
     Box::pin(async move {
         for (organization, id, ends) in membership::due(&gateway.pool, gateway.clock.now()).await? {
             let caller = Caller { principal: SYSTEM, kind: PrincipalKind::System, organization: Some(organization) };
-            let name = format!("{}/{organization}/{}", Expire::NAME, ends.timestamp_micros());
+            // The hour is in the key, so that a failure is tried anew and a success never is.
+            let hour = gateway.clock.now().timestamp() / 3_600;
+            let name = format!("{}/{organization}/{}/{hour}", Expire::NAME, ends.timestamp_micros());
             let key = Uuid::new_v5(&id.0, name.as_bytes());
             if let Err(error) = run::<Expire>(&gateway, &caller, key, MembershipExpireInput { id }).await {
                 error.trace();

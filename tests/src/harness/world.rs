@@ -258,6 +258,7 @@ async fn start(cluster: &Cluster, database: &str, clock: Arc<TestClock>, ids: Ar
         limits: options.limits,
         supervision: options.supervision,
         attempts: options.attempts,
+        patience: Duration::from_secs(1),
         graphiql: Some(root().join("embedded/node_modules")),
         metrics: prometheus::Registry::new(),
         clock: if options.real_time { Arc::new(schema::SystemClock) } else { clock },
