@@ -57,6 +57,13 @@ pub async fn lock(tx: &Tx, principal: PrincipalId, organization: OrganizationId,
     Ok(standing.and_then(|standing| standing.actor(principal, organization)))
 }
 
+/// An agent or a service that someone registered.
+pub async fn registered(pool: &PgPool, issuer: &str, subject: &str) -> Result<Option<(PrincipalId, PrincipalKind)>> {
+    let row: Option<(Uuid, String)> =
+        sqlx::query_as("SELECT id, kind FROM app.registered($1, $2)").bind(issuer).bind(subject).fetch_optional(pool).await?;
+    Ok(row.and_then(|(id, kind)| Some((PrincipalId(id), PrincipalKind::parse(&kind)?))))
+}
+
 /// The principal of a valid token; a first sign-in makes one.
 pub async fn sign_in(
     pool: &PgPool,

@@ -192,3 +192,14 @@ pub async fn due(pool: &sqlx::PgPool, now: DateTime<Utc>) -> Result<Vec<(Organiz
         sqlx::query_as("SELECT organization_id, id, ends_at FROM app.memberships_due($1, 100)").bind(now).fetch_all(pool).await?;
     Ok(rows.into_iter().map(|(organization, id, ends)| (OrganizationId(organization), MembershipId(id), ends)).collect())
 }
+
+/// How many people besides its holder govern the acting organization without end.
+pub async fn other_governors(tx: &Tx, but: MembershipId, now: DateTime<Utc>) -> Result<i64> {
+    let statement = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        "SELECT app.other_governors($1, $2) AS n",
+        [but.0.into(), now.into()],
+    );
+    let row = sea_orm::ConnectionTrait::query_one_raw(tx, statement).await?;
+    Ok(row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0))
+}

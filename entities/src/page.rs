@@ -100,7 +100,10 @@ where
     let size = match page.first.or(page.last) {
         None => DEFAULT_SIZE,
         Some(n @ 1..=100) => n.unsigned_abs().into(),
-        Some(_) => return Err(invalid(if backwards { "last" } else { "first" }, "OUT_OF_RANGE", "must be from 1 to 100")),
+        Some(n) => {
+            let (code, message) = if n < 1 { ("TOO_SMALL", "must be at least 1") } else { ("TOO_LARGE", "must be at most 100") };
+            return Err(invalid(if backwards { "last" } else { "first" }, code, message));
+        }
     };
     let total_count = match page.with_total {
         true => Some(i64::try_from(select.clone().count(tx).await?).unwrap_or(i64::MAX)),

@@ -24,10 +24,12 @@ pub async fn leave(pool: &PgPool, id: &str) -> Result<()> {
 
 /// Declares those dead that were silent for so long, and names all whose work may still lie there.
 pub async fn bury(pool: &PgPool, silent: Duration) -> Result<Vec<String>> {
-    sqlx::query("UPDATE replica SET ended_at = now() WHERE ended_at IS NULL AND heartbeat_at < now() - make_interval(secs => $1)")
-        .bind(silent.as_secs_f64())
-        .execute(pool)
-        .await?;
+    sqlx::query(
+        "UPDATE replica SET ended_at = now() WHERE ended_at IS NULL AND heartbeat_at < now() - make_interval(secs => $1)",
+    )
+    .bind(silent.as_secs_f64())
+    .execute(pool)
+    .await?;
     Ok(sqlx::query_scalar("SELECT id FROM replica WHERE ended_at IS NOT NULL").fetch_all(pool).await?)
 }
 

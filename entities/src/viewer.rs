@@ -2,15 +2,22 @@
 
 use crate::{
     membership::{MembershipId, MembershipState},
+    operation,
     organization::OrganizationType,
+    page::{Connection, Page},
 };
-use async_graphql::SimpleObject;
+use async_graphql::{ComplexObject, SimpleObject};
 use chrono::{DateTime, Utc};
-use schema::{Code, Context, Error, OrganizationId, PrincipalId, PrincipalKind, Result, Role, Time};
+use schema::{
+    Actor, Code, Context, Error, Nullable, Operation, OrganizationId, PrincipalId, PrincipalKind, Reads, Result, Role, Time,
+    nullable,
+};
 use sea_orm::{DbBackend, FromQueryResult, Statement};
+use std::sync::Arc;
 
 /// The principal behind the token.
 #[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
 pub struct Viewer {
     pub id: PrincipalId,
     pub kind: PrincipalKind,
@@ -33,6 +40,30 @@ pub struct ViewerMembership {
     pub role: Role,
     pub starts_at: Time,
     pub ends_at: Option<Time>,
+}
+
+#[ComplexObject]
+impl Viewer {
+    /// What it asked for before any organization: foundings and acceptances, newest first.
+    async fn operations(
+        &self,
+        cx: &async_graphql::Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Nullable<Connection<Operation>> {
+        let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
+        nullable(async {
+            let reads = cx.data::<Arc<Reads>>().map_err(|error| Error::internal(error.message))?;
+            let _turn = reads.alone().await;
+            let actor = Actor::own_scope(self.id, self.kind);
+            let visible = reads.gateway().decide.query_filter(&actor, "read", operation::KIND).await?;
+            let own = Context::reading(reads.gateway(), actor);
+            operation::list(own.tx().await?, own.organization(), visible, None, None, page).await.map(Some)
+        })
+        .await
+    }
 }
 
 #[derive(Debug, FromQueryResult)]

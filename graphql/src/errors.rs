@@ -7,8 +7,12 @@ use async_graphql::{
 };
 use schema::{Code, Error};
 
+/// A response tells of so many errors at the most.
+const MOST: usize = 50;
+
 /// Gives every error of a response its code, type and trace id.
 pub fn classify(response: &mut Response, document: Option<&ExecutableDocument>) {
+    response.errors.truncate(MOST);
     for error in &mut response.errors {
         let known = error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some());
         if !known {
@@ -25,7 +29,7 @@ pub fn classify(response: &mut Response, document: Option<&ExecutableDocument>) 
 
 fn envelope(error: &ServerError, document: Option<&ExecutableDocument>) -> Error {
     let said = error.message.as_str();
-    let Some(document) = document else { return Error::new(Code::GraphqlParseFailed).message(said) };
+    let Some(document) = document else { return Error::new(Code::GraphqlParseFailed).message(expected(said)) };
     let at = error.locations.first().copied().unwrap_or_default();
     if error.path.is_empty() {
         if said.contains("\"idempotencyKey\"") && (said.contains("required but not provided") || said.contains("is required")) {
@@ -44,13 +48,21 @@ fn envelope(error: &ServerError, document: Option<&ExecutableDocument>) -> Error
                 )
             };
         }
-        return Error::new(Code::GraphqlValidationFailed).message(said);
+        return Error::new(Code::GraphqlValidationFailed).message(said.chars().take(500).collect::<String>());
     }
-    if said.starts_with("Failed to parse") {
+    if said.starts_with("Failed to parse") || said.starts_with("Expected input type") {
         let field = argument_at(document, at).map(|(name, _)| name).unwrap_or_default();
         return Error::new(Code::InvalidInput).field(field, "WRONG_TYPE", said);
     }
     Error::internal(said.to_owned())
+}
+
+/// What the parser expected, without the document that it quotes.
+fn expected(said: &str) -> String {
+    let last = said.lines().last().unwrap_or_default().trim_start_matches([' ', '=']);
+    let told =
+        if last.starts_with("expected") || last.starts_with("unexpected") { last } else { Code::GraphqlParseFailed.message() };
+    format!("The document is not valid GraphQL: {}.", told.trim_end_matches('.'))
 }
 
 fn key_required() -> Error {

@@ -3,6 +3,7 @@
 use crate::{
     errors::{classify, code_of, refused},
     kinds::planned,
+    limits,
     roots::GatewaySchema,
 };
 use async_graphql::{Request, Response, Variables, parser::types::OperationType};
@@ -70,6 +71,7 @@ async fn serve(graphql: &GraphQl, method: &Method, query: Option<&str>, headers:
         classify(&mut response, None);
         return Ok(response);
     };
+    limits::check(&document)?;
     if method == Method::GET {
         let named = request.operation_name.as_deref();
         let mutates = document

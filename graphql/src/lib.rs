@@ -3,6 +3,7 @@
 mod errors;
 mod http;
 mod kinds;
+mod limits;
 mod roots;
 
 pub use http::{GraphQl, routes};

@@ -25,6 +25,8 @@ crate::sql_migration!("m20261121_000002_identity", {
     sql.push_str(FUNCTIONS);
     for signature in [
         "app.sign_in(text, text, text, text, uuid, timestamptz)",
+        "app.registered(text, text)",
+        "app.other_governors(uuid, timestamptz)",
         "app.actor(uuid, uuid, timestamptz)",
         "app.actor_locked(uuid, uuid, timestamptz)",
         "app.viewer()",
@@ -41,7 +43,7 @@ crate::sql_migration!("m20261121_000002_identity", {
     sql
 });
 
-const TABLES: &str = r"
+const TABLES: &str = r#"
 CREATE TABLE principal (
   id uuid PRIMARY KEY,
   kind text NOT NULL CHECK (kind IN ('HUMAN', 'AGENT', 'SERVICE', 'SYSTEM')),
@@ -89,7 +91,7 @@ CREATE TABLE membership (
 );
 CREATE UNIQUE INDEX membership_principal_role ON membership (organization_id, principal_id, role)
   WHERE principal_id IS NOT NULL AND state IN ('INVITED', 'ACTIVE');
-CREATE UNIQUE INDEX membership_email_role ON membership (organization_id, lower(email), role)
+CREATE UNIQUE INDEX membership_email_role ON membership (organization_id, lower(email COLLATE "C"), role)
   WHERE principal_id IS NULL AND state = 'INVITED';
 
 CREATE TABLE authority_epoch (
@@ -108,11 +110,11 @@ CREATE TABLE org_head (
 
 -- Definer routes look these up from the principal's side, across organizations.
 CREATE INDEX membership_of_principal ON membership (principal_id) WHERE principal_id IS NOT NULL AND state IN ('INVITED', 'ACTIVE');
-CREATE INDEX membership_invited_email ON membership (lower(email)) WHERE state = 'INVITED';
+CREATE INDEX membership_invited_email ON membership (lower(email COLLATE "C")) WHERE state = 'INVITED';
 CREATE INDEX membership_due ON membership (ends_at) WHERE ends_at IS NOT NULL AND state IN ('INVITED', 'ACTIVE');
-";
+"#;
 
-const FUNCTIONS: &str = r"
+const FUNCTIONS: &str = r#"
 CREATE FUNCTION app.bump_membership() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
 $$
@@ -155,6 +157,19 @@ BEGIN
   END IF;
 END $$;
 
+CREATE FUNCTION app.registered(the_issuer text, the_subject text) RETURNS TABLE (id uuid, kind text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
+$$ SELECT p.id, p.kind FROM principal p WHERE p.issuer = the_issuer AND p.subject = the_subject AND p.kind IN ('AGENT', 'SERVICE') $$;
+
+-- How many people, besides this membership's holder, can let others in without end.
+CREATE FUNCTION app.other_governors(but uuid, at timestamptz) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
+$$
+  SELECT count(*) FROM membership m JOIN principal p ON p.id = m.principal_id
+  WHERE m.organization_id = app.acting() AND m.id <> but AND p.kind = 'HUMAN' AND m.state = 'ACTIVE'
+    AND m.role IN ('OWNER', 'ADMINISTRATOR') AND m.starts_at <= at AND m.ends_at IS NULL
+$$;
+
 -- What a principal is in an organization. No row: nothing, or there is no such organization.
 CREATE FUNCTION app.actor(who uuid, org uuid, at timestamptz)
 RETURNS TABLE (kind text, organization_type text, roles text[], epoch bigint)
@@ -195,9 +210,9 @@ $$
   SELECT m.id, o.id, o.name, o.type, m.role, m.state, m.starts_at, m.ends_at
   FROM principal p
   JOIN membership m ON m.principal_id = p.id
-    OR (m.principal_id IS NULL AND m.state = 'INVITED' AND lower(m.email) = lower(p.email))
+    OR (m.principal_id IS NULL AND m.state = 'INVITED' AND lower(m.email COLLATE "C") = lower(p.email COLLATE "C"))
   JOIN organization o ON o.id = m.organization_id
-  WHERE p.id = app.acting() AND m.state IN ('INVITED', 'ACTIVE') AND (m.ends_at IS NULL OR m.ends_at > at)
+  WHERE p.id = app.acting() AND (m.state = 'INVITED' OR (m.state = 'ACTIVE' AND m.starts_at <= at)) AND (m.ends_at IS NULL OR m.ends_at > at)
   ORDER BY o.name, m.id
 $$;
 
@@ -207,18 +222,18 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
 $$
   SELECT m.* FROM membership m JOIN principal p ON p.id = app.acting()
   WHERE m.id = invitation.membership
-    AND (m.principal_id = p.id OR (m.principal_id IS NULL AND lower(m.email) = lower(p.email)))
+    AND (m.principal_id = p.id OR (m.principal_id IS NULL AND lower(m.email COLLATE "C") = lower(p.email COLLATE "C")))
 $$;
 
 CREATE FUNCTION app.membership_accept(membership uuid, at timestamptz) RETURNS SETOF membership
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
 $$
   UPDATE membership m
-  SET principal_id = p.id, state = 'ACTIVE', accepted_at = at, version = m.version + 1, updated_at = at
+  SET principal_id = p.id, state = 'ACTIVE', accepted_at = at, starts_at = greatest(m.starts_at, at), version = m.version + 1, updated_at = at
   FROM principal p
   WHERE p.id = app.acting() AND m.id = membership_accept.membership AND m.state = 'INVITED'
     AND (m.ends_at IS NULL OR m.ends_at > at)
-    AND (m.principal_id = p.id OR (m.principal_id IS NULL AND lower(m.email) = lower(p.email)))
+    AND (m.principal_id = p.id OR (m.principal_id IS NULL AND lower(m.email COLLATE "C") = lower(p.email COLLATE "C")))
   RETURNING m.*
 $$;
 
@@ -253,4 +268,4 @@ $$
   ON CONFLICT (issuer, subject) DO NOTHING
   RETURNING p.id
 $$;
-";
+"#;

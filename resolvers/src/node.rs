@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Object};
 use entities::{external_party, membership, node::Node, operation, organization, property};
 use schema::{Code, Error, Nullable, Result, Snapshot, nullable, snapshot};
 use sea_orm::{ColumnTrait, QueryFilter};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 #[derive(Default)]
@@ -15,7 +16,8 @@ impl NodeQuery {
     async fn node(&self, cx: &Context<'_>, id: ID) -> Nullable<Node> {
         nullable(async {
             let snapshot = snapshot(cx).await?;
-            let node = find(&snapshot, &id).await?;
+            let id = parse(&id)?;
+            let node = find(&snapshot, &[id]).await?.remove(&id);
             Ok(Some(node.ok_or_else(|| Error::new(Code::NotFound))?))
         })
         .await
@@ -28,34 +30,35 @@ impl NodeQuery {
                 return Err(Error::new(Code::InvalidInput).field("ids", "TOO_MANY", "at most 100 at once"));
             }
             let snapshot = snapshot(cx).await?;
-            let mut nodes = Vec::with_capacity(ids.len());
-            for id in &ids {
-                nodes.push(find(&snapshot, id).await?);
-            }
-            Ok(Some(nodes))
+            let ids = ids.iter().map(parse).collect::<Result<Vec<Uuid>>>()?;
+            let mut found = find(&snapshot, &ids).await?;
+            Ok(Some(ids.iter().map(|id| found.remove(id)).collect()))
         })
         .await
     }
 }
 
-async fn find(snapshot: &Snapshot, id: &ID) -> Result<Option<Node>> {
-    let Ok(id) = id.parse::<Uuid>() else {
-        return Err(Error::new(Code::InvalidInput).field("id", "INVALID_UUID", "is not a UUID"));
-    };
-    let (tx, acting) = (&snapshot.tx, snapshot.actor.organization);
-    if let Some(row) = property::by_id(acting, id.into()).filter(snapshot.filter(property::KIND)?).one(tx).await? {
-        return Ok(Some(Node::Property(row.into())));
+fn parse(id: &ID) -> Result<Uuid> {
+    id.parse().map_err(|_| Error::new(Code::InvalidInput).field("id", "WRONG_TYPE", "is not a UUID"))
+}
+
+/// One statement a kind, however many ids.
+async fn find(snapshot: &Snapshot, ids: &[Uuid]) -> Result<HashMap<Uuid, Node>> {
+    let (tx, acting, ids) = (&snapshot.tx, snapshot.actor.organization, ids.to_vec());
+    let mut found: HashMap<Uuid, Node> = HashMap::new();
+    let rows = property::of(acting).filter(property::Column::Id.eq_any(ids.clone())).filter(snapshot.filter(property::KIND)?);
+    found.extend(rows.all(tx).await?.into_iter().map(|row| (row.id.0, Node::Property(row.into()))));
+    let rows = external_party::of(acting).filter(external_party::Column::Id.eq_any(ids.clone()));
+    let rows = rows.filter(snapshot.filter(external_party::KIND)?).all(tx).await?;
+    found.extend(rows.into_iter().map(|row| (row.id.0, Node::ExternalParty(row.into()))));
+    let rows =
+        membership::of(acting).filter(membership::Column::Id.eq_any(ids.clone())).filter(snapshot.filter(membership::KIND)?);
+    found.extend(rows.all(tx).await?.into_iter().map(|row| (row.id.0, Node::Membership(row.into()))));
+    let rows = operation::of(acting).filter(operation::Column::Id.eq_any(ids.clone())).filter(snapshot.filter(operation::KIND)?);
+    found.extend(rows.all(tx).await?.into_iter().map(|row| (row.id.0, Node::Operation(row.into()))));
+    if ids.contains(&acting.0) {
+        let row = organization::of(acting).filter(snapshot.filter(organization::KIND)?).one(tx).await?;
+        found.extend(row.map(|row| (row.id.0, Node::Organization(row.into()))));
     }
-    let party = external_party::of(acting).filter(external_party::Column::Id.eq(id));
-    if let Some(row) = party.filter(snapshot.filter(external_party::KIND)?).one(tx).await? {
-        return Ok(Some(Node::ExternalParty(row.into())));
-    }
-    if let Some(row) = membership::by_id(acting, id.into()).filter(snapshot.filter(membership::KIND)?).one(tx).await? {
-        return Ok(Some(Node::Membership(row.into())));
-    }
-    if let Some(row) = operation::by_id(acting, id.into()).filter(snapshot.filter(operation::KIND)?).one(tx).await? {
-        return Ok(Some(Node::Operation(row.into())));
-    }
-    let organization = organization::of(id.into()).filter(snapshot.filter(organization::KIND)?).one(tx).await?;
-    Ok(organization.map(|row| Node::Organization(row.into())))
+    Ok(found)
 }

@@ -48,6 +48,10 @@ impl Context {
         self.actor.organization
     }
 
+    pub fn service_issuer(&self) -> &str {
+        self.gateway.identity.service_issuer()
+    }
+
     pub fn now(&self) -> DateTime<Utc> {
         self.now
     }

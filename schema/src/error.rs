@@ -112,7 +112,7 @@ codes! {
     MembershipNotPending = "MEMBERSHIP_NOT_PENDING", Conflict, None, "The invitation is no longer open.";
     MembershipLastOwner = "MEMBERSHIP_LAST_OWNER", Conflict, None, "An organization keeps at least one owner or administrator.";
     MembershipTermOpen = "MEMBERSHIP_TERM_OPEN", Conflict, None, "The membership's term has not ended yet.";
-    PrincipalTaken = "PRINCIPAL_TAKEN", Conflict, None, "This issuer and subject cannot be registered.";
+    PrincipalTaken = "PRINCIPAL_TAKEN", Conflict, None, "This subject cannot be registered.";
     Unavailable = "UNAVAILABLE", Unavailable, None, "A part of the service is not available; try again with the same key.";
     ShuttingDown = "SHUTTING_DOWN", Unavailable, None, "This instance is going away; try again with the same key.";
     OperationGaveUp = "OPERATION_GAVE_UP", Unavailable, None, "It was tried too often without success and was given up; nothing was done.";

@@ -1,25 +1,47 @@
 //! Both surfaces parse the same input by the same code, so they answer the same errors.
 
 use crate::{Code, Error, FieldError, Result};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-pub fn parse<T: DeserializeOwned>(value: Value) -> Result<T> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
+pub fn parse<T: DeserializeOwned + Serialize>(value: Value) -> Result<T> {
+    let given = value.clone();
+    let parsed: T = serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let said = error.inner().to_string();
-        let (code, name) = classify(&said);
+        let (code, name, message) = classify(&said);
         let field = match (path.as_str(), name) {
             (".", Some(name)) => name.to_owned(),
             (".", None) => String::new(),
-            (path, Some(name)) => {
-                // For an unknown field serde reports the path of the field itself.
-                if path == name || path.ends_with(&format!(".{name}")) { path.to_owned() } else { format!("{path}.{name}") }
-            }
-            (path, None) => path.to_owned(),
+            // For an unknown field the path is that of the field itself.
+            (path, Some(name)) if path != name && !path.ends_with(&format!(".{name}")) => format!("{path}.{name}"),
+            (path, _) => path.to_owned(),
         };
-        Error::new(Code::InvalidInput).field(dotted(&field), code, said)
-    })
+        Error::new(Code::InvalidInput).field(dotted(&field), code, message)
+    })?;
+    // Some parsers take a list for an object, or an object for a word. The contract does not.
+    match bent(&given, &serde_json::to_value(&parsed)?, "") {
+        Some(field) => Err(Error::new(Code::InvalidInput).field(field, "WRONG_TYPE", WRONG_TYPE)),
+        None => Ok(parsed),
+    }
+}
+
+const WRONG_TYPE: &str = "is not of the right type or form";
+
+/// Where what was given has another shape than what it was taken for.
+fn bent(given: &Value, taken: &Value, path: &str) -> Option<String> {
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    match (given, taken) {
+        (_, Value::Null) => None,
+        (Value::Object(given), Value::Object(taken)) => {
+            taken.iter().find_map(|(name, taken)| bent(given.get(name)?, taken, &below(name)))
+        }
+        (Value::Array(given), Value::Array(taken)) => {
+            given.iter().zip(taken).enumerate().find_map(|(at, (given, taken))| bent(given, taken, &below(&at.to_string())))
+        }
+        (Value::String(_), Value::String(_)) | (Value::Number(_), Value::Number(_)) | (Value::Bool(_), Value::Bool(_)) => None,
+        _ => Some(path.to_owned()),
+    }
 }
 
 /// `items[2].name` → `items.2.name`.
@@ -27,16 +49,20 @@ fn dotted(path: &str) -> String {
     path.replace('[', ".").replace(']', "").trim_start_matches('.').to_owned()
 }
 
-fn classify(said: &str) -> (&'static str, Option<&str>) {
+/// Our words for what the parser found; its own name types that are no caller's business.
+fn classify(said: &str) -> (&'static str, Option<&str>, String) {
     let quoted = || said.split('`').nth(1);
     if said.starts_with("unknown field") {
-        ("UNKNOWN_FIELD", quoted())
+        ("UNKNOWN_FIELD", quoted(), "there is no such field".into())
     } else if said.starts_with("missing field") {
-        ("REQUIRED", quoted())
+        ("REQUIRED", quoted(), "is required".into())
+    } else if said.starts_with("invalid type: null") {
+        ("REQUIRED", None, "must not be null".into())
     } else if said.starts_with("unknown variant") {
-        ("UNKNOWN_VALUE", None)
+        let known: Vec<&str> = said.split('`').skip(3).step_by(2).collect();
+        ("UNKNOWN_VALUE", None, format!("must be one of {}", known.join(", ")))
     } else {
-        ("WRONG_TYPE", None)
+        ("WRONG_TYPE", None, WRONG_TYPE.into())
     }
 }
 
@@ -63,6 +89,13 @@ pub fn validate<T: garde::Validate<Context = ()>>(input: &T) -> Result<()> {
     Err(Error::new(Code::InvalidInput).fields(fields))
 }
 
+/// The same for a part of an input, with its name before each field.
+pub fn validate_at<T: garde::Validate<Context = ()>>(name: &str, input: Option<&T>) -> Result<()> {
+    let Some(Err(error)) = input.map(validate) else { return Ok(()) };
+    let named = error.field_errors().iter().map(|e| FieldError { field: format!("{name}.{}", e.field), ..e.clone() }).collect();
+    Err(Error::new(Code::InvalidInput).fields(named))
+}
+
 /// `address.postal_code` → `address.postalCode`.
 pub fn camel_case(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
@@ -84,15 +117,13 @@ pub fn camel_case(path: &str) -> String {
 mod tests {
     use super::*;
 
-    #[derive(Debug, serde::Deserialize)]
+    #[derive(Debug, serde::Deserialize, serde::Serialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
-    #[expect(dead_code, reason = "only parsed")]
     struct Outer {
         inner_part: Inner,
     }
-    #[derive(Debug, serde::Deserialize)]
+    #[derive(Debug, serde::Deserialize, serde::Serialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
-    #[expect(dead_code, reason = "only parsed")]
     struct Inner {
         post_code: String,
     }
@@ -109,6 +140,8 @@ mod tests {
         assert_eq!(field(json!({"innerPart": {}})), ("innerPart.postCode".into(), "REQUIRED".into()));
         assert_eq!(field(json!({"innerPart": {"postCode": 1}})), ("innerPart.postCode".into(), "WRONG_TYPE".into()));
         assert_eq!(field(json!({"innerPart": {"postCode": "1", "x": 1}})), ("innerPart.x".into(), "UNKNOWN_FIELD".into()));
+        assert_eq!(field(json!({"innerPart": ["1"]})), ("innerPart".into(), "WRONG_TYPE".into()));
+        assert_eq!(field(json!({"innerPart": null})), ("innerPart".into(), "REQUIRED".into()));
         assert_eq!(camel_case("address.postal_code"), "address.postalCode");
     }
 }

@@ -42,6 +42,10 @@ pub trait Decide: Send + Sync {
 /// Who is behind a token, and what their rows say.
 #[async_trait]
 pub trait Identity: Send + Sync {
+    /// The issuer of agents' and services' tokens. Nobody who signs in with it is a person, and no
+    /// person's issuer can be registered from.
+    fn service_issuer(&self) -> &str;
+
     /// A valid token's principal; a first sign-in makes one without any right.
     async fn principal(&self, bearer: Option<&str>) -> Result<(PrincipalId, PrincipalKind)>;
 

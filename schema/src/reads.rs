@@ -1,13 +1,16 @@
 //! One GraphQL query is one read-only transaction: every kind in its selection is planned first,
 //! then the transaction opens, and all fields read from that one snapshot.
 
-use crate::{Actor, Code, Error, Gateway, Mode, OrganizationId, PrincipalId, PrincipalKind, Reach, Result, Scope, Tx};
+use crate::{Actor, Carried, Code, Error, Gateway, Mode, OrganizationId, PrincipalId, PrincipalKind, Reach, Result, Scope, Tx};
 use async_graphql::{
     dataloader::{DataLoader, Loader},
-    runtime::{Timer, TokioSpawner},
+    runtime::Timer,
 };
 use chrono::{DateTime, Utc};
-use futures_util::future::{BoxFuture, try_join_all};
+use futures_util::{
+    future::{BoxFuture, try_join_all},
+    task::{FutureObj, Spawn, SpawnError},
+};
 use sea_orm::Condition;
 use std::{
     any::{Any, TypeId},
@@ -15,6 +18,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
+use tracing::Instrument;
 
 /// Who is behind a request, before it is known for which organization.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +60,13 @@ pub struct Snapshot {
 
 impl Reads {
     pub fn new(gateway: &Arc<Gateway>, caller: Caller, kinds: BTreeSet<&'static str>) -> Self {
-        Reads { gateway: Arc::clone(gateway), caller, kinds, open: tokio::sync::Mutex::new(None), alone: tokio::sync::Mutex::new(()) }
+        Reads {
+            gateway: Arc::clone(gateway),
+            caller,
+            kinds,
+            open: tokio::sync::Mutex::new(None),
+            alone: tokio::sync::Mutex::new(()),
+        }
     }
 
     pub fn gateway(&self) -> &Arc<Gateway> {
@@ -109,7 +119,7 @@ impl Snapshot {
     pub fn loader<L: Any + Send + Sync>(self: &Arc<Self>, make: impl FnOnce(Weak<Snapshot>) -> L) -> Arc<DataLoader<L>> {
         let mut loaders = self.loaders.lock().unwrap_or_else(PoisonError::into_inner);
         let loader = loaders.entry(TypeId::of::<L>()).or_insert_with(|| {
-            let loader = DataLoader::new(make(Arc::downgrade(self)), TokioSpawner::current(), Yielding);
+            let loader = DataLoader::new(make(Arc::downgrade(self)), SameTrace, Yielding);
             Box::new(Arc::new(loader))
         });
         match loader.downcast_ref::<Arc<DataLoader<L>>>() {
@@ -146,6 +156,16 @@ where
     L: Loader<K, Error = Arc<Error>>,
 {
     loader.load_one(key).await.map_err(|error| error.again())
+}
+
+/// Runs a batch on its own, within the trace of the field that asked first.
+struct SameTrace;
+
+impl Spawn for SameTrace {
+    fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
+        tokio::spawn(Carried::along(batch).in_current_span());
+        Ok(())
+    }
 }
 
 /// Gathers a batch by letting every field that is ready run first, instead of waiting for a clock.

@@ -12,7 +12,8 @@ pub struct Time(pub DateTime<Utc>);
 
 /// As strict as it is written, in the years that a calendar shows, and no finer than is stored.
 fn parse(text: &str) -> Option<Time> {
-    let time = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
+    // The library would take a blank for the T.
+    let time = DateTime::parse_from_rfc3339(text).ok().filter(|_| !text.contains(' '))?.with_timezone(&Utc);
     (1..=9999).contains(&time.year()).then(|| Time(time.trunc_subsecs(6)))
 }
 

@@ -10,7 +10,9 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// What every span of an operation carries: whose it is, who acts, and what it is about.
 #[derive(Debug, Clone, Default)]
-pub struct Carried(Arc<Mutex<Vec<(Cow<'static, str>, String)>>>);
+pub struct Carried(Arc<Mutex<Attributes>>);
+
+type Attributes = Vec<(Cow<'static, str>, String)>;
 
 tokio::task_local! {
     static CARRIED: Carried;
@@ -39,11 +41,11 @@ impl Carried {
     }
 
     /// For the span that begins here.
-    pub fn here() -> Vec<(Cow<'static, str>, String)> {
+    pub fn here() -> Attributes {
         CARRIED.try_with(Carried::list).unwrap_or_default()
     }
 
-    fn extend(&self, more: Vec<(Cow<'static, str>, String)>) {
+    fn extend(&self, more: Attributes) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, value) in more {
             all.retain(|(known, _)| *known != name);
@@ -51,7 +53,7 @@ impl Carried {
         }
     }
 
-    fn list(&self) -> Vec<(Cow<'static, str>, String)> {
+    fn list(&self) -> Attributes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

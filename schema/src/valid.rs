@@ -63,6 +63,16 @@ pub fn email<T: Text>(value: &T, _: &()) -> Valid {
     if sound { Ok(()) } else { refuse("INVALID_EMAIL", "must be an e-mail address") }
 }
 
+/// An address that a browser may open.
+pub fn website<T: Text>(value: &T, _: &()) -> Valid {
+    let Some(text) = value.text() else { return Ok(()) };
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let sound = host.is_some_and(|host| !host.is_empty())
+        && text.len() <= 500
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    if sound { Ok(()) } else { refuse("INVALID_URL", "must begin with https:// or http://, at most 500 characters") }
+}
+
 /// ISO 3166-1 alpha-2.
 pub fn country<T: Text>(value: &T, _: &()) -> Valid {
     let Some(text) = value.text() else { return Ok(()) };

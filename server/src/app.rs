@@ -19,7 +19,7 @@ use workflows::{Durable, Supervision, Supervisor};
 
 /// All that differs between one gateway and another.
 pub struct Parts {
-    pub listen: SocketAddr,
+    pub listener: TcpListener,
     /// As hestami_app.
     pub database_url: String,
     pub database_connections: u32,
@@ -102,7 +102,7 @@ impl App {
         engine.launch(&gateway).await.map_err(told)?;
         let buried = Supervisor::start(&gateway, &engine, parts.supervision, resolvers::TICKS).await.map_err(told)?;
 
-        let listener = TcpListener::bind(parts.listen).await.map_err(|problem| format!("{}: {problem}", parts.listen))?;
+        let listener = parts.listener;
         let address = listener.local_addr()?;
         let router = http::router(http::Served {
             mount: surface::Mount { gateway: Arc::clone(&gateway), body_limit: parts.body_limit },

@@ -96,6 +96,13 @@ pub const SETTINGS: &[Setting] = &[
         "A Cerbos of one's own. Without it the embedded one is started.",
     ),
     setting("issuer", "HESTAMI_ISSUER", None, "text", "The `iss` that tokens must have. Embedded mode: the binary itself."),
+    setting(
+        "service_issuer",
+        "HESTAMI_SERVICE_ISSUER",
+        None,
+        "text",
+        "The `iss` of agents' and services' tokens, signed with the same keys. By default the issuer with /services behind it.",
+    ),
     setting("audience", "HESTAMI_AUDIENCE", Some("hestami"), "text", "The `aud` that tokens must have."),
     setting(
         "jwks",
@@ -162,6 +169,7 @@ pub struct Config {
     pub workflow_connections: u32,
     pub cerbos_url: Option<String>,
     pub issuer: Option<String>,
+    pub service_issuer: Option<String>,
     pub audience: String,
     pub jwks: Option<String>,
     pub token_leeway: Duration,
@@ -312,6 +320,7 @@ impl Reader {
                 cerbos_url: self
                     .get("cerbos_url", |value| http(value).or_else(|| value.starts_with("unix:/").then(|| value.to_owned()))),
                 issuer: self.get("issuer", text),
+                service_issuer: self.get("service_issuer", text),
                 audience: self.get("audience", text)?,
                 jwks: self.get("jwks", text),
                 token_leeway: self.get("token_leeway", duration)?,
@@ -358,6 +367,10 @@ fn contradictions(config: &Config) -> Vec<String> {
     if config.issuer.is_some() {
         need(config.jwks.is_some(), "HESTAMI_ISSUER needs HESTAMI_JWKS: without it the binary is its own issuer");
     }
+    need(
+        config.service_issuer.is_none() || config.service_issuer != config.issuer,
+        "HESTAMI_SERVICE_ISSUER must not be HESTAMI_ISSUER: people and machines are told apart by it",
+    );
     if config.mode == Mode::Production {
         need(own_database, "HESTAMI_MODE=production needs DATABASE_URL: the embedded PostgreSQL is for development");
         need(config.cerbos_url.is_some(), "HESTAMI_MODE=production needs CERBOS_URL: the embedded Cerbos is for development");

@@ -53,7 +53,10 @@ struct Keys {
 }
 
 pub struct Verifier {
+    /// Of people.
     pub issuer: String,
+    /// Of agents and services, signed with the same keys.
+    pub service_issuer: String,
     pub audience: String,
     pub leeway: Duration,
     source: KeySource,
@@ -75,8 +78,8 @@ pub struct Claims {
 }
 
 impl Verifier {
-    pub fn new(issuer: String, audience: String, leeway: Duration, source: KeySource) -> Self {
-        Verifier { issuer, audience, leeway, source, keys: RwLock::default(), reading: Mutex::default() }
+    pub fn new(issuer: String, service_issuer: String, audience: String, leeway: Duration, source: KeySource) -> Self {
+        Verifier { issuer, service_issuer, audience, leeway, source, keys: RwLock::default(), reading: Mutex::default() }
     }
 
     pub async fn verify(&self, token: &str, now: i64) -> Result<Claims> {
@@ -89,13 +92,14 @@ impl Verifier {
         let key = DecodingKey::from_jwk(&jwk).map_err(|cause| refuse().because(cause))?;
         let mut validation = Validation::new(header.alg);
         validation.set_audience(&[&self.audience]);
-        validation.set_issuer(&[&self.issuer]);
+        validation.set_issuer(&[&self.issuer, &self.service_issuer]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         // Against our own clock, below.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|cause| refuse().because(cause))?.claims;
-        if claims.sub.trim().is_empty() {
+        // What names someone is short, visible and not nothing.
+        if claims.sub.trim().is_empty() || !plain(&claims.sub) {
             return Err(refuse());
         }
         let leeway = i64::try_from(self.leeway.as_secs()).unwrap_or(i64::MAX);
@@ -168,6 +172,11 @@ impl Verifier {
     }
 }
 
+/// Short enough to be kept and indexed, and without control characters.
+fn plain(text: &str) -> bool {
+    text.len() <= 255 && !text.chars().any(char::is_control)
+}
+
 /// Principals and what they may be, from the rows.
 pub struct Registry {
     pub verifier: Verifier,
@@ -182,13 +191,20 @@ impl Identity for Registry {
         let token = bearer.ok_or_else(|| Error::new(Code::AuthenticationRequired))?;
         let now = self.clock.now();
         let claims = self.verifier.verify(token, now.timestamp()).await?;
+        let (fresh, pool) = (self.ids.id(now), &self.pool);
+        if claims.iss == self.verifier.service_issuer {
+            // Registered by an administrator, or nobody.
+            let known = entities::actor::registered(pool, &claims.iss, &claims.sub).await?;
+            return known.ok_or_else(|| Error::new(Code::TokenInvalid));
+        }
         // An address that nobody verified proves nothing.
-        let email = claims.email.as_deref().filter(|_| claims.email_verified);
-        let fresh = self.ids.id(now);
-        let (id, kind) =
-            entities::actor::sign_in(&self.pool, &claims.iss, &claims.sub, email, claims.name.as_deref(), fresh, now).await?;
-        // The system's row can be named by no token.
-        if kind == PrincipalKind::System { Err(Error::new(Code::TokenInvalid)) } else { Ok((id, kind)) }
+        let email = claims.email.as_deref().filter(|email| claims.email_verified && plain(email));
+        let name = claims.name.as_deref().filter(|name| plain(name));
+        entities::actor::sign_in(pool, &claims.iss, &claims.sub, email, name, fresh, now).await
+    }
+
+    fn service_issuer(&self) -> &str {
+        &self.verifier.service_issuer
     }
 
     async fn actor(&self, principal: PrincipalId, organization: OrganizationId) -> Result<Actor> {

@@ -20,7 +20,11 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
 use workflows::Supervision;
 
 pub const DATABASE: &str = "hestami";
@@ -134,13 +138,14 @@ pub async fn check_own_servers(config: &Config) -> Result<Vec<String>, Fault> {
     Ok(said)
 }
 
-fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry) -> Result<Parts, Fault> {
+fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry, listener: TcpListener) -> Result<Parts, Fault> {
     let source = match (&config.jwks, &ground.secrets) {
         (Some(place), _) => KeySource::named(place)?,
         (None, Some(secrets)) => KeySource::Fixed(serde_json::from_value(secrets.jwks()?)?),
         (None, None) => return Err("HESTAMI_JWKS is not set".into()),
     };
     let issuer = config.issuer.clone().unwrap_or_else(|| ISSUER.to_owned());
+    let service_issuer = config.service_issuer.clone().unwrap_or_else(|| format!("{issuer}/services"));
     let fingerprint_key = match (&config.fingerprint_key, &ground.secrets) {
         (Some(key), _) => key.clone(),
         (None, Some(secrets)) => secrets.fingerprint_key.clone(),
@@ -148,13 +153,13 @@ fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry) -> Result<Part
     };
     let graphiql: Option<PathBuf> = (config.mode == Mode::Development).then(|| config.servers.clone());
     Ok(Parts {
-        listen: config.listen,
+        listener,
         database_url: ground.database_url.clone(),
         database_connections: config.database_connections,
         workflow_url: ground.workflow_url.clone(),
         workflow_connections: config.workflow_connections,
         cerbos: authz::Settings::new(&ground.cerbos_url),
-        verifier: Verifier::new(issuer, config.audience.clone(), config.token_leeway, source),
+        verifier: Verifier::new(issuer, service_issuer, config.audience.clone(), config.token_leeway, source),
         fingerprint_key: fingerprint_key.into_bytes(),
         body_limit: config.body_limit,
         limits: Limits::default(),
@@ -179,18 +184,19 @@ fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry) -> Result<Part
 
 pub async fn serve(config: Config, telemetry: &Telemetry, only_demo: bool) -> Result<(), Fault> {
     let began = Instant::now();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut told = stops(config.shutdown_grace)?;
+    // First of all, so that a taken port is said before anything is started.
+    let listener =
+        TcpListener::bind(config.listen).await.map_err(|problem| format!("HESTAMI_LISTEN {}: {problem}", config.listen))?;
     // A stop may come while things start.
     let starting = async {
         let ground = ground(&config).await?;
-        let app = App::start(parts(&config, &ground, telemetry)?).await?;
+        let app = App::start(parts(&config, &ground, telemetry, listener)?).await?;
         Ok::<_, Fault>((ground, app))
     };
     let (ground, app) = tokio::select! {
         started = starting => started?,
-        _ = interrupt.recv() => return Ok(()),
-        _ = terminate.recv() => return Ok(()),
+        _ = told.wait_for(|stop| *stop) => return Ok(()),
     };
     if let (Some(owner), true) = (&ground.owner_url, (config.demo && config.park_at.is_none()) || only_demo) {
         let owner = token::owner_pool(owner).await?;
@@ -206,8 +212,7 @@ pub async fn serve(config: Config, telemetry: &Telemetry, only_demo: bool) -> Re
     let taken_for_dead = async { buried.wait_for(|buried| *buried).await.is_ok() };
     let come_back = tokio::select! {
         () = std::future::ready(()), if only_demo => false,
-        _ = interrupt.recv() => false,
-        _ = terminate.recv() => false,
+        _ = told.wait_for(|stop| *stop) => false,
         dead = taken_for_dead => dead,
     };
     tracing::info!("stopping");
@@ -217,6 +222,28 @@ pub async fn serve(config: Config, telemetry: &Telemetry, only_demo: bool) -> Re
     }
     tracing::info!("stopped");
     if come_back { Err(Box::new(ComeBack)) } else { Ok(()) }
+}
+
+/// Turns true at SIGINT or SIGTERM. A thread of its own hears them, whatever the others are busy
+/// with, and ends the process if stopping hangs.
+fn stops(grace: Duration) -> Result<watch::Receiver<bool>, Fault> {
+    let (tell, told) = watch::channel(false);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let hear = async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+            return;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        let _ = tell.send(true);
+        tokio::time::sleep(grace + Duration::from_secs(30)).await;
+        eprintln!("hestami: stopping hangs; ending");
+        std::process::exit(1);
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(hear))?;
+    Ok(told)
 }
 
 /// Others took this process for dead: it comes back under a new id.

@@ -10,7 +10,7 @@ use axum::{
 use http_body_util::{BodyExt, Limited};
 use schema::{Caller, Code, Error, Gateway, OrganizationId, Result};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 pub const ORGANIZATION: &str = "x-organization-id";
 
@@ -24,6 +24,9 @@ pub struct Mount {
 
 /// The principal behind the token, and the acting organization if one is named.
 pub async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Caller> {
+    if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
+        return Err(Error::new(Code::TokenInvalid).message("Send one Authorization header."));
+    }
     let (principal, kind) = gateway.identity.principal(bearer(headers)).await?;
     Ok(Caller { principal, kind, organization: organization(headers)? })
 }
@@ -57,8 +60,15 @@ pub async fn json(headers: &HeaderMap, body: Body, limit: usize) -> Result<Value
     })
 }
 
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
 async fn bytes(body: Body, limit: usize) -> Result<Bytes> {
-    match Limited::new(body, limit).collect().await {
+    let whole = tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect());
+    let Ok(collected) = whole.await else {
+        return Err(Error::new(Code::MalformedJson).message("The body did not come to its end in time."));
+    };
+    match collected {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(problem) if problem.is::<http_body_util::LengthLimitError>() => {
             Err(Error::new(Code::BodyTooLarge).details(serde_json::json!({ "limitBytes": limit })))

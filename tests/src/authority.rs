@@ -1,4 +1,4 @@
-use crate::harness::{Gate, Options, Shaky, World, person};
+use crate::harness::{Gate, Options, Person, Shaky, World, person};
 use schema::Boundary;
 use serde_json::json;
 
@@ -61,17 +61,28 @@ async fn agents_recommend_and_people_act() {
     let owner = person("olga");
     let home = world.found(&owner, "CONCIERGE_OPERATOR").await;
     for (kind, subject) in [("AGENT", "summarizer"), ("SERVICE", "importer")] {
-        let input = json!({ "kind": kind, "issuer": server::secrets::ISSUER, "subject": subject, "displayName": subject, "role": "ADMINISTRATOR" });
+        let input = json!({ "kind": kind, "subject": subject, "displayName": subject, "role": "TRUSTEE" });
         world.call(&owner, home, "principal/v1/register", input.clone()).await.ok();
         world.call(&owner, home, "principal/v1/register", input).await.refused("PRINCIPAL_TAKEN");
     }
-    let (agent, service) = (person("summarizer"), person("importer"));
+    let governing = json!({ "kind": "AGENT", "subject": "boss", "displayName": "boss", "role": "ADMINISTRATOR" });
+    let refused = world.call(&owner, home, "principal/v1/register", governing).await;
+    assert_eq!(refused.body["field_errors"][0]["code"], "NOT_FOR_AGENTS");
+    let machine = |subject: &str| {
+        let who = person(subject);
+        Person { token: who.signed(|claims| claims["iss"] = json!(format!("{}/services", server::secrets::ISSUER))), ..who }
+    };
+    // The machines' issuer makes no principals, and the people's issuer finds no machines.
+    world.rpc(&machine("stranger"), Some(home), "property/v1/list", json!({})).await.refused("TOKEN_INVALID");
+    let namesake = world.gql(&person("summarizer"), None, "{ viewer { kind memberships { role } } }", json!({})).await;
+    assert_eq!(namesake.data()["viewer"], json!({ "kind": "HUMAN", "memberships": [] }));
+    let (agent, service) = (machine("summarizer"), machine("importer"));
     world.rpc(&agent, Some(home), "property/v1/list", json!({})).await.ok();
     let blocked = world.call(&agent, home, "property/v1/create", World::property("1 First Street")).await;
     blocked.refused("AUTONOMY_BLOCKED");
     assert_eq!(blocked.body["error"]["details"]["reasons"], json!(["AUTONOMY_RECOMMEND"]));
     world.call(&service, home, "property/v1/create", World::property("1 First Street")).await.ok();
-    // Whoever signs in by themselves is a person without any right.
+    // People found organizations.
     let founded = json!({ "idempotencyKey": world.key(), "type": "TRUST_OR_LLC", "name": "A" });
     world.rpc(&service, None, "organization/v1/create", founded).await.refused("FORBIDDEN");
 }

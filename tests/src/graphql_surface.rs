@@ -69,6 +69,44 @@ async fn a_failed_field_leaves_the_others() {
 }
 
 #[tokio::test]
+async fn a_small_document_cannot_ask_for_much() {
+    let world = World::new().await;
+    let owner = person("olga");
+    let bomb = |levels: usize| {
+        let mut document = "{ ...F0 }".to_owned();
+        for level in 0..levels {
+            document += &format!(" fragment F{level} on Query {{ ...F{0} ...F{0} }}", level + 1);
+        }
+        document + &format!(" fragment F{levels} on Query {{ viewer {{ id }} }}")
+    };
+    // Refused before anything is spread out; spread, it would be a million million fields.
+    for document in [bomb(40), format!("{{ {} }}", "viewer { id } ".repeat(2_000)), format!("{{ {} }}", "nope ".repeat(10_000))] {
+        let answer = world.gql(&owner, None, &document, json!({})).await;
+        assert_eq!(answer.gql_code(), "GRAPHQL_VALIDATION_FAILED");
+        assert!(answer.body.to_string().len() < 20_000);
+    }
+    let many: String = (0..500).map(|n| format!("$v{n}: Int ")).collect();
+    let answer = world.gql(&owner, None, &format!("query({many}) {{ viewer {{ id }} }}"), json!({})).await;
+    assert!(answer.body["errors"].as_array().is_some_and(|errors| errors.len() <= 50));
+    let quoted = world.gql(&owner, None, &format!("{{ {} ", "nodes(ids: [[".repeat(500)), json!({})).await;
+    assert!(quoted.gql_code() == "GRAPHQL_PARSE_FAILED" && quoted.body.to_string().len() < 2_000, "{:#}", quoted.body);
+    world.gql(&owner, None, &bomb(3), json!({})).await.data();
+}
+
+#[tokio::test]
+async fn what_comes_before_any_organization_can_be_looked_up() {
+    let world = World::new().await;
+    let owner = person("olga");
+    world.found(&owner, "TRUST_OR_LLC").await;
+    let mine = "{ viewer { operations { totalCount edges { node { procedure state } } } } }";
+    let answer = world.gql(&owner, None, mine, json!({})).await;
+    let expected =
+        json!({ "totalCount": 1, "edges": [{ "node": { "procedure": "organization/v1/create", "state": "COMPLETED" } }] });
+    assert_eq!(answer.data()["viewer"]["operations"], expected);
+    assert_eq!(world.gql(&person("tom"), None, mine, json!({})).await.data()["viewer"]["operations"]["totalCount"], 0);
+}
+
+#[tokio::test]
 async fn nodes_are_found_by_id_alone() {
     let world = World::new().await;
     let owner = person("olga");
@@ -119,6 +157,20 @@ async fn what_the_engine_refuses_has_a_code_too() {
         let answer = world.gql(&owner, Some(home), query, json!({})).await;
         assert_eq!(answer.gql_code(), code, "{query}: {:#}", answer.body);
         assert_eq!(answer.body["errors"][0]["extensions"]["trace_id"].as_str().map(str::len), Some(32), "{query}");
+    }
+    // What the variables lack, or hold wrongly, is the client's mistake too.
+    for (query, variables) in [
+        ("query($x: ID!) { property(id: $x) { id } }", json!({})),
+        ("query($f: PropertyFilter) { properties(filter: $f) { totalCount } }", json!({ "f": 5 })),
+        ("query($f: PropertyFilter) { properties(filter: $f) { totalCount } }", json!({ "f": { "updatedSince": 5 } })),
+        ("query($f: PropertyFilter) { properties(filter: $f) { totalCount } }", json!({ "f": { "region": " " } })),
+    ] {
+        let answer = world.gql(&owner, Some(home), query, variables.clone()).await;
+        assert!(
+            matches!(answer.gql_code(), "INVALID_INPUT" | "GRAPHQL_VALIDATION_FAILED"),
+            "{query} {variables}: {:#}",
+            answer.body
+        );
     }
     for (body, status) in [(json!([{ "query": "{ viewer { id } }" }]), 422), (json!({ "query": 7 }), 422), (json!({}), 422)] {
         let answer = world.send(world.request(reqwest::Method::POST, "/graphql").bearer_auth(&owner.token).json(&body)).await;

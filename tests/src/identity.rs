@@ -33,6 +33,8 @@ async fn only_a_sound_token_is_someone() {
         (&olga.signed(|claims| claims["iss"] = json!("https://elsewhere.example")), "TOKEN_INVALID"),
         (&olga.signed(|claims| drop(claims.as_object_mut().and_then(|c| c.remove("sub")))), "TOKEN_INVALID"),
         (&olga.signed(|claims| claims["sub"] = json!("")), "TOKEN_INVALID"),
+        (&olga.signed(|claims| claims["sub"] = json!("a\u{0}b")), "TOKEN_INVALID"),
+        (&olga.signed(|claims| claims["sub"] = json!("x".repeat(4_000))), "TOKEN_INVALID"),
         (&olga.signed(|claims| drop(claims.as_object_mut().and_then(|c| c.remove("exp")))), "TOKEN_INVALID"),
         (&olga.signed(|claims| claims["nbf"] = json!(now + 3_600)), "TOKEN_INVALID"),
         (&olga.signed(|claims| claims["exp"] = json!(now - 31)), "TOKEN_EXPIRED"),

@@ -27,6 +27,11 @@ async fn an_invitation_is_for_the_one_it_names() {
     let accept = |key: uuid::Uuid| json!({ "idempotencyKey": key, "id": invited["id"] });
     world.rpc(&mallory, None, "membership/v1/accept", accept(world.key())).await.refused("NOT_FOUND");
 
+    // Nor for one whose address only looks alike when it is folded: its first letter is a dotted İ.
+    let alike = mallory.signed(|claims| claims["email"] = json!("\u{130}nes@example.com"));
+    let alike = crate::harness::Person { token: alike, ..mallory.clone() };
+    world.rpc(&alike, None, "membership/v1/accept", accept(world.key())).await.refused("NOT_FOUND");
+
     let viewer = world
         .gql(&ines, None, "{ viewer { memberships { role } invitations { membershipId organizationName role } } }", json!({}))
         .await;

@@ -99,10 +99,16 @@ async fn filters_narrow_and_wrong_pages_are_refused() {
     }
     let cursor =
         page(&world, &owner, home, json!({ "first": 1, "orderBy": "ADDRESS_ASC" })).await["pageInfo"]["endCursor"].clone();
+    let forged = json!({ "o": "property:ADDRESS_ASC", "k": "\u{0}", "i": Uuid::nil() }).to_string();
+    let nul: String = forged.bytes().map(|byte| format!("{byte:02x}")).collect();
     for (input, code) in [
         (json!({ "first": 1, "after": cursor, "orderBy": "CREATED_ASC" }), "INVALID_CURSOR"),
         (json!({ "first": 1, "after": "not a cursor" }), "INVALID_CURSOR"),
         (json!({ "first": 1, "after": "é" }), "INVALID_CURSOR"),
+        (json!({ "first": 1, "after": nul, "orderBy": "ADDRESS_ASC" }), "INVALID_CURSOR"),
+        (json!({ "filter": { "updatedSince": "-4800-01-01T00:00:00Z" } }), "INVALID_INPUT"),
+        (json!({ "filter": { "updatedSince": "9999-12-31T23:59:59-23:59" } }), "INVALID_INPUT"),
+        (json!({ "filter": { "updatedSince": "2026-05-01 09:30:00Z" } }), "INVALID_INPUT"),
         (json!({ "first": 0 }), "INVALID_INPUT"),
         (json!({ "first": 101 }), "INVALID_INPUT"),
         (json!({ "first": 1, "last": 1 }), "INVALID_INPUT"),

@@ -15,6 +15,7 @@ async fn each_mistake_has_its_own_answer() {
         (to(Method::POST, "/api/v1/rpc/property").json(&json!({})), 404, "UNKNOWN_PATH"),
         (to(Method::POST, "/api/v1/rpc/property/v1/create/more").json(&json!({})), 404, "UNKNOWN_PATH"),
         (to(Method::POST, "/api/v2/rpc/property/v1/create").json(&json!({})), 404, "UNKNOWN_PATH"),
+        (to(Method::POST, "/api/v1/rpc/%ff/v1/create").json(&json!({})), 404, "UNKNOWN_PATH"),
         (to(Method::POST, "/api/v1/rpc/property/v1/paint").json(&json!({})), 404, "UNKNOWN_PROCEDURE"),
         (to(Method::POST, "/api/v1/rpc/castle/v1/create").json(&json!({})), 404, "UNKNOWN_PROCEDURE"),
         (to(Method::POST, "/api/v1/rpc/property/v9/create").json(&json!({})), 404, "UNKNOWN_VERSION"),
@@ -40,7 +41,9 @@ async fn each_mistake_has_its_own_answer() {
         (json!({ "colour": "red" }), "colour", "UNKNOWN_FIELD"),
         (json!({ "kind": "CASTLE" }), "kind", "UNKNOWN_VALUE"),
         (json!({ "kind": 7 }), "kind", "WRONG_TYPE"),
-        (json!({ "timeZone": null }), "timeZone", "WRONG_TYPE"),
+        (json!({ "timeZone": null }), "timeZone", "REQUIRED"),
+        (json!({ "kind": { "LAND": null } }), "kind", "WRONG_TYPE"),
+        (json!({ "address": ["1", null, "T", null, null, "US"] }), "address", "WRONG_TYPE"),
         (json!({ "hoaId": "x" }), "hoaId", "WRONG_TYPE"),
         (
             json!({ "address": { "line1": "1", "locality": "T", "country": "US", "planet": "Mars" } }),

@@ -18,7 +18,7 @@ pub struct ExternalPartyCreateInput {
     pub email: Option<String>,
     #[garde(custom(valid::text(50)))]
     pub phone: Option<String>,
-    #[garde(custom(valid::text(500)))]
+    #[garde(custom(valid::website))]
     pub website: Option<String>,
     #[garde(custom(valid::text(10_000)))]
     pub notes: Option<String>,

@@ -6,7 +6,7 @@ pub mod revoke;
 
 use entities::membership::{self, MembershipState};
 use schema::{Change, Code, Context, Entry, Error, NewEvent, Result, Role, Workflow};
-use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QuerySelect, sea_query::LockType};
+use sea_orm::{QuerySelect, sea_query::LockType};
 
 // One a line, so that a new procedure is one line more.
 #[rustfmt::skip]
@@ -31,11 +31,11 @@ fn event(kind: &'static str, row: &membership::Model, change: Change) -> NewEven
     }
 }
 
-fn governs(role: Role) -> bool {
+pub fn governs(role: Role) -> bool {
     matches!(role, Role::Owner | Role::Administrator)
 }
 
-/// Someone must stay who can let others in: without end, or at least as long as anyone.
+/// A person must stay who can let others in, without end.
 async fn keeps_a_governor(cx: &Context, leaving: &membership::Model) -> Result<()> {
     if !governs(leaving.role) || leaving.state != MembershipState::Active {
         return Ok(());
@@ -43,13 +43,6 @@ async fn keeps_a_governor(cx: &Context, leaving: &membership::Model) -> Result<(
     let tx = cx.tx().await?;
     // Two who leave at once take turns here.
     entities::organization::of(cx.organization()).lock(LockType::NoKeyUpdate).one(tx).await?;
-    let others = membership::of(cx.organization())
-        .filter(membership::Column::Id.ne(leaving.id))
-        .filter(membership::Column::State.eq(MembershipState::Active.as_str()))
-        .filter(membership::Column::Role.is_in([Role::Owner.as_str(), Role::Administrator.as_str()]))
-        .filter(membership::Column::StartsAt.lte(cx.now()))
-        .filter(membership::Column::EndsAt.is_null())
-        .count(tx)
-        .await?;
+    let others = membership::other_governors(tx, leaving.id, cx.now()).await?;
     if others == 0 { Err(Error::new(Code::MembershipLastOwner)) } else { Ok(()) }
 }

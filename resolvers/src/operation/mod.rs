@@ -46,7 +46,7 @@ impl OperationQuery {
     ) -> Nullable<Connection<Operation>> {
         let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
         nullable(async {
-            filter.as_ref().map_or(Ok(()), input::validate)?;
+            input::validate_at("filter", filter.as_ref())?;
             let snapshot = snapshot(cx).await?;
             let visible = snapshot.filter(operation::KIND)?;
             operation::list(&snapshot.tx, snapshot.actor.organization, visible, filter, order_by, page).await.map(Some)

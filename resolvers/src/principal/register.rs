@@ -1,4 +1,5 @@
 use super::CHANGE;
+use crate::membership::governs;
 use async_graphql::InputObject;
 use entities::{
     membership::{self, Membership, MembershipState},
@@ -22,11 +23,8 @@ text_enum!(
 pub struct PrincipalRegisterInput {
     #[garde(skip)]
     pub kind: RegisteredKind,
-    /// The `iss` of its tokens.
-    #[garde(custom(valid::text(500)))]
-    pub issuer: String,
-    /// The `sub` of its tokens.
-    #[garde(custom(valid::text(500)))]
+    /// The `sub` of its tokens, which the issuer of agents and services signs.
+    #[garde(custom(valid::text(60)))]
     pub subject: String,
     #[garde(custom(valid::text(200)))]
     pub display_name: String,
@@ -52,7 +50,6 @@ impl Procedure for Register {
     fn example() -> PrincipalRegisterInput {
         PrincipalRegisterInput {
             kind: RegisteredKind::Agent,
-            issuer: "https://agents.example.com".into(),
             subject: "case-summarizer".into(),
             display_name: "Case summarizer".into(),
             role: Role::ConciergeStaff,
@@ -66,10 +63,13 @@ impl Procedure for Register {
     }
 
     async fn handle(cx: &Context, _: Allowed<New>, input: PrincipalRegisterInput) -> Result<Membership> {
-        let PrincipalRegisterInput { kind, issuer, subject, display_name, role, reason } = input;
+        let PrincipalRegisterInput { kind, subject, display_name, role, reason } = input;
+        if kind == RegisteredKind::Agent && governs(role) {
+            return Err(Error::new(Code::InvalidInput).field("role", "NOT_FOR_AGENTS", "an agent governs nothing"));
+        }
         let tx = cx.tx().await?;
         let id: PrincipalId = cx.new_id();
-        if !principal::register(tx, id, kind.as_str(), &issuer, &subject, &display_name, cx.now()).await? {
+        if !principal::register(tx, id, kind.as_str(), cx.service_issuer(), &subject, &display_name, cx.now()).await? {
             return Err(Error::new(Code::PrincipalTaken));
         }
         let row = membership::ActiveModel {

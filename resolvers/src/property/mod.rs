@@ -56,7 +56,7 @@ impl PropertyQuery {
     ) -> Nullable<Connection<Property>> {
         let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
         nullable(async {
-            filter.as_ref().map_or(Ok(()), input::validate)?;
+            input::validate_at("filter", filter.as_ref())?;
             let snapshot = snapshot(cx).await?;
             let visible = snapshot.filter(property::KIND)?;
             property::list(&snapshot.tx, snapshot.actor.organization, visible, filter, order_by, page).await.map(Some)

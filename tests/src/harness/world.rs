@@ -246,13 +246,13 @@ async fn send(request: reqwest::RequestBuilder) -> Answer {
 async fn start(cluster: &Cluster, database: &str, clock: Arc<TestClock>, ids: Arc<dyn Chance>, options: Options) -> App {
     let keys = KeySource::Fixed(serde_json::from_value(SECRETS.jwks().expect("keys")).expect("a key set"));
     let parts = Parts {
-        listen: ([127, 0, 0, 1], 0).into(),
+        listener: tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port"),
         database_url: cluster.url("hestami_app", database),
         database_connections: options.connections,
         workflow_url: cluster.url("hestami_workflow", database),
         workflow_connections: 4,
         cerbos: authz::Settings::new(cluster.cerbos_url()),
-        verifier: Verifier::new(ISSUER.into(), AUDIENCE.into(), Duration::from_secs(30), keys),
+        verifier: Verifier::new(ISSUER.into(), format!("{ISSUER}/services"), AUDIENCE.into(), Duration::from_secs(30), keys),
         fingerprint_key: b"the same for every replica of a test".to_vec(),
         body_limit: 65_536,
         limits: options.limits,

@@ -1,0 +1,54 @@
+//! What a document would select once its fragments are spread out, counted without spreading them:
+//! each fragment is counted once, so a small document cannot make the count itself dear.
+
+use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet};
+use async_graphql::{Name, Positioned};
+use schema::{Code, Error, Result};
+use std::collections::HashMap;
+
+/// The most fields that one request may select.
+pub const FIELDS: u64 = 2_000;
+
+type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
+
+pub fn check(document: &ExecutableDocument) -> Result<()> {
+    let mut counted = HashMap::new();
+    let mut sum: u64 = 0;
+    for (_, operation) in document.operations.iter() {
+        sum = sum.saturating_add(count(&operation.node.selection_set.node, &document.fragments, &mut counted));
+    }
+    // Fragments that nothing spreads are looked at by the validation too.
+    for name in document.fragments.keys() {
+        sum = sum.max(spread(name, &document.fragments, &mut counted));
+    }
+    if sum <= FIELDS {
+        return Ok(());
+    }
+    Err(Error::new(Code::GraphqlValidationFailed).message(format!("The document selects more than {FIELDS} fields.")))
+}
+
+fn count<'a>(set: &'a SelectionSet, fragments: &'a Fragments, counted: &mut HashMap<&'a str, Option<u64>>) -> u64 {
+    set.items.iter().fold(0, |sum, selection| {
+        sum.saturating_add(match &selection.node {
+            Selection::Field(field) => count(&field.node.selection_set.node, fragments, counted).saturating_add(1),
+            Selection::InlineFragment(fragment) => count(&fragment.node.selection_set.node, fragments, counted).saturating_add(1),
+            Selection::FragmentSpread(spreading) => {
+                spread(&spreading.node.fragment_name.node, fragments, counted).saturating_add(1)
+            }
+        })
+    })
+}
+
+fn spread<'a>(name: &'a Name, fragments: &'a Fragments, counted: &mut HashMap<&'a str, Option<u64>>) -> u64 {
+    match counted.get(name.as_str()) {
+        Some(Some(known)) => return *known,
+        // A circle: the validation names it.
+        Some(None) => return 0,
+        None => {}
+    }
+    let Some(fragment) = fragments.get(name) else { return 0 };
+    counted.insert(name.as_str(), None);
+    let sum = count(&fragment.node.selection_set.node, fragments, counted);
+    counted.insert(name.as_str(), Some(sum));
+    sum
+}
