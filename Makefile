@@ -33,6 +33,7 @@ format: ## Formats the code
 
 servers: $(SERVERS) ## Installs the embedded servers (npm, by the lock file)
 
+# Not `npm ci`: it insists on packages of other platforms, which not every registry has.
 $(SERVERS): embedded/package.json embedded/package-lock.json
-	npm ci --prefix embedded --ignore-scripts --no-audit --no-fund --loglevel=error
+	npm install --prefix embedded --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

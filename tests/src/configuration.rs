@@ -118,7 +118,7 @@ fn what_is_wrong_stops_the_start_and_says_so() {
         (vec![("HESTAMI_MODE", "production")], vec!["DATABASE_URL", "CERBOS_URL"]),
         (vec![("DATABASE_URL", "oracle://me:hunter2@x/y")], vec!["DATABASE_URL", "postgres://"]),
         (vec![("HESTAMI_CONFIG", "/nowhere.toml")], vec!["/nowhere.toml"]),
-        (vec![("HESTAMI_SERVERS", "/nowhere")], vec!["/nowhere", "npm ci"]),
+        (vec![("HESTAMI_SERVERS", "/nowhere")], vec!["/nowhere", "make servers"]),
     ] {
         let home = folder("wrong").display().to_string();
         let mut environment = environment;

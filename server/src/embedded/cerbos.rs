@@ -20,7 +20,7 @@ pub fn binary(servers: &Path) -> Result<PathBuf, Fault> {
     if path.exists() {
         Ok(path)
     } else {
-        Err(format!("{} has no Cerbos; install the servers with `npm ci --prefix embedded`", servers.display()).into())
+        Err(format!("{} has no Cerbos; install the servers with `make servers`", servers.display()).into())
     }
 }
 

@@ -163,7 +163,7 @@ fn native(servers: &Path) -> Result<PathBuf, Fault> {
     if native.join("bin/postgres").exists() {
         Ok(native)
     } else {
-        Err(format!("{} has no PostgreSQL; install the servers with `npm ci --prefix embedded`", servers.display()).into())
+        Err(format!("{} has no PostgreSQL; install the servers with `make servers`", servers.display()).into())
     }
 }
 
