@@ -96,6 +96,29 @@ fn variants(kind: &str) -> Vec<(&'static str, Value)> {
     }
 }
 
+/// Whoever sends what the schemas do not know is refused, whatever the rules say.
+#[tokio::test]
+async fn the_policies_schemas_are_enforced() {
+    let cerbos = Cerbos::new(Settings::new(cluster().await.cerbos_url())).unwrap_or_else(|_| panic!("a client"));
+    let owner = Actor {
+        roles: vec![Role::Owner],
+        organization_type: None,
+        ..Actor::own_scope(PrincipalId(Uuid::from_u128(1)), PrincipalKind::Human)
+    };
+    let ask = |attributes: Value| Check {
+        action: "read",
+        resource: Resource { kind: "property", id: Uuid::from_u128(3), attributes, version: None },
+    };
+    let sound = ask(json!({ "relation": "OWN", "kind": "LAND", "status": "ACTIVE" }));
+    let less = ask(json!({ "relation": "OWN" }));
+    let more = ask(json!({ "relation": "OWN", "kind": "LAND", "status": "ACTIVE", "colour": "red" }));
+    let answers = cerbos.check(&owner, &[sound.clone(), less, more]).await.unwrap_or_else(|_| panic!("an answer"));
+    assert_eq!(answers, [true, false, false]);
+    // More questions than one call takes are asked in several.
+    let many = cerbos.check(&owner, &vec![sound; 120]).await.unwrap_or_else(|_| panic!("an answer"));
+    assert_eq!(many, vec![true; 120]);
+}
+
 /// Every kind that is listed is planned for every role, so that a shape that cannot be translated
 /// fails here and not at run time.
 #[tokio::test]

@@ -32,9 +32,9 @@ impl Folders {
         fs::create_dir_all(home)?;
         fs::set_permissions(home, fs::Permissions::from_mode(if user.is_some() { 0o711 } else { 0o700 }))?;
         let home = home.canonicalize()?;
-        let servers = servers.canonicalize().map_err(|problem| {
-            format!("{}: {problem}; install the servers with `make servers`", servers.display())
-        })?;
+        let servers = servers
+            .canonicalize()
+            .map_err(|problem| format!("{}: {problem}; install the servers with `make servers`", servers.display()))?;
         let place = hex(&Sha256::digest(home.as_os_str().as_encoded_bytes()))[..12].to_owned();
         // A private home stays private: what another user must reach is kept elsewhere then.
         let state = match &user {
