@@ -186,3 +186,23 @@ async fn past_the_limit_the_answer_is_the_operation() {
     assert_eq!(done.body["operation"]["id"], pending.body["operation"]["id"]);
     assert_eq!(world.count("SELECT count(*) FROM organization").await, 1);
 }
+
+#[tokio::test]
+async fn a_client_that_goes_away_changes_nothing() {
+    let gate = crate::harness::Gate::at(Boundary::AfterOperation);
+    let world = World::with(Options { faults: gate.clone(), ..Options::default() }).await;
+    let owner = person("olga");
+    let body = keyed(json!({ "type": "TRUST_OR_LLC", "name": "T" }), world.key());
+    tokio::select! {
+        answer = world.rpc(&owner, None, "organization/v1/create", body.clone()) => panic!("answered from behind the gate: {:#}", answer.body),
+        // The request is dropped here, and its connection with it.
+        () = gate.someone_waits() => {}
+    }
+    gate.open();
+    until("its completion", async || {
+        (world.count("SELECT count(*) FROM operation WHERE state = 'COMPLETED'").await == 1).then_some(())
+    })
+    .await;
+    let answer = world.rpc(&owner, None, "organization/v1/create", body).await;
+    assert_eq!((answer.status, &answer.body["replayed"]), (200, &json!(true)));
+}

@@ -144,3 +144,30 @@ async fn postgresql_restarted_under_load_loses_nothing_that_was_acknowledged() {
     end(cluster.cerbos(), Signal::SIGKILL);
     tokio::time::timeout(Duration::from_secs(5), pool.close()).await.ok();
 }
+
+#[tokio::test]
+async fn other_policies_count_at_once_and_cached_plans_are_dropped() {
+    let cluster = Cluster::own("policies").await;
+    let world = World::on(cluster, cluster.database().await, Options::default()).await;
+    let (owner, staff) = (person("olga"), person("sam"));
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    world.join(&owner, home, &staff, "CONCIERGE_STAFF").await;
+    world.create_property(&owner, home, "1 First Street").await;
+    let seen = async || {
+        world.gql(&staff, Some(home), "{ properties { totalCount } }", json!({})).await.data()["properties"]["totalCount"].clone()
+    };
+    assert_eq!(seen().await, 1);
+    // The PDP watches its folder: staff may not look any more, and the sentinel names another bundle.
+    let served = folder("policies").join("policies");
+    let change = |file: &str, from: &str, to: &str| {
+        let path = served.join(file);
+        let text = std::fs::read_to_string(&path).expect("a policy");
+        assert!(text.contains(from), "{file}");
+        std::fs::write(&path, text.replace(from, to)).expect("written");
+    };
+    change("property.yaml", "concierge_staff, ", "");
+    change("sentinel.yaml", "ruleActivated: '\"", "ruleActivated: '\"other-");
+    until("the new policies", async || (seen().await == 0).then_some(())).await;
+    end(cluster.postgres(), Signal::SIGINT);
+    end(cluster.cerbos(), Signal::SIGKILL);
+}

@@ -4,6 +4,7 @@
 use crate::Durable;
 use entities::replica;
 use schema::{Due, Gateway, OperationId, Result, Tick, resume};
+use sqlx::{Postgres, pool::PoolConnection};
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -138,16 +139,46 @@ impl Supervisor {
     }
 }
 
-/// Does the work if no other replica is doing it. The lock goes with its connection.
+/// Does the work if no other replica is doing it.
 async fn leading(gateway: &Gateway, lock: i64, work: impl Future<Output = Result<()>>) {
     let led = async {
-        let mut connection = gateway.pool.acquire().await?;
-        // Whatever ends this task early ends the session, and with it the lock.
-        connection.close_on_drop();
-        let leads: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(lock).fetch_one(&mut *connection).await?;
-        if leads { work.await } else { Ok(()) }
+        let Some(leadership) = Leadership::take(gateway, lock).await? else { return Ok(()) };
+        let done = work.await;
+        leadership.give_back(lock).await?;
+        done
     };
     if let Err(error) = led.await {
         error.trace();
+    }
+}
+
+/// An advisory lock. It belongs to its session: whatever ends the work early ends that as well.
+struct Leadership(Option<PoolConnection<Postgres>>);
+
+impl Leadership {
+    async fn take(gateway: &Gateway, lock: i64) -> Result<Option<Leadership>> {
+        let mut leadership = Leadership(Some(gateway.pool.acquire().await?));
+        let Some(connection) = leadership.0.as_mut() else { return Ok(None) };
+        let leads: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(lock).fetch_one(&mut **connection).await?;
+        if leads {
+            return Ok(Some(leadership));
+        }
+        drop(leadership.0.take());
+        Ok(None)
+    }
+
+    async fn give_back(mut self, lock: i64) -> Result<()> {
+        let Some(connection) = self.0.as_mut() else { return Ok(()) };
+        sqlx::query("SELECT pg_advisory_unlock($1)").bind(lock).execute(&mut **connection).await?;
+        drop(self.0.take());
+        Ok(())
+    }
+}
+
+impl Drop for Leadership {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(connection.detach());
+        }
     }
 }
