@@ -12,7 +12,9 @@ run: $(SERVERS) ## Builds and serves with embedded PostgreSQL and Cerbos, and a 
 	$(CARGO) build --quiet
 	./target/debug/hestami serve
 
+# The tests start the binary itself, so it is built first.
 test: $(SERVERS) ## Runs all tests against real PostgreSQL, Cerbos and HTTP
+	$(CARGO) build --quiet
 	$(CARGO) build --quiet --workspace --tests
 	$(CARGO) test --quiet --workspace
 
