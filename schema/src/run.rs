@@ -45,16 +45,19 @@ async fn accept<P: Procedure>(
     let span = tracing::Span::current();
     span.record("organization_id", tracing::field::display(actor.organization));
     let attributes = vec![("organization_id", actor.organization.to_string())];
-    Carried::with(attributes, accepted::<P>(gateway, actor, key, input, workflow)).await
+    let (stored, replayed) = Carried::with(attributes, concluded::<P>(gateway, actor, key, input, workflow)).await?;
+    gateway.faults.at(Boundary::BeforeAnswer, P::NAME).await?;
+    answer::<P>(stored, replayed)
 }
 
-async fn accepted<P: Procedure>(
+/// The operation that stands for this key, as far as it came, and whether it was there before.
+async fn concluded<P: Procedure>(
     gateway: &Arc<Gateway>,
     actor: Actor,
     key: Uuid,
     input: P::Input,
     workflow: Workflow,
-) -> Result<Answer<P::Output>> {
+) -> Result<(Stored, bool)> {
     let span = tracing::Span::current();
     if gateway.tasks.closing() {
         return Err(Error::new(Code::ShuttingDown));
@@ -70,9 +73,9 @@ async fn accepted<P: Procedure>(
         }
         // Others with this key did not finish in time: past the limit the answer is the operation.
         if turn.is_none() {
-            return answer::<P>(known, true);
+            return Ok((known, true));
         }
-        return answer::<P>(carry_on(gateway, workflow, known).await?, true);
+        return Ok((carry_on(gateway, workflow, known).await?, true));
     }
     let Some(turn) = turn else { return Err(Error::unavailable("others with this key did not finish in time")) };
 
@@ -125,8 +128,7 @@ async fn accepted<P: Procedure>(
             return Err(Error::new(Code::IdempotencyKeyReused));
         }
     }
-    gateway.faults.at(Boundary::BeforeAnswer, P::NAME).await?;
-    answer::<P>(stored, replayed)
+    Ok((stored, replayed))
 }
 
 pub(crate) fn about(judged: &Judged) {
