@@ -1,8 +1,9 @@
 //! The policy decision point, asked over gRPC. An error of any kind means no.
 
 mod client;
-mod plan;
+mod pdp;
 mod proto;
+mod wire;
 
-pub use client::{Cerbos, Settings, bundle_hash};
-pub use plan::{Filter, translate};
+pub use client::{Bundle, Cerbos, Settings};
+pub use pdp::{Pdp, Principal, Question};

@@ -1,9 +1,10 @@
 //! Outside parties that an owner deals with: HOAs and vendors who may have no account. Never
 //! authoritative.
 
-use crate::{attribute::Attribute, loading::Row};
+use crate::{loading::Row, relation};
 use async_graphql::{SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
+use queryplan::{Attribute, Scalar};
 use schema::{Error, OrganizationId, Snapshot, Time, text_enum};
 use schemars::JsonSchema;
 use sea_orm::{QueryFilter, entity::prelude::*};
@@ -15,13 +16,11 @@ use std::{
 };
 
 pub const KIND: &str = "external_party";
-const TABLE: &str = "external_party";
-
-pub const ATTRIBUTES: &[Attribute] = &[
-    Attribute::relation(TABLE, "organization_id"),
-    Attribute::text(TABLE, "kind", "kind"),
-    Attribute::text(TABLE, "status", "status"),
-];
+pub static RESOURCE: queryplan::Resource = queryplan::Resource {
+    table: "external_party",
+    id: Scalar::uuid("id"),
+    attributes: &[relation("organization_id"), Attribute::text("kind", "kind"), Attribute::text("status", "status")],
+};
 
 schema::id!(
     /// An HOA or a vendor, as one owner knows it.

@@ -2,12 +2,13 @@
 //! An invitation is a membership that is not accepted yet.
 
 use crate::{
-    attribute::Attribute,
     loading::Row,
     page::{self, Connection, Page, Sort},
+    relation,
 };
 use async_graphql::SimpleObject;
 use chrono::{DateTime, Utc};
+use queryplan::{Attribute, Scalar};
 use schema::{OrganizationId, PrincipalId, Result, Role, Time, Tx, text_enum};
 use schemars::JsonSchema;
 use sea_orm::{Condition, DbBackend, FromQueryResult, QueryFilter, Statement, entity::prelude::*};
@@ -15,13 +16,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub const KIND: &str = "membership";
-const TABLE: &str = "membership";
-
-pub const ATTRIBUTES: &[Attribute] = &[
-    Attribute::relation(TABLE, "organization_id"),
-    Attribute::text(TABLE, "role", "role"),
-    Attribute::uuid(TABLE, "principal", "principal_id"),
-];
+pub static RESOURCE: queryplan::Resource = queryplan::Resource {
+    table: "membership",
+    id: Scalar::uuid("id"),
+    attributes: &[
+        relation("organization_id"),
+        Attribute::text("role", "role"),
+        Attribute::value("principal", Scalar::uuid("principal_id").or_missing()),
+    ],
+};
 
 schema::id!(
     /// One principal's standing in one organization.

@@ -1,12 +1,13 @@
 //! Recorded mutations. Seen and written by the acting organization alone.
 
 use crate::{
-    attribute::Attribute,
     loading::Row,
     page::{self, Connection, Page, Sort},
+    relation,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use queryplan::{Attribute, Scalar};
 use schema::{
     Claim, Context, Due, Error, Mode, NewEvent, NewOperation, Operation, OperationId, OperationState, Operations, OrganizationId,
     Outcome, PrincipalId, PrincipalKind, Reach, Result, Stored, Tx, text_enum,
@@ -24,13 +25,11 @@ use sqlx::PgPool;
 use std::{sync::Arc, time::Duration};
 
 pub const KIND: &str = "operation";
-const TABLE: &str = "operation";
-
-pub const ATTRIBUTES: &[Attribute] = &[
-    Attribute::relation(TABLE, "organization_id"),
-    Attribute::uuid(TABLE, "initiator", "initiator"),
-    Attribute::text(TABLE, "state", "state"),
-];
+pub static RESOURCE: queryplan::Resource = queryplan::Resource {
+    table: "operation",
+    id: Scalar::uuid("id"),
+    attributes: &[relation("organization_id"), Attribute::uuid("initiator", "initiator"), Attribute::text("state", "state")],
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "operation")]

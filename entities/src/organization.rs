@@ -1,13 +1,14 @@
 //! Organizations: the isolation unit. An owner, a trust, an association, a provider or a concierge.
 
 use crate::{
-    attribute::Attribute,
     loading::Row,
     membership::{self, Membership},
     page::{Connection, Page},
+    relation,
 };
 use async_graphql::{ComplexObject, Context, SimpleObject};
 use chrono::{DateTime, Utc};
+use queryplan::{Attribute, Scalar};
 use schema::{Nullable, OrganizationId, Result, Role, Time, Tx, nullable, snapshot, text_enum};
 use schemars::JsonSchema;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, entity::prelude::*};
@@ -15,9 +16,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub const KIND: &str = "organization";
-const TABLE: &str = "organization";
-
-pub const ATTRIBUTES: &[Attribute] = &[Attribute::relation(TABLE, "id"), Attribute::text(TABLE, "type", "type")];
+pub static RESOURCE: queryplan::Resource = queryplan::Resource {
+    table: "organization",
+    id: Scalar::uuid("id"),
+    attributes: &[relation("id"), Attribute::text("type", "type")],
+};
 
 text_enum!(
     /// What kind of party an organization is.

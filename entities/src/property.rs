@@ -1,14 +1,15 @@
 //! Properties: what owners own.
 
 use crate::{
-    attribute::Attribute,
     external_party::{ExternalParty, ExternalPartyId, Parties},
     loading::Row,
     page::{self, Connection, Page, Sort},
+    relation,
 };
 use async_graphql::{ComplexObject, Context, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use garde::Validate;
+use queryplan::{Attribute, Scalar};
 use schema::{Nullable, OrganizationId, Result, Time, Tx, nullable, snapshot, text_enum, valid};
 use schemars::JsonSchema;
 use sea_orm::{Condition, QueryFilter, entity::prelude::*};
@@ -16,13 +17,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub const KIND: &str = "property";
-const TABLE: &str = "property";
-
-pub const ATTRIBUTES: &[Attribute] = &[
-    Attribute::relation(TABLE, "organization_id"),
-    Attribute::text(TABLE, "kind", "kind"),
-    Attribute::text(TABLE, "status", "status"),
-];
+pub static RESOURCE: queryplan::Resource = queryplan::Resource {
+    table: "property",
+    id: Scalar::uuid("id"),
+    attributes: &[relation("organization_id"), Attribute::text("kind", "kind"), Attribute::text("status", "status")],
+};
 
 schema::id!(
     /// A house, a flat, a lot.

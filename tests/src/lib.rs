@@ -17,6 +17,7 @@ mod organizations;
 mod outages;
 mod paging;
 mod parity;
+mod plans;
 mod property;
 mod readme;
 mod rpc_surface;

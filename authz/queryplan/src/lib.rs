@@ -1,0 +1,78 @@
+//! Cerbos query plans as SQL conditions, and as an evaluator over loaded rows.
+//!
+//! A plan says which resources a principal may act on, as an expression over their attributes. This
+//! crate turns it into a typed form ([`Cond`]) with the help of a [`Resource`], which declares where
+//! each attribute is stored. Two backends read that form: [`sql`] makes a condition for PostgreSQL,
+//! [`eval`] decides on one resource in memory. Both answer what the PDP's own check would answer.
+//!
+//! The policy language knows three values: true, false and error. A missing attribute is an error;
+//! an error is absorbed by `false &&` and `true ||`, stays an error under `!`, and denies. The typed
+//! form keeps all three, everywhere.
+//!
+//! What is not known (an operator, a variable, a use of an attribute that SQL would answer otherwise)
+//! is refused by its name. Nothing is ever guessed, and nothing unknown ever allows.
+
+mod build;
+mod eval;
+mod form;
+mod mapping;
+mod operand;
+mod sql;
+
+pub use form::{Cond, Field, Op, Place, Rows, Term, TextOp, Var};
+pub use mapping::{Attribute, Elements, Hop, Link, Null, Of, Record, Resource, Scalar, Stored};
+pub use operand::{Filter, Literal, Operand, Plan};
+pub use sql::Bindings;
+
+use chrono::{DateTime, Utc};
+use std::fmt;
+
+/// Why a plan could not be translated: the operator, variable or use that is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused(pub String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl std::error::Error for Refused {}
+
+pub type Result<T> = std::result::Result<T, Refused>;
+
+pub(crate) fn refuse<T>(what: impl Into<String>) -> Result<T> {
+    Err(Refused(what.into()))
+}
+
+/// A plan in its typed form, for one kind of resource.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    cond: Cond,
+}
+
+impl Rule {
+    /// Reads a plan by what the resource declares.
+    pub fn new(plan: &Plan, resource: &'static Resource) -> Result<Rule> {
+        let cond = match (plan.kind, &plan.condition) {
+            (Filter::AlwaysAllowed, None) => Cond::Known(true),
+            (Filter::AlwaysDenied, None) => Cond::Known(false),
+            (Filter::Conditional, Some(condition)) => build::condition(condition, resource)?,
+            (kind, _) => return refuse(format!("a plan {kind:?} that has, or lacks, a condition")),
+        };
+        Ok(Rule { cond })
+    }
+
+    pub fn cond(&self) -> &Cond {
+        &self.cond
+    }
+
+    /// As a condition on a row of the resource's table, which the query calls `alias`.
+    pub fn condition(&self, alias: &str, bindings: &Bindings) -> Result<sea_query::Expr> {
+        sql::condition(&self.cond, alias, bindings)
+    }
+
+    /// Whether the resource `{"id": …, "attr": {…}}`, as a check would be sent it, is allowed.
+    pub fn allows(&self, resource: &serde_json::Value, now: DateTime<Utc>) -> bool {
+        eval::allows(&self.cond, resource, now)
+    }
+}

@@ -1,0 +1,168 @@
+//! The policy decision point, asked over gRPC.
+
+use crate::{
+    proto::{
+        CheckResourcesRequest, Effect, PlanResourcesRequest, Principal as WirePrincipal, Resource as WireResource,
+        ServerInfoRequest, cerbos_service_client::CerbosServiceClient, check_resources_request::ResourceEntry,
+        plan_resources_request,
+    },
+    wire,
+};
+use prost_types::value::Kind;
+use queryplan::Plan;
+use schema::{Error, Result};
+use serde_json::{Map, Value as Json};
+use std::time::Duration;
+use tonic::{
+    Code as GrpcCode, Request, Status,
+    transport::{Channel, Endpoint},
+};
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Principal {
+    pub id: String,
+    pub roles: Vec<String>,
+    pub attributes: Map<String, Json>,
+}
+
+/// May this be done to that?
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub action: String,
+    pub kind: String,
+    pub id: String,
+    pub attributes: Map<String, Json>,
+}
+
+/// A connection to the PDP. It is kept alive, and re-made when it breaks.
+pub struct Pdp {
+    client: CerbosServiceClient<Channel>,
+}
+
+/// At most this many resources in a call: the PDP's own default limit.
+const BATCH: usize = 50;
+
+impl Pdp {
+    /// Connects when first used.
+    pub fn new(url: &str, timeout: Duration) -> Result<Self> {
+        let endpoint = Endpoint::from_shared(url.to_owned())
+            .map_err(Error::internal)?
+            .connect_timeout(timeout)
+            .timeout(timeout)
+            .keep_alive_while_idle(true)
+            .http2_keep_alive_interval(Duration::from_secs(20));
+        Ok(Pdp { client: CerbosServiceClient::new(endpoint.connect_lazy()) })
+    }
+
+    pub async fn version(&self) -> Result<String> {
+        let answer = self.ask(|mut client| async move { client.server_info(Request::new(ServerInfoRequest {})).await }).await?;
+        Ok(answer.version)
+    }
+
+    /// What a principal may do this to.
+    pub async fn plan(&self, principal: &Principal, action: &str, kind: &str) -> Result<Plan> {
+        let resource = plan_resources_request::Resource { kind: kind.into(), attr: [].into() };
+        let request = PlanResourcesRequest {
+            request_id: schema::current_trace_id(),
+            action: action.into(),
+            principal: Some(principal.wire()),
+            resource: Some(resource),
+        };
+        let answer = self
+            .ask(|mut client| {
+                let request = request.clone();
+                async move { client.plan_resources(Request::new(request)).await }
+            })
+            .await?;
+        let problems: Vec<String> = answer.validation_errors.iter().map(|e| format!("{}: {}", e.path, e.message)).collect();
+        if !problems.is_empty() {
+            tracing::warn!(?problems, action, kind, "the policy's schema refuses this request");
+        }
+        let plan = answer.filter.as_ref().and_then(wire::plan);
+        plan.ok_or_else(|| Error::internal(format!("the plan to {action} {kind} is not whole")))
+    }
+
+    /// One answer for each question, in order.
+    pub async fn check(&self, principal: &Principal, questions: &[Question]) -> Result<Vec<bool>> {
+        let mut answers = Vec::with_capacity(questions.len());
+        for batch in questions.chunks(BATCH) {
+            let resources = batch.iter().map(Question::wire).collect();
+            let request =
+                CheckResourcesRequest { request_id: schema::current_trace_id(), principal: Some(principal.wire()), resources };
+            let answer = self
+                .ask(|mut client| {
+                    let request = request.clone();
+                    async move { client.check_resources(Request::new(request)).await }
+                })
+                .await?;
+            if answer.results.len() != batch.len() {
+                return Err(Error::unavailable("the PDP answered another number of questions"));
+            }
+            for (question, result) in batch.iter().zip(&answer.results) {
+                for problem in &result.validation_errors {
+                    tracing::warn!(
+                        kind = question.kind,
+                        path = problem.path,
+                        problem.message,
+                        "the policy's schema refuses this request"
+                    );
+                }
+                answers.push(result.actions.get(&question.action) == Some(&(Effect::Allow as i32)));
+            }
+        }
+        Ok(answers)
+    }
+
+    /// What the first rule that is activated says besides.
+    pub async fn output(&self, principal: &Principal, question: Question) -> Result<Option<String>> {
+        let request = CheckResourcesRequest {
+            request_id: String::new(),
+            principal: Some(principal.wire()),
+            resources: vec![question.wire()],
+        };
+        let answer = self
+            .ask(|mut client| {
+                let request = request.clone();
+                async move { client.check_resources(Request::new(request)).await }
+            })
+            .await?;
+        let output = answer.results.first().and_then(|result| result.outputs.first()).and_then(|output| output.val.clone());
+        Ok(match output.and_then(|value| value.kind) {
+            Some(Kind::StringValue(text)) => Some(text),
+            _ => None,
+        })
+    }
+
+    /// One call, once more if the connection was lost.
+    async fn ask<T, F, Fut>(&self, call: F) -> Result<T>
+    where
+        F: Fn(CerbosServiceClient<Channel>) -> Fut,
+        Fut: Future<Output = Result<tonic::Response<T>, Status>>,
+    {
+        let mut answer = call(self.client.clone()).await;
+        if matches!(&answer, Err(status) if status.code() == GrpcCode::Unavailable) {
+            answer = call(self.client.clone()).await;
+        }
+        answer.map(tonic::Response::into_inner).map_err(Error::unavailable)
+    }
+}
+
+impl Principal {
+    fn wire(&self) -> WirePrincipal {
+        WirePrincipal { id: self.id.clone(), roles: self.roles.clone(), attr: wire::attributes(&self.attributes) }
+    }
+}
+
+impl Question {
+    fn wire(&self) -> ResourceEntry {
+        ResourceEntry {
+            actions: vec![self.action.clone()],
+            resource: Some(WireResource {
+                kind: self.kind.clone(),
+                id: self.id.clone(),
+                attr: wire::attributes(&self.attributes),
+            }),
+        }
+    }
+}
