@@ -169,7 +169,8 @@ impl Cerbos {
         let resource = entities::resource(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?;
         let span = tracing::info_span!("pdp.plan", action, kind);
         let plan = self.pdp.plan(&principal, action, kind).instrument(span).await?;
-        let rule = Rule::new(&plan, resource).map_err(|refused| Error::internal(format!("{action} {kind}: {refused}")))?;
+        let rule = Rule::new(&plan, resource, &principal.literal())
+            .map_err(|refused| Error::internal(format!("{action} {kind}: {refused}")))?;
         let rule = Arc::new(rule);
         self.rules.with(|kept| {
             // Only if the policies are still those that it was asked under.

@@ -9,9 +9,9 @@ use crate::{
     wire,
 };
 use prost_types::value::Kind;
-use queryplan::Plan;
+use queryplan::{Literal, Plan};
 use schema::{Error, Result};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 use std::time::Duration;
 use tonic::{
     Code as GrpcCode, Request, Status,
@@ -149,6 +149,12 @@ impl Pdp {
 }
 
 impl Principal {
+    /// As a plan may name it.
+    pub fn literal(&self) -> Literal {
+        let document = json!({ "id": self.id, "roles": self.roles, "attr": self.attributes });
+        Literal::of(&document).unwrap_or(Literal::Null)
+    }
+
     fn wire(&self) -> WirePrincipal {
         WirePrincipal { id: self.id.clone(), roles: self.roles.clone(), attr: wire::attributes(&self.attributes) }
     }

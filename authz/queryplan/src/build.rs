@@ -13,13 +13,14 @@ use std::{cell::Cell, collections::BTreeMap};
 /// What an operand may become, at most: a plan that unrolls further is refused.
 const LIMIT: usize = 50_000;
 
-pub fn condition(operand: &Operand, resource: &'static Resource) -> Result<Cond> {
-    let builder = Builder { resource, rows: Cell::new(1), built: Cell::new(0) };
+pub fn condition(operand: &Operand, resource: &'static Resource, principal: &Literal) -> Result<Cond> {
+    let builder = Builder { resource, principal, rows: Cell::new(1), built: Cell::new(0) };
     builder.build(operand, &Scope::default())?.condition()
 }
 
-struct Builder {
+struct Builder<'a> {
     resource: &'static Resource,
+    principal: &'a Literal,
     rows: Cell<usize>,
     built: Cell<usize>,
 }
@@ -133,11 +134,16 @@ impl Built {
             }
             Built::Struct(fields) => Cond::and(fields.values().map(Built::has).collect::<Result<Vec<_>>>()?),
             Built::Record(place, _) if place.hops.is_empty() => Cond::Known(true),
-            Built::List(list) => match list {
-                List::Rows { rows, sound: Cond::Known(true), .. } if rows.place.hops.is_empty() => Cond::Known(true),
-                List::Items { sound, .. } => sound.clone().determined(),
-                List::Rows { .. } => return refuse("the presence of a list behind a relation"),
-            },
+            Built::List(List::Rows { rows, sound, .. }) => {
+                // Whether there are rows is unknown only where what they belong to is missing.
+                let there = if rows.place.hops.is_empty() {
+                    Cond::Known(true)
+                } else {
+                    Cond::exists(rows.clone(), Cond::Known(true)).determined()
+                };
+                Cond::and([there, all_sound(rows, sound)])
+            }
+            Built::List(List::Items { sound, .. }) => sound.clone(),
             other => return refuse(format!("the presence of {}", other.name())),
         })
     }
@@ -170,7 +176,7 @@ fn exactly<const N: usize>(operator: &str, operands: &[Operand]) -> Result<[usiz
     }
 }
 
-impl Builder {
+impl Builder<'_> {
     fn build(&self, operand: &Operand, scope: &Scope) -> Result<Built> {
         self.built.set(self.built.get() + 1);
         if self.built.get() > LIMIT {
@@ -213,12 +219,17 @@ impl Builder {
         let start = match scope.names.iter().rev().find(|(known, _)| known == first) {
             Some((_, built)) => built.clone(),
             None => {
-                let rest = name.strip_prefix("request.resource").or_else(|| name.strip_prefix("R"));
-                let Some(rest) = rest.filter(|rest| rest.starts_with('.')) else {
+                let beyond = |prefixes: [&str; 2]| prefixes.iter().find_map(|prefix| name.strip_prefix(prefix));
+                if let Some(rest) = beyond(["request.resource.", "R."]) {
+                    segments = rest.split('.');
+                    Built::Resource
+                } else if let Some(rest) = beyond(["request.principal.", "P."]) {
+                    // The planner leaves some of these, inside lambdas.
+                    segments = rest.split('.');
+                    self.literal(self.principal)?
+                } else {
                     return refuse(format!("the variable {name}"));
-                };
-                segments = rest[1..].split('.');
-                Built::Resource
+                }
             }
         };
         let mut found = start;
@@ -314,8 +325,8 @@ impl Builder {
                     condition => Built::If(Box::new(condition), Box::new(then), Box::new(otherwise)),
                 })
             }
-            "eq" => binary(&|a, b| self.equal(a, b, scope).map(Built::Cond)),
-            "ne" => binary(&|a, b| Ok(Built::Cond(self.equal(a, b, scope)?.negated()))),
+            "eq" => binary(&|a, b| self.told_apart(a, b, scope).map(Built::Cond)),
+            "ne" => binary(&|a, b| Ok(Built::Cond(self.told_apart(a, b, scope)?.negated()))),
             "lt" => compared(Op::Lt),
             "le" => compared(Op::Le),
             "gt" => compared(Op::Gt),
@@ -509,7 +520,7 @@ impl Builder {
                 let inner = scope.opening(rows)?;
                 let body = Cond::and([included.clone(), test((**element).clone(), &inner)?]);
                 let found = Cond::exists(rows.clone(), body);
-                Ok(found.given(self.all_sound(rows, sound)))
+                Ok(found.given(all_sound(rows, sound)))
             }
             List::Items { items, sound, .. } => {
                 let each = items.iter().map(|(included, item)| {
@@ -519,13 +530,6 @@ impl Builder {
                 let found = Cond::or(each.collect::<Result<Vec<_>>>()?);
                 Ok(found.given(sound.clone()))
             }
-        }
-    }
-
-    fn all_sound(&self, rows: &Rows, sound: &Cond) -> Cond {
-        match sound {
-            Cond::Known(true) => Cond::Known(true),
-            sound => Cond::exists(rows.clone(), sound.clone().negated()).negated(),
         }
     }
 
@@ -577,7 +581,7 @@ impl Builder {
                 return refuse("the size of an intersection or a difference");
             }
             List::Rows { rows, included, sound, .. } => {
-                let sound = self.all_sound(&rows, &sound);
+                let sound = all_sound(&rows, &sound);
                 (Term::Count(rows, Box::new(included)), sound)
             }
             List::Items { items, sound, .. } => {
@@ -614,7 +618,7 @@ impl Builder {
                     Built::Term(Term::Count(rows.clone(), Box::new(included.clone()))),
                     Built::Term(Term::Number(index)),
                 )?;
-                let sound = Cond::and([self.all_sound(&rows, &sound), within]);
+                let sound = Cond::and([all_sound(&rows, &sound), within]);
                 let term = Term::At { rows, included: Box::new(included), element: Box::new(element), index: position };
                 Ok(given(Built::Term(term), sound))
             }
@@ -653,22 +657,13 @@ impl Builder {
                     any = vec![Cond::and([Cond::Null(term.clone()).negated(), any.remove(0)])];
                 }
                 for (included, item) in others {
-                    any.push(match (&item, term.nullable()) {
-                        (Built::Null, false) => Cond::Known(false),
-                        _ => Cond::and([included.clone(), self.equal_each(value.clone(), item.clone(), scope)?]),
-                    });
+                    any.push(Cond::and([included.clone(), self.equal_each(value.clone(), item.clone(), scope)?]));
                 }
                 return Ok(Cond::or(any));
             }
         }
         let known = value.has()?;
-        let found = self.any(of, scope, &|each, scope| match (&each, &value) {
-            // That a missing value is not null is said by `known`.
-            (Built::Null, Built::Term(term)) | (Built::Term(term), Built::Null) if !term.nullable() => {
-                Ok(Cond::Known(false).given(Cond::has(term)))
-            }
-            _ => self.equal_each(value.clone(), each, scope),
-        })?;
+        let found = self.any(of, scope, &|each, scope| self.equal_each(value.clone(), each, scope))?;
         Ok(found.given(known))
     }
 
@@ -676,14 +671,27 @@ impl Builder {
         a.each(&mut |a| b.clone().each(&mut |b| self.equal(a.clone(), b, scope).map(Built::Cond)))?.condition()
     }
 
+    /// Equality as a policy writes it. Where it mixes what may be missing with what may be null, it was
+    /// hardly meant as it is: refused, although it could be told.
+    fn told_apart(&self, a: Built, b: Built, scope: &Scope) -> Result<Cond> {
+        let missing = |built: &Built| match built {
+            Built::Term(Term::Field(field)) if field.value.null == Null::Missing => Some(path_of(field)),
+            _ => None,
+        };
+        let may_be_null = |built: &Built| matches!(built, Built::Null) || matches!(built, Built::Term(term) if term.nullable());
+        for (one, other) in [(&a, &b), (&b, &a)] {
+            if let (Some(name), true) = (missing(one), may_be_null(other)) {
+                return refuse(format!("{name}, which is missing and never null, beside what may be null"));
+            }
+        }
+        self.equal(a, b, scope)
+    }
+
     fn equal(&self, a: Built, b: Built, scope: &Scope) -> Result<Cond> {
         Ok(match (a, b) {
             (Built::Null, Built::Null) => Cond::Known(true),
             (Built::Null, Built::Term(term)) | (Built::Term(term), Built::Null) => match &term {
                 term if term.nullable() => Cond::Null(term.clone()),
-                Term::Field(field) if field.value.null == Null::Missing => {
-                    return refuse(format!("{} == null, since null there is a missing attribute", path_of(field)));
-                }
                 term => Cond::Known(false).given(Cond::has(term)),
             },
             (Built::Null, other @ (Built::Cond(_) | Built::Bool(_) | Built::Span(_)))
@@ -801,6 +809,13 @@ impl List {
             List::Rows { vague, .. } | List::Items { vague, .. } => *vague = true,
         }
         self
+    }
+}
+
+fn all_sound(rows: &Rows, sound: &Cond) -> Cond {
+    match sound {
+        Cond::Known(true) => Cond::Known(true),
+        sound => Cond::exists(rows.clone(), sound.clone().negated()).negated(),
     }
 }
 
@@ -1020,7 +1035,11 @@ fn compare(op: Op, a: Term, b: Term) -> Result<Cond> {
         return refuse(format!("a comparison of {} with {}", Built::Term(a.clone()).name(), Built::Term(b.clone()).name()));
     }
     Ok(match (&a, &b) {
-        (Term::Number(x), Term::Number(y)) => Cond::Known(x.partial_cmp(y).is_some_and(|order| op.holds(order))),
+        (Term::Number(x), Term::Number(y)) => match x.partial_cmp(y) {
+            Some(order) => Cond::Known(op.holds(order)),
+            None if op == Op::Eq => Cond::Known(false),
+            None => Cond::Unknown,
+        },
         (Term::Text(x), Term::Text(y)) => Cond::Known(op.holds(x.cmp(y))),
         (Term::Time(x), Term::Time(y)) => Cond::Known(op.holds(x.cmp(y))),
         _ if literal(&a) => Cond::Compare(op.mirrored(), b, a),
@@ -1052,7 +1071,6 @@ fn equal_terms(a: Term, b: Term) -> Result<Cond> {
 
 /// What equality says of nulls, around what it says of values.
 fn nulls(a: Term, b: Term, same: Cond) -> Result<Cond> {
-    let missing = |term: &Term| matches!(term, Term::Field(field) if field.value.null == Null::Missing);
     Ok(match (a.nullable(), b.nullable()) {
         (false, false) => same,
         (true, true) => {
@@ -1061,9 +1079,6 @@ fn nulls(a: Term, b: Term, same: Cond) -> Result<Cond> {
         }
         (first, _) => {
             let (null, other) = if first { (a, b) } else { (b, a) };
-            if missing(&other) {
-                return refuse("a comparison of an attribute that may be null with one that may be missing");
-            }
             Cond::and([Cond::Null(null).negated(), same]).given(Cond::has(&other))
         }
     })

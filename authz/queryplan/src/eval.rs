@@ -1,7 +1,7 @@
 //! The typed form, decided in memory on the document that a check would be sent.
 
 use crate::{
-    form::{Cond, Field, Kind, Math, Part, Place, Rows, Term, TextOp, Var},
+    form::{Cond, Field, Kind, Math, Op, Part, Place, Rows, Term, TextOp, Var},
     mapping::{Null, Stored},
 };
 use chrono::{DateTime, Datelike, Timelike, Utc};
@@ -66,8 +66,12 @@ impl Eval {
                     (Value::Null, _) | (_, Value::Null) => return None,
                     (a, b) => double(&a)?.partial_cmp(&double(&b)?),
                 };
-                // NaN compares with nothing.
-                Some(order.is_some_and(|order| op.holds(order)))
+                match order {
+                    Some(order) => Some(op.holds(order)),
+                    // NaN equals nothing, and has no order.
+                    None if *op == Op::Eq => Some(false),
+                    None => None,
+                }
             }
             Cond::OneOf(term, texts) => match self.term(term, scope)? {
                 Value::Text(text) => Some(texts.contains(&text)),

@@ -51,12 +51,13 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Reads a plan by what the resource declares.
-    pub fn new(plan: &Plan, resource: &'static Resource) -> Result<Rule> {
+    /// Reads a plan by what the resource declares. The principal, `{"id", "roles", "attr"}`, is the one
+    /// that the plan was made for.
+    pub fn new(plan: &Plan, resource: &'static Resource, principal: &Literal) -> Result<Rule> {
         let cond = match (plan.kind, &plan.condition) {
             (Filter::AlwaysAllowed, None) => Cond::Known(true),
             (Filter::AlwaysDenied, None) => Cond::Known(false),
-            (Filter::Conditional, Some(condition)) => build::condition(condition, resource)?,
+            (Filter::Conditional, Some(condition)) => build::condition(condition, resource, principal)?,
             (kind, _) => return refuse(format!("a plan {kind:?} that has, or lacks, a condition")),
         };
         Ok(Rule { cond })

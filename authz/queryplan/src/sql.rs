@@ -87,7 +87,7 @@ impl Sql<'_> {
                 let (truth, falsity) = (self.truth(inner, scope)?, self.falsity(inner, scope)?);
                 cust("($1 IS TRUE OR $2 IS TRUE)", [truth, falsity])
             }
-            leaf => self.lifted(leaf, scope, |scope| self.leaf(leaf, scope))?,
+            leaf => self.lifted(leaf, scope, |scope| self.leaf(leaf, true, scope))?,
         })
     }
 
@@ -111,7 +111,7 @@ impl Sql<'_> {
                 let each = self.rows(rows, scope, |inner| Ok(cust("$1 IS NOT TRUE", [self.falsity(body, inner)?])))?;
                 Ok(Expr::not_exists(each))
             })?,
-            leaf => self.lifted(leaf, scope, |scope| Ok(not(self.leaf(leaf, scope)?)))?,
+            leaf => self.lifted(leaf, scope, |scope| self.leaf(leaf, false, scope))?,
         })
     }
 
@@ -183,8 +183,9 @@ impl Sql<'_> {
         Ok(select)
     }
 
-    fn leaf(&self, leaf: &Cond, scope: &Scope) -> Result<Expr> {
-        Ok(match leaf {
+    /// TRUE where the leaf is as asked for, true or false.
+    fn leaf(&self, leaf: &Cond, asked: bool, scope: &Scope) -> Result<Expr> {
+        let said = match leaf {
             Cond::Has(Term::Field(field)) if field.value.null != Null::Missing => known(true),
             Cond::Has(term) => cust("($1 IS NOT NULL)", [self.term(term, scope)?]),
             Cond::Null(term) => cust("($1 IS NULL)", [self.term(term, scope)?]),
@@ -196,7 +197,21 @@ impl Sql<'_> {
             Cond::Known(_) | Cond::Unknown | Cond::And(_) | Cond::Or(_) | Cond::Not(_) | Cond::If(..) | Cond::Determined(_) => {
                 return refuse("a part that is no leaf");
             }
-        })
+        };
+        let said = if asked { said } else { not(said) };
+        // To PostgreSQL NaN is above all numbers and equals itself. To the policy language it equals
+        // nothing, and asking for its order is an error.
+        let mut guarded = said;
+        if let Cond::Compare(op, a, b) = leaf {
+            for term in [a, b].into_iter().filter(|term| may_be_nan(term)) {
+                let number = self.term(term, scope)?;
+                guarded = match (op, asked) {
+                    (Op::Eq, false) => cust("($1 OR $2 = 'NaN')", [guarded, number]),
+                    _ => cust("($1 AND $2 <> 'NaN')", [guarded, number]),
+                };
+            }
+        }
+        Ok(guarded)
     }
 
     fn column(&self, field: &Field, scope: &Scope) -> Result<Expr> {
@@ -404,13 +419,7 @@ impl Sql<'_> {
                     return Ok(plain(op, self.term(a, scope)?, self.term(b, scope)?));
                 }
                 let double = |term| Ok(cust("($1)::double precision", [self.term(term, scope)?]));
-                let compared = plain(op, self.stay(a, scope)?.map_or_else(|| double(a), Ok)?, double(b)?);
-                // To PostgreSQL NaN is above all numbers and equals itself; to IEEE it is neither.
-                let above = match op {
-                    Op::Eq | Op::Gt | Op::Ge => a,
-                    Op::Lt | Op::Le => b,
-                };
-                Ok(if may_be_nan(above) { cust("($1 AND $2 <> 'NaN')", [compared, double(above)?]) } else { compared })
+                Ok(plain(op, self.stay(a, scope)?.map_or_else(|| double(a), Ok)?, double(b)?))
             }
         }
     }

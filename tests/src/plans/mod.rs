@@ -195,7 +195,8 @@ impl Seed {
                 attributes.insert(name.to_owned(), value);
             }
         };
-        let named = |name: &Option<String>| name.iter().map(|name| ("name".to_owned(), name.clone().into())).collect::<Map<_, _>>();
+        let named =
+            |name: &Option<String>| name.iter().map(|name| ("name".to_owned(), name.clone().into())).collect::<Map<_, _>>();
         let labels: Vec<_> = self.labels.iter().map(named).collect();
         put("aDouble", self.a_double.map(Value::from));
         put("scope", self.scope.clone().map(Value::from));
@@ -260,7 +261,8 @@ impl Lab {
         for seed in seeds {
             insert(&pool, seed, seeds).await;
         }
-        let folders = Folders::lay_out(&folder(&format!("plans-{name}")), &root().join("embedded/node_modules")).expect("folders");
+        let folders =
+            Folders::lay_out(&folder(&format!("plans-{name}")), &root().join("embedded/node_modules")).expect("folders");
         let spawner = Spawner::start().expect("a spawner");
         let (child, url) = start_cerbos(&spawner, &folders, policies).await.expect("Cerbos starts");
         let pdp = Pdp::new(&url, Duration::from_secs(20)).unwrap_or_else(|error| panic!("{:?}", error.cause()));
@@ -275,9 +277,9 @@ impl Lab {
         Lab { kind: kind.to_owned(), principal, rows, pdp, db, _cerbos: (child, spawner) }
     }
 
-    async fn plan(&self, action: &str) -> Plan {
-        let plan = self.pdp.plan(&self.principal, action, &self.kind).await;
-        plan.unwrap_or_else(|error| panic!("the plan of {action}: {:?}", error.cause()))
+    /// None: the planner itself fails.
+    async fn plan(&self, action: &str) -> Option<Plan> {
+        self.pdp.plan(&self.principal, action, &self.kind).await.ok()
     }
 
     /// The PDP's own answer, row by row.
@@ -292,7 +294,11 @@ impl Lab {
         let bindings = Bindings { values: HashMap::new(), now: Some(now()) };
         let condition = rule.condition("r", &bindings)?;
         let (id, table) = (Alias::new("id"), Alias::new("r"));
-        let select = Query::select().expr(Expr::col((table.clone(), id))).from_as(Alias::new(RESOURCE.table), table).and_where(condition).take();
+        let select = Query::select()
+            .expr(Expr::col((table.clone(), id)))
+            .from_as(Alias::new(RESOURCE.table), table)
+            .and_where(condition)
+            .take();
         Ok(select)
     }
 
@@ -308,8 +314,8 @@ impl Lab {
     }
 
     async fn judge(&self, action: &str) -> Verdict {
-        let plan = self.plan(action).await;
-        let rule = match Rule::new(&plan, &RESOURCE) {
+        let Some(plan) = self.plan(action).await else { return Verdict::Refused("the planner fails".into()) };
+        let rule = match Rule::new(&plan, &RESOURCE, &self.principal.literal()) {
             Ok(rule) => rule,
             Err(refused) => return Verdict::Refused(refused.to_string()),
         };
@@ -331,7 +337,8 @@ fn now() -> DateTime<Utc> {
 }
 
 async fn insert(pool: &PgPool, seed: &Seed, all: &[Seed]) {
-    let created_at = seed.created_at.as_deref().map(|text| DateTime::parse_from_rfc3339(text).expect("a time").with_timezone(&Utc));
+    let created_at =
+        seed.created_at.as_deref().map(|text| DateTime::parse_from_rfc3339(text).expect("a time").with_timezone(&Utc));
     sqlx::query("INSERT INTO adversarial_resource VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
         .bind(&seed.id)
         .bind(seed.a_bool)
@@ -369,7 +376,10 @@ async fn insert(pool: &PgPool, seed: &Seed, all: &[Seed]) {
     let find = |id: &Option<String>| all.iter().find(|seed| Some(&seed.id) == id.as_ref());
     let Some(parent) = find(&seed.parent) else { return };
     let row = |table: &str| AssertSqlSafe(format!("INSERT INTO {table} VALUES ($1, $2, $3, $4, $5, $6)"));
-    let rows = [("adversarial_parent", Some(parent), seed.id.clone()), ("adversarial_inner", find(&parent.parent), format!("p-{}", seed.id))];
+    let rows = [
+        ("adversarial_parent", Some(parent), seed.id.clone()),
+        ("adversarial_inner", find(&parent.parent), format!("p-{}", seed.id)),
+    ];
     for (table, of, outer) in rows {
         let Some(of) = of else { continue };
         let id = if table == "adversarial_parent" { format!("p-{}", seed.id) } else { format!("i-{}", seed.id) };
@@ -393,7 +403,8 @@ fn what_is_declared_never_null_is_not_null() {
         if let Of::Value(value) = &attribute.of
             && value.null == Null::Never
         {
-            let column = TABLES.split([',', '(', '\n']).map(str::trim).find(|text| text.starts_with(&format!("{} ", value.column)));
+            let column =
+                TABLES.split([',', '(', '\n']).map(str::trim).find(|text| text.starts_with(&format!("{} ", value.column)));
             assert!(column.is_some_and(|column| column.contains("NOT NULL")), "{}", attribute.name);
         }
     }
