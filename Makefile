@@ -1,12 +1,12 @@
 # Every command a newcomer needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bless format servers
+.PHONY: help run test conformance bench check bless format servers
 
 CARGO ?= cargo
 SERVERS := embedded/node_modules/.package-lock.json
 
 help: ## Lists these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 run: $(SERVERS) ## Builds and serves with embedded PostgreSQL and Cerbos, and a small demo
 	$(CARGO) build --quiet
@@ -17,6 +17,12 @@ test: $(SERVERS) ## Runs all tests against real PostgreSQL, Cerbos and HTTP
 	$(CARGO) build --quiet
 	$(CARGO) build --quiet --workspace --tests
 	$(CARGO) test --quiet --workspace
+
+conformance: $(SERVERS) ## Judges the query plans of CERBOS_CONFORMANCE_DIR: SQL, evaluator and PDP must agree
+	$(CARGO) test --quiet -p tests -- --nocapture --exact plans::conformance::every_conformance_action_matches_or_is_refused
+
+bench: $(SERVERS) ## Measures what authorization costs beside the query that it filters
+	$(CARGO) run --quiet --release -p bench
 
 check: $(SERVERS) ## Format, clippy with warnings as errors, contracts and policies
 	$(CARGO) fmt --all --check

@@ -3,7 +3,7 @@
 use crate::pdp::{Pdp, Principal, Question};
 use async_trait::async_trait;
 use queryplan::{Bindings, Rule};
-use schema::{Actor, Check, Decide, Error, Result};
+use schema::{Actor, Check, Code, Decide, Error, OrganizationId, PrincipalId, PrincipalKind, Result, Role, Sight};
 use sea_orm::Condition;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -153,6 +153,11 @@ impl Cerbos {
         said.as_deref().map(Bundle::read).ok_or_else(|| Error::unavailable("the PDP has no sentinel policy"))
     }
 
+    /// Whether the sentinel has been heard, and is not silent since.
+    pub fn heard(&self) -> bool {
+        self.rules.with(|kept| kept.bundle.is_some())
+    }
+
     /// What an actor may do this to, as a rule that SQL and memory can both apply.
     pub async fn rule(&self, actor: &Actor, action: &'static str, kind: &'static str) -> Result<Arc<Rule>> {
         let principal = principal(actor);
@@ -185,22 +190,27 @@ impl Cerbos {
         Ok(rule)
     }
 
-    /// Plans all of these for each actor, and reports what could not be made a condition.
-    pub async fn rehearse(&self, actors: &[Actor], actions: &[&'static str]) -> Result<Vec<String>> {
+    /// Plans every kind for a sample of principals, and for some of them every action, and answers
+    /// with what cannot be made a condition.
+    pub async fn rehearse(&self, actions: &[&'static str]) -> Result<Vec<String>> {
+        let of = |roles: Vec<Role>| {
+            let nobody = Actor::own_scope(PrincipalId(uuid::Uuid::from_u128(1)), PrincipalKind::Human);
+            Actor { roles, organization: OrganizationId(uuid::Uuid::from_u128(2)), ..nobody }
+        };
         let mut refused = Vec::new();
-        for actor in actors {
-            for kind in entities::KINDS {
-                for action in actions {
-                    match self.query_filter(actor, action, kind).await {
-                        Ok(_) => {}
-                        Err(error) if error.code() == schema::Code::Internal => {
-                            refused.push(format!("{action} {kind} as {:?}: {:?}", actor.roles, error.cause()));
-                        }
-                        Err(error) => return Err(error),
-                    }
+        let single = Role::ALL.iter().map(|role| (vec![*role], &["read"][..]));
+        for (roles, actions) in [(Vec::new(), actions), (Role::ALL.to_vec(), actions)].into_iter().chain(single) {
+            let actor = of(roles);
+            for (action, kind) in actions.iter().flat_map(|action| entities::KINDS.iter().map(move |kind| (action, kind))) {
+                match self.query_filter(&actor, action, kind, Sight::Across).await {
+                    Ok(_) => {}
+                    Err(error) if error.code() == Code::Internal => refused.push(format!("{:?}", error.cause())),
+                    Err(error) => return Err(error),
                 }
             }
         }
+        refused.sort();
+        refused.dedup();
         Ok(refused)
     }
 }
@@ -221,10 +231,14 @@ impl Decide for Cerbos {
         self.pdp.check(&principal(actor), &questions).instrument(span).await
     }
 
-    async fn query_filter(&self, actor: &Actor, action: &'static str, kind: &'static str) -> Result<Condition> {
+    async fn query_filter(&self, actor: &Actor, action: &'static str, kind: &'static str, sight: Sight) -> Result<Condition> {
         let rule = self.rule(actor, action, kind).await?;
         let resource = entities::resource(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?;
-        let bindings = Bindings { values: [(entities::ACTING, actor.organization.0.into())].into(), now: None };
+        let mut bindings = Bindings { values: [(entities::ACTING, actor.organization.0.into())].into(), ..Bindings::default() };
+        if sight == Sight::Own {
+            // Said once by the finder and by row security; said again it would only mislead the planner.
+            bindings.equal.insert(entities::ACTING, true);
+        }
         let condition = rule.condition(resource.table, &bindings);
         Ok(Condition::all().add(condition.map_err(|refused| Error::internal(format!("{action} {kind}: {refused}")))?))
     }

@@ -24,7 +24,11 @@ pub struct Seen<R> {
 
 impl<R: Row> Seen<R> {
     pub fn by(cx: &Context, row: R) -> Self {
-        Seen { row, acting: cx.organization() }
+        Seen::of(row, cx.organization())
+    }
+
+    pub fn of(row: R, acting: OrganizationId) -> Self {
+        Seen { row, acting }
     }
 }
 

@@ -9,8 +9,8 @@ use crate::{
 use async_graphql::{ComplexObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use schema::{
-    Actor, Code, Context, Error, Nullable, Operation, OrganizationId, PrincipalId, PrincipalKind, Reads, Result, Role, Time,
-    nullable,
+    Actor, Code, Context, Error, Nullable, Operation, OrganizationId, PrincipalId, PrincipalKind, Reads, Result, Role, Sight,
+    Time, nullable,
 };
 use sea_orm::{DbBackend, FromQueryResult, Statement};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl Viewer {
             let reads = cx.data::<Arc<Reads>>().map_err(|error| Error::internal(error.message))?;
             let _turn = reads.alone().await;
             let actor = Actor::own_scope(self.id, self.kind);
-            let visible = reads.gateway().decide.query_filter(&actor, "read", operation::KIND).await?;
+            let visible = reads.gateway().decide.query_filter(&actor, "read", operation::KIND, Sight::Own).await?;
             let own = Context::reading(reads.gateway(), actor);
             operation::list(own.tx().await?, own.organization(), visible, None, None, page).await.map(Some)
         })

@@ -39,7 +39,7 @@ pub use entry::{Entry, Surface};
 pub use error::{Cause, Code, Constraint, Error, FieldError, Result, Type, violates};
 pub use events::{Change, NewEvent};
 pub use execute::execute;
-pub use filter::{Allowed, Check, Judged, Resource, Subject};
+pub use filter::{Allowed, Check, Judged, Resource, Sight, Subject};
 pub use fingerprint::FingerprintKey;
 pub use gateway::{Gateway, Limits, Table, Tasks};
 pub use graphql_field::{Payload, resolve_mutation};

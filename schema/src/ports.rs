@@ -2,7 +2,7 @@
 
 use crate::{
     Check, Context, NewEvent, NewOperation, Operation, OperationId, OrganizationId, Outcome, PrincipalId, PrincipalKind, Result,
-    Role, Stored, Tx, Workflow, operation::Claim,
+    Role, Sight, Stored, Tx, Workflow, operation::Claim,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -35,8 +35,9 @@ pub trait Decide: Send + Sync {
     /// One answer for each check, in order. An error means no.
     async fn check(&self, actor: &Actor, checks: &[Check]) -> Result<Vec<bool>>;
 
-    /// The rows of a kind on which the actor may do this.
-    async fn query_filter(&self, actor: &Actor, action: &'static str, kind: &'static str) -> Result<Condition>;
+    /// The rows of a kind on which the actor may do this, for a query that can meet no others than
+    /// `sight` says.
+    async fn query_filter(&self, actor: &Actor, action: &'static str, kind: &'static str, sight: Sight) -> Result<Condition>;
 }
 
 /// Who is behind a token, and what their rows say.

@@ -87,13 +87,15 @@ impl Reads {
 
     async fn begin(&self) -> Result<Arc<Snapshot>> {
         let actor = self.caller.actor(&self.gateway, Scope::Organization).await?;
+        let now = self.gateway.clock.now();
+        let reach = Reach::of(actor.organization, now);
+        let (decide, sight) = (&self.gateway.decide, reach.sight());
         let plans = self.kinds.iter().map(|kind| {
             let actor = &actor;
-            async move { Ok::<_, Error>((*kind, self.gateway.decide.query_filter(actor, "read", kind).await?)) }
+            async move { Ok::<_, Error>((*kind, decide.query_filter(actor, "read", kind, sight).await?)) }
         });
         let filters = try_join_all(plans).await?.into_iter().collect();
-        let now = self.gateway.clock.now();
-        let tx = Tx::begin(&self.gateway.pool, &Reach::of(actor.organization, now), Mode::Read).await?;
+        let tx = Tx::begin(&self.gateway.pool, &reach, Mode::Read).await?;
         Ok(Arc::new(Snapshot { actor, tx, now, filters, loaders: Mutex::default() }))
     }
 

@@ -5,8 +5,8 @@
 
 use crate::{
     Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Error, Gateway, Judged, Kind, Name, NewOperation,
-    OperationId, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Stored, Subject, Verdict, Workflow,
-    execute, input, operation::Claim,
+    OperationId, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Sight, Stored, Subject, Verdict,
+    Workflow, execute, input, operation::Claim,
 };
 use sea_orm::Condition;
 use sha2::{Digest, Sha256};
@@ -238,7 +238,8 @@ pub(crate) async fn authorize<P: Procedure>(
                 _ => return Err(Error::new(Code::Forbidden)),
             }
         }
-        Judged::Filter(kind) => Some(gateway.decide.query_filter(actor, action, kind).instrument(span).await?),
+        // A procedure's own reads reach the acting organization alone.
+        Judged::Filter(kind) => Some(gateway.decide.query_filter(actor, action, kind, Sight::Own).instrument(span).await?),
     };
     let claim = Claim { epoch: actor.epoch, judged: judged_hash(&judged), decided_at: gateway.clock.now() };
     Ok((claim, filter))

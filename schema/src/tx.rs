@@ -2,7 +2,7 @@
 //! where it reaches across, the few others that it touches; a connection on which that message
 //! failed is closed, never reused.
 
-use crate::{OrganizationId, Result};
+use crate::{OrganizationId, Result, Sight};
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
@@ -29,6 +29,10 @@ pub struct Reach {
 impl Reach {
     pub fn of(acting: OrganizationId, now: DateTime<Utc>) -> Self {
         Reach { acting, across: Vec::new(), now }
+    }
+
+    pub fn sight(&self) -> Sight {
+        if self.across.is_empty() { Sight::Own } else { Sight::Across }
     }
 
     fn settings(&self) -> String {

@@ -133,9 +133,26 @@ pub async fn check_own_servers(config: &Config) -> Result<Vec<String>, Fault> {
         let cerbos = authz::Cerbos::new(authz::Settings::new(url)).map_err(crate::app::told)?;
         let version = cerbos.version().await.map_err(|error| format!("CERBOS_URL: {:?}", error.cause()))?;
         let bundle = cerbos.sentinel().await.map_err(|error| format!("CERBOS_URL: {:?}", error.cause()))?;
+        rehearse(&cerbos).await?;
         said.push(format!("CERBOS_URL: Cerbos {version}, policies {}", bundle.hash));
     }
     Ok(said)
+}
+
+/// Whether every list can be filtered by the policies: what cannot be is named now, not at a request.
+async fn rehearse(cerbos: &authz::Cerbos) -> Result<(), Fault> {
+    let mut actions: Vec<_> = resolvers::TABLE.iter().map(|entry| entry.parts().action(entry.kind())).collect();
+    actions.sort_unstable();
+    actions.dedup();
+    match cerbos.rehearse(&actions).await {
+        Ok(refused) if refused.is_empty() => Ok(()),
+        Ok(refused) => Err(format!("the policies cannot filter lists: {}", refused.join("; ")).into()),
+        Err(error) => {
+            // Reads and writes wait for it; /readyz says so.
+            tracing::warn!(cause = ?error.cause(), "the policy decision point does not answer");
+            Ok(())
+        }
+    }
 }
 
 fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry, listener: TcpListener) -> Result<Parts, Fault> {
@@ -191,6 +208,8 @@ pub async fn serve(config: Config, telemetry: &Telemetry, only_demo: bool) -> Re
     // A stop may come while things start.
     let starting = async {
         let ground = ground(&config).await?;
+        let cerbos = authz::Cerbos::new(authz::Settings::new(&ground.cerbos_url)).map_err(crate::app::told)?;
+        rehearse(&cerbos).await?;
         let app = App::start(parts(&config, &ground, telemetry, listener)?).await?;
         Ok::<_, Fault>((ground, app))
     };

@@ -2,7 +2,7 @@
 
 use crate::harness::{cluster, root};
 use authz::{Cerbos, Settings};
-use schema::{Actor, Check, Decide, Kind, OrganizationId, PrincipalId, PrincipalKind, Resource, Role};
+use schema::{Actor, Check, Decide, Kind, OrganizationId, PrincipalId, PrincipalKind, Resource, Role, Sight};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use uuid::Uuid;
@@ -128,7 +128,7 @@ async fn every_plan_of_the_shipped_policies_is_translated() {
         let actor =
             Actor { roles, organization_type: None, ..Actor::own_scope(PrincipalId(Uuid::from_u128(1)), PrincipalKind::Human) };
         for kind in entities::KINDS {
-            if let Err(error) = cerbos.query_filter(&actor, "read", kind).await {
+            if let Err(error) = cerbos.query_filter(&actor, "read", kind, Sight::Across).await {
                 panic!("read {kind} as {:?}: {:?}", actor.roles, error.cause());
             }
         }

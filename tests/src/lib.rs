@@ -7,6 +7,7 @@ mod authority;
 mod catalog;
 mod configuration;
 mod crash;
+mod explain;
 mod golden;
 mod graphql_surface;
 mod idempotency;

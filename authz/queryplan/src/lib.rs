@@ -18,6 +18,8 @@ mod form;
 mod mapping;
 mod operand;
 mod sql;
+#[cfg(test)]
+mod tests;
 
 pub use form::{Cond, Field, Op, Place, Rows, Term, TextOp, Var};
 pub use mapping::{Attribute, Elements, Hop, Link, Null, Of, Record, Resource, Scalar, Stored};

@@ -20,6 +20,9 @@ use std::{cell::Cell, collections::HashMap};
 pub struct Bindings {
     /// What [`Stored::Choice`] compares with.
     pub values: HashMap<&'static str, Value>,
+    /// Where the rows that a query can meet all equal such a value, or none does, and the query sees to
+    /// that by itself.
+    pub equal: HashMap<&'static str, bool>,
     pub now: Option<DateTime<Utc>>,
 }
 
@@ -232,6 +235,9 @@ impl Sql<'_> {
                 match field.value.stored {
                     Stored::Uuid => cust("($1)::text", [column]),
                     Stored::Integer => cust("($1)::double precision", [column]),
+                    Stored::Choice { binding, equal, other } if self.bindings.equal.contains_key(binding) => {
+                        Expr::val(if self.bindings.equal[binding] { equal } else { other })
+                    }
                     Stored::Choice { binding, equal, other } => cust(
                         "(CASE WHEN $1 = $2 THEN $3 WHEN $1 <> $2 THEN $4 END)",
                         [column, self.binding(binding)?, Expr::val(equal), Expr::val(other)],
@@ -441,6 +447,9 @@ impl Sql<'_> {
                         Some(id) => column.eq(id),
                         None => never(column),
                     });
+                }
+                Stored::Choice { binding, equal, other } if self.bindings.equal.contains_key(binding) => {
+                    return Ok(known(text == if self.bindings.equal[binding] { equal } else { other }));
                 }
                 Stored::Choice { binding, equal, .. } if equal == text => return Ok(column.eq(self.binding(binding)?)),
                 Stored::Choice { binding, other, .. } if other == text => return Ok(column.ne(self.binding(binding)?)),

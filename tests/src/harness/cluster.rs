@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 pub struct Cluster {
     stack: Stack,
+    home: PathBuf,
     /// Clones wait for one another: a template takes no connection meanwhile.
     cloning: Mutex<()>,
     clones: AtomicUsize,
@@ -68,7 +69,7 @@ impl Cluster {
         let folders = Folders::lay_out(&home, &root().join("embedded/node_modules")).expect("folders");
         let policies = root().join("authz/policies");
         let stack = Stack::start(&folders, PASSWORD, Some(&policies), tuning).await.expect("the servers start");
-        let cluster = Cluster { stack, cloning: Mutex::new(()), clones: AtomicUsize::new(0) };
+        let cluster = Cluster { stack, home, cloning: Mutex::new(()), clones: AtomicUsize::new(0) };
         cluster.stack.postgres.prepare(TEMPLATE).await.expect("a template");
         serve::migrate(&cluster.url("hestami_owner", TEMPLATE)).await.expect("migrations");
         cluster.stack.postgres.open().await.expect("roles");
@@ -77,6 +78,11 @@ impl Cluster {
 
     pub fn url(&self, role: &str, database: &str) -> String {
         self.stack.postgres.url(role, database)
+    }
+
+    /// Of PostgreSQL.
+    pub fn log(&self) -> PathBuf {
+        self.home.join("postgres.log")
     }
 
     pub fn cerbos_url(&self) -> &str {

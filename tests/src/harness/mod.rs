@@ -3,17 +3,19 @@
 
 mod cluster;
 pub mod examples;
+mod explain;
 mod faults;
 pub mod people;
 mod process;
 mod world;
 
 pub use cluster::{Cluster, PASSWORD, cluster, folder, root};
+pub use explain::Explain;
 pub use faults::{Gate, Shaky};
 pub use people::{Person, person};
 pub use process::{Process, binary};
 pub use world::START;
-pub use world::{Answer, Options, World};
+pub use world::{Answer, Options, World, process_environment};
 
 use std::time::{Duration, Instant};
 

@@ -4,9 +4,9 @@
 //! The rows are those of the public conformance data for query plan adapters: every kind of column,
 //! lists two and three levels deep, relations to one row, and NULLs of both meanings.
 
-mod bench;
 mod conformance;
 mod random;
+mod shipped;
 
 use crate::harness::{cluster, folder, root};
 use authz::{Pdp, Principal, Question};
@@ -19,11 +19,7 @@ use sea_orm::{
 use serde_json::{Map, Value, json};
 use server::embedded::{Child, Folders, Spawner, start_cerbos};
 use sqlx::{AssertSqlSafe, Executor, PgPool};
-use std::{
-    collections::{BTreeSet, HashMap},
-    path::Path,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 const fn scalar(column: &'static str, stored: Stored) -> Scalar {
     Scalar::new(column, stored)
@@ -291,7 +287,7 @@ impl Lab {
     }
 
     fn select(rule: &Rule) -> Result<SelectStatement, Refused> {
-        let bindings = Bindings { values: HashMap::new(), now: Some(now()) };
+        let bindings = Bindings { now: Some(now()), ..Bindings::default() };
         let condition = rule.condition("r", &bindings)?;
         let (id, table) = (Alias::new("id"), Alias::new("r"));
         let select = Query::select()

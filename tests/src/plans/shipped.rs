@@ -1,0 +1,178 @@
+//! The policies that ship: every list can be filtered by them, and memory agrees with SQL on our rows.
+
+use crate::harness::{World, cluster, examples::Examples, folder, people::SECRETS, person, root};
+use authz::{Bundle, Cerbos, Settings};
+use entities::loading::{Row, Seen};
+use schema::{Actor, Check, Decide, Judged, OrganizationId, PrincipalId, PrincipalKind, Role, Sight, Subject};
+use sea_orm::{EntityTrait, QueryFilter, SqlxPostgresConnector};
+use serde_json::json;
+use server::embedded::{Folders, Spawner, start_cerbos};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    process::{Command, Output},
+};
+use uuid::Uuid;
+
+fn client(url: &str) -> Cerbos {
+    Cerbos::new(Settings::new(url)).unwrap_or_else(|error| panic!("{:?}", error.cause()))
+}
+
+/// Each role alone, none and all, in two organizations.
+fn actors() -> Vec<Actor> {
+    let mut actors = Vec::new();
+    for organization in [0xf1, 0xf2] {
+        for roles in Role::ALL.iter().map(|role| vec![*role]).chain([Vec::new(), Role::ALL.to_vec()]) {
+            let nobody = Actor::own_scope(PrincipalId(Uuid::from_u128(1)), PrincipalKind::Human);
+            let organization = OrganizationId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + organization));
+            actors.push(Actor { roles, organization, ..nobody });
+        }
+    }
+    actors
+}
+
+/// For each actor: the rows that SQL selects, that the evaluator allows, and that the PDP allows.
+async fn agree<E>(world: &World, kind: &'static str, all: sea_orm::Select<E>)
+where
+    E: EntityTrait,
+    E::Model: Row + Clone,
+{
+    let db = SqlxPostgresConnector::from_sqlx_postgres_pool(world.sql.clone());
+    let cerbos = client(world.cluster.cerbos_url());
+    let rows = all.clone().all(&db).await.expect("rows");
+    assert!(!rows.is_empty(), "no {kind} to judge");
+    let mut seen = 0;
+    for actor in actors() {
+        let filter =
+            cerbos.query_filter(&actor, "read", kind, Sight::Across).await.unwrap_or_else(|error| panic!("{:?}", error.cause()));
+        let selected = all.clone().filter(filter).all(&db).await.expect("rows");
+        let selected: BTreeSet<Uuid> = selected.iter().map(Row::id).collect();
+        let rule = cerbos.rule(&actor, "read", kind).await.unwrap_or_else(|error| panic!("{:?}", error.cause()));
+        let (mut evaluated, mut checked) = (BTreeSet::new(), BTreeSet::new());
+        for row in &rows {
+            let Judged::One(resource) = Seen::of(row.clone(), actor.organization).judged() else { panic!("one row") };
+            if rule.allows(&json!({ "id": resource.id, "attr": resource.attributes }), super::now()) {
+                evaluated.insert(row.id());
+            }
+            let check = Check { action: "read", resource };
+            if cerbos.check(&actor, &[check]).await.unwrap_or_else(|error| panic!("{:?}", error.cause())) == [true] {
+                checked.insert(row.id());
+            }
+        }
+        assert_eq!((&selected, &evaluated), (&checked, &checked), "{kind} as {:?}", actor.roles);
+        // Where a query meets rows of the acting organization only, the same of those.
+        let own =
+            cerbos.query_filter(&actor, "read", kind, Sight::Own).await.unwrap_or_else(|error| panic!("{:?}", error.cause()));
+        let own = all.clone().filter(own).all(&db).await.expect("rows");
+        let of_own = |rows: &[E::Model]| -> BTreeSet<Uuid> {
+            rows.iter().filter(|row| row.organization() == actor.organization).map(Row::id).collect()
+        };
+        let checked_own: BTreeSet<Uuid> = of_own(&rows).intersection(&checked).copied().collect();
+        assert_eq!(of_own(&own), checked_own, "{kind} as {:?}", actor.roles);
+        seen += checked.len();
+    }
+    assert!(seen > 0, "nobody sees any {kind}");
+}
+
+#[tokio::test]
+async fn sql_memory_and_the_pdp_agree_on_our_own_rows() {
+    let world = World::new().await;
+    let examples = Examples::new(&world).await;
+    examples.lay(&world, "property/v1/update").await;
+    let other = person("oscar");
+    let elsewhere = world.found(&other, "TRUST_OR_LLC").await;
+    world.create_property(&other, elsewhere, "2 Second Street").await;
+    #[expect(clippy::disallowed_methods, reason = "every row, by the superuser: the judge sees all")]
+    {
+        agree(&world, entities::property::KIND, entities::property::Entity::find()).await;
+        agree(&world, entities::external_party::KIND, entities::external_party::Entity::find()).await;
+        agree(&world, entities::membership::KIND, entities::membership::Entity::find()).await;
+        agree(&world, entities::operation::KIND, entities::operation::Entity::find()).await;
+        agree(&world, entities::organization::KIND, entities::organization::Entity::find()).await;
+    }
+}
+
+fn copied(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("policies") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copied(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
+}
+
+/// The gateway's binary with a PDP of its own, on a world's database.
+fn start(world: &World, cerbos: &str, arguments: &[&str]) -> Output {
+    let keys = folder("rehearsal").join("jwks.json");
+    std::fs::write(&keys, SECRETS.jwks().expect("keys").to_string()).expect("a file");
+    let mut environment = crate::harness::process_environment(world, &keys);
+    environment.insert("CERBOS_URL".into(), cerbos.into());
+    let environment = environment.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()));
+    let mut command = Command::new(crate::harness::binary());
+    command.args(arguments).env_clear().envs(environment).current_dir(root());
+    command.output().expect("it runs")
+}
+
+#[tokio::test]
+async fn policies_that_cannot_filter_a_list_stop_the_start() {
+    let world = World::new().await;
+    let policies = folder("untranslatable-source");
+    copied(&root().join("authz/policies"), &policies);
+    let path = policies.join("property.yaml");
+    let text = std::fs::read_to_string(&path).expect("a policy");
+    let rule = "  rules:\n    - actions: [read]\n      effect: EFFECT_ALLOW\n      roles: [principal]\n      condition: {match: {expr: R.attr.status.matches(\"^ACT\")}}\n";
+    std::fs::write(&path, text.replacen("  rules:\n", rule, 1)).expect("written");
+    let folders = Folders::lay_out(&folder("untranslatable"), &root().join("embedded/node_modules")).expect("folders");
+    let spawner = Spawner::start().expect("a spawner");
+    let (_child, url) = start_cerbos(&spawner, &folders, &policies).await.expect("Cerbos starts");
+    for command in ["serve", "check-config"] {
+        let output = start(&world, &url, &[command]);
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(
+            !output.status.success() && said.contains("the operator matches") && said.contains("property"),
+            "{command}: {said}"
+        );
+    }
+    // At run time it is no rows and INTERNAL, never all of them.
+    let owner = Actor { roles: vec![Role::Owner], ..Actor::own_scope(PrincipalId(Uuid::from_u128(1)), PrincipalKind::Human) };
+    let refused = client(&url).query_filter(&owner, "read", "property", Sight::Across).await;
+    assert_eq!(refused.map(drop).map_err(|error| error.code()), Err(schema::Code::Internal));
+}
+
+#[tokio::test]
+async fn a_plan_is_kept_only_while_the_policies_are_the_same_and_use_no_clock() {
+    let shipped = Bundle::of(&root().join("authz/policies")).expect("policies");
+    assert!(!shipped.contains(' '), "a shipped policy uses the clock: {shipped}");
+    let policies = folder("clock-source");
+    copied(&root().join("authz/policies"), &policies);
+    let path = policies.join("property.yaml");
+    let text = std::fs::read_to_string(&path).expect("a policy");
+    let rule = "  rules:\n    - actions: [read]\n      effect: EFFECT_ALLOW\n      roles: [principal]\n      condition: {match: {expr: now() > timestamp(\"2020-01-01T00:00:00Z\")}}\n";
+    std::fs::write(&path, text.replacen("  rules:\n", rule, 1)).expect("written");
+    let said = Bundle::of(&policies).expect("policies");
+    assert!(said.ends_with(" clock"), "{said}");
+    let sentinel = std::fs::read_to_string(policies.join("sentinel.yaml")).expect("a sentinel");
+    std::fs::write(policies.join("sentinel.yaml"), sentinel.replace(&shipped, &said)).expect("written");
+    let folders = Folders::lay_out(&folder("clock"), &root().join("embedded/node_modules")).expect("folders");
+    let spawner = Spawner::start().expect("a spawner");
+    let (_child, url) = start_cerbos(&spawner, &folders, &policies).await.expect("Cerbos starts");
+
+    let owner = Actor { roles: vec![Role::Owner], ..Actor::own_scope(PrincipalId(Uuid::from_u128(1)), PrincipalKind::Human) };
+    for (url, kept) in [(url.as_str(), false), (cluster().await.cerbos_url(), true)] {
+        let cerbos = std::sync::Arc::new(client(url));
+        cerbos.watch();
+        let heard = crate::harness::until("the sentinel", async || {
+            let one = cerbos.rule(&owner, "read", "property").await.ok()?;
+            let two = cerbos.rule(&owner, "read", "property").await.ok()?;
+            // Until it was heard, nothing is kept.
+            let same = std::sync::Arc::ptr_eq(&one, &two);
+            (same || (!kept && cerbos.heard())).then_some(same)
+        })
+        .await;
+        assert_eq!(heard, kept);
+    }
+}
