@@ -3,6 +3,7 @@
 .PHONY: help run test conformance bench check bless format servers
 
 CARGO ?= cargo
+CONFORMANCE := plans::conformance::every_conformance_action_matches_or_is_refused
 SERVERS := embedded/node_modules/.package-lock.json
 
 help: ## Lists these commands
@@ -19,7 +20,9 @@ test: $(SERVERS) ## Runs all tests against real PostgreSQL, Cerbos and HTTP
 	$(CARGO) test --quiet --workspace
 
 conformance: $(SERVERS) ## Judges the query plans of CERBOS_CONFORMANCE_DIR: SQL, evaluator and PDP must agree
-	$(CARGO) test --quiet -p tests -- --nocapture --exact plans::conformance::every_conformance_action_matches_or_is_refused
+	@$(CARGO) test --quiet -p tests --lib -- --nocapture --exact $(CONFORMANCE) >target/conformance.txt 2>&1; \
+	ended=$$?; grep -E '^error|^skipped|: (matched|refused|skipped|WRONG)|refused as they must be$$' target/conformance.txt; \
+	grep -E '^[0-9]+ matched, ' target/conformance.txt; exit $$ended
 
 bench: $(SERVERS) ## Measures what authorization costs beside the query that it filters
 	$(CARGO) run --quiet --release -p bench

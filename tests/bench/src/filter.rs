@@ -5,7 +5,7 @@ use authz::{Cerbos, Pdp, Principal, Settings};
 use queryplan::{Bindings, Rule};
 use schema::{Actor, Decide, Error, Mode, OrganizationId, PrincipalId, PrincipalKind, Reach, Role, Sight, Tx};
 use sea_orm::{
-    ConnectionTrait, QueryFilter, QueryOrder, QuerySelect,
+    ConnectionTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Alias, Expr, PostgresQueryBuilder, Query},
 };
 use serde_json::json;
