@@ -92,20 +92,31 @@ async fn killed_at(boundary: Boundary) {
     let first = Process::serve(&world, &[("HESTAMI_PARK_AT", boundary.as_str()), ("HESTAMI_DATABASE_CONNECTIONS", "90")]).await;
     {
         // The requests hang until the kill; nobody waits for their answers.
+        let answered = std::sync::Mutex::new(Vec::new());
         let calls = join_all(stands.iter().filter(|stand| !stand.inside()).map(async |stand| {
             // A client keeps trying while a busy machine puts it off.
-            while world.send_quietly(stand.call_request(&world, &examples, &first.url)).await == Some(503) {}
+            loop {
+                let answer = world.send_quietly(stand.call_request(&world, &examples, &first.url)).await;
+                if answer != Some(503) {
+                    answered.lock().expect("no panic holds it").push((stand.entry.name(), answer));
+                    break;
+                }
+            }
         }));
         // Timers take their turns, so of theirs one is enough.
         let stands_there = |stand: &Stand| first.parked(stand.entry.name()) >= if stand.inside() { 1 } else { 2 };
-        let everyone = until("every procedure at the boundary", async || {
+        let mut missing = String::new();
+        let everyone = crate::harness::until_or("every procedure at the boundary", &mut missing, async |missing| {
             // A run that is begun anew stands there twice, so each must have its record as well.
             for stand in stands.iter().filter(|stand| !stand.inside() && boundary != Boundary::BeforeOperation) {
                 if stand.done(&world).await.is_empty() {
+                    *missing = format!("no record of {}; {answered:?}", stand.entry.name());
                     return None;
                 }
             }
-            stands.iter().all(stands_there).then_some(())
+            let away: Vec<_> = stands.iter().filter(|stand| !stands_there(stand)).map(|stand| stand.entry.name()).collect();
+            *missing = format!("{away:?} did not come; {answered:?}; {:#?}", first.lines());
+            away.is_empty().then_some(())
         });
         tokio::select! {
             () = everyone => {}

@@ -21,12 +21,17 @@ use std::time::{Duration, Instant};
 
 /// Waits for a condition, never for a time. Panics with what it waited for.
 pub async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+    until_or(what, &mut String::new(), async |_| check().await).await
+}
+
+/// The same, where the check says what it still misses.
+pub async fn until_or<T>(what: &str, missing: &mut String, mut check: impl AsyncFnMut(&mut String) -> Option<T>) -> T {
     let limit = Instant::now() + Duration::from_secs(40);
     loop {
-        if let Some(found) = check().await {
+        if let Some(found) = check(missing).await {
             return found;
         }
-        assert!(Instant::now() < limit, "waited in vain for {what}");
+        assert!(Instant::now() < limit, "waited in vain for {what}: {missing}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
