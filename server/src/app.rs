@@ -7,7 +7,7 @@ use crate::{
 use authz::Cerbos;
 use entities::{operation, replica};
 use schema::{Chance, Clock, Decide, Faults, Gateway, Limits, Operations, PeopleAct};
-use sqlx::{Connection, PgPool, postgres::PgPoolOptions};
+use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
 use std::{
     net::SocketAddr,
     path::PathBuf,
@@ -147,10 +147,15 @@ pub fn told(error: schema::Error) -> Fault {
     format!("{} {:?}", error.text(), error.cause()).into()
 }
 
+/// Kept full: after a cold start or a lost server, requests that each open a connection and each give up
+/// would keep one another from ever having one. Here one task opens them, one after the other.
+///
 /// Connections that were used a moment ago are taken as they are; older ones are asked first.
 async fn pool(url: &str, connections: u32) -> Result<PgPool, Fault> {
     let options = PgPoolOptions::new()
         .max_connections(connections)
+        .min_connections(connections)
+        .idle_timeout(None)
         // Below every limit of our own, so that it never decides.
         .acquire_timeout(Duration::from_secs(2))
         .test_before_acquire(false)
@@ -162,5 +167,8 @@ async fn pool(url: &str, connections: u32) -> Result<PgPool, Fault> {
                 Ok(true)
             })
         });
-    Ok(options.connect(url).await.map_err(|problem| format!("PostgreSQL: {problem}"))?)
+    let problem = |problem: sqlx::Error| format!("PostgreSQL: {problem}");
+    // Whether it can be reached at all, before anything waits for it.
+    PgConnection::connect(url).await.map_err(problem)?.close().await.map_err(problem)?;
+    Ok(options.connect_lazy(url).map_err(problem)?)
 }
