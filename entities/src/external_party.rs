@@ -1,13 +1,18 @@
 //! Outside parties that an owner deals with: HOAs and vendors who may have no account. Never
 //! authoritative.
 
-use crate::{loading::Row, relation};
-use async_graphql::{SimpleObject, dataloader::Loader};
+use crate::{
+    loading::Row,
+    page::{self, Connection, Page, Sort},
+    relation,
+};
+use async_graphql::{InputObject, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
+use garde::Validate;
 use queryplan::{Attribute, Scalar};
-use schema::{Error, OrganizationId, Snapshot, Time, text_enum};
+use schema::{Error, OrganizationId, Result, Snapshot, Time, Tx, text_enum, valid};
 use schemars::JsonSchema;
-use sea_orm::{QueryFilter, entity::prelude::*};
+use sea_orm::{Condition, QueryFilter, entity::prelude::*};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{
@@ -64,6 +69,10 @@ impl ActiveModelBehavior for ActiveModel {}
 #[expect(clippy::disallowed_methods, reason = "the finder that begins with the organization")]
 pub fn of(organization: OrganizationId) -> Select<Entity> {
     Entity::find().filter(Column::OrganizationId.eq(organization))
+}
+
+pub fn by_id(organization: OrganizationId, id: ExternalPartyId) -> Select<Entity> {
+    of(organization).filter(Column::Id.eq(id))
 }
 
 impl Row for Model {
@@ -135,6 +144,82 @@ impl From<Model> for ExternalParty {
             updated_at: updated_at.into(),
         }
     }
+}
+
+/// Which outside parties. All that is given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, InputObject)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExternalPartyFilter {
+    /// Any of these.
+    #[garde(skip)]
+    pub kind: Option<Vec<ExternalPartyKind>>,
+    #[garde(skip)]
+    pub status: Option<Vec<ExternalPartyStatus>>,
+    /// Its name begins so.
+    #[garde(custom(valid::text(200)))]
+    pub name_begins: Option<String>,
+}
+
+impl ExternalPartyFilter {
+    fn condition(self) -> Condition {
+        let ExternalPartyFilter { kind, status, name_begins } = self;
+        let kinds = |all: Vec<ExternalPartyKind>| all.into_iter().map(|one| one.as_str().to_owned()).collect::<Vec<_>>();
+        let states = |all: Vec<ExternalPartyStatus>| all.into_iter().map(|one| one.as_str().to_owned()).collect::<Vec<_>>();
+        Condition::all()
+            .add_option(kind.map(|all| Column::Kind.eq_any(kinds(all))))
+            .add_option(status.map(|all| Column::Status.eq_any(states(all))))
+            // Letters, not wildcards.
+            .add_option(
+                name_begins.map(|start| {
+                    Expr::cust_with_exprs("starts_with($1, $2)", [Expr::col((Entity, Column::Name)), Expr::val(start)])
+                }),
+            )
+    }
+}
+
+text_enum!(
+    /// In which order. Ties are broken by id, so that every order is total.
+    ExternalPartyOrder {
+        NameAsc = "NAME_ASC",
+        NameDesc = "NAME_DESC",
+        CreatedAsc = "CREATED_ASC",
+        CreatedDesc = "CREATED_DESC",
+    }
+);
+
+impl ExternalPartyOrder {
+    fn sort(self) -> Sort<Column, Model> {
+        let (column, key, bind): (Column, fn(&Model) -> String, _) = match self {
+            ExternalPartyOrder::NameAsc | ExternalPartyOrder::NameDesc => {
+                (Column::Name, |row| row.name.clone(), page::bind_text as fn(&str) -> _)
+            }
+            // Ids are made in the order of their time.
+            ExternalPartyOrder::CreatedAsc | ExternalPartyOrder::CreatedDesc => {
+                (Column::Id, |row| row.id.to_string(), page::bind_id as fn(&str) -> _)
+            }
+        };
+        let descending = matches!(self, ExternalPartyOrder::NameDesc | ExternalPartyOrder::CreatedDesc);
+        let name = match self {
+            ExternalPartyOrder::NameAsc => "external_party:NAME_ASC",
+            ExternalPartyOrder::NameDesc => "external_party:NAME_DESC",
+            ExternalPartyOrder::CreatedAsc => "external_party:CREATED_ASC",
+            ExternalPartyOrder::CreatedDesc => "external_party:CREATED_DESC",
+        };
+        Sort { name, column, descending, key, bind }
+    }
+}
+
+/// A page of the organization's outside parties, of those that the reader may see.
+pub async fn list(
+    tx: &Tx,
+    organization: OrganizationId,
+    visible: Condition,
+    filter: Option<ExternalPartyFilter>,
+    order: Option<ExternalPartyOrder>,
+    page: Page,
+) -> Result<Connection<ExternalParty>> {
+    let select = of(organization).filter(visible).filter(filter.unwrap_or_default().condition());
+    page::page(tx, select, Column::Id, order.unwrap_or(ExternalPartyOrder::NameAsc).sort(), page, |row| row.id.0).await
 }
 
 /// Loads those that the reader may see, many at once.

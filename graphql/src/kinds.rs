@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 
 /// Field name → the kinds that it reads.
 pub const PLANNED: &[(&str, &[&str])] = &[
+    ("externalParties", &[external_party::KIND]),
+    ("externalParty", &[external_party::KIND]),
     ("hoa", &[external_party::KIND]),
     ("memberships", &[membership::KIND]),
     ("node", KINDS),

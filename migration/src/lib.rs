@@ -8,6 +8,7 @@ mod m20261121_000001_scope;
 mod m20261121_000002_identity;
 mod m20261121_000003_operations;
 mod m20261121_000004_property;
+mod m20261121_000005_external_party;
 
 use sea_orm_migration::MigrationTrait;
 
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_identity::Migration),
             Box::new(m20261121_000003_operations::Migration),
             Box::new(m20261121_000004_property::Migration),
+            Box::new(m20261121_000005_external_party::Migration),
         ]
     }
 }

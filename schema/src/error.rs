@@ -107,6 +107,8 @@ codes! {
     VersionConflict = "VERSION_CONFLICT", Conflict, None, "It was changed by someone else; read it again.";
     PropertyArchived = "PROPERTY_ARCHIVED", Conflict, None, "The property is archived.";
     PropertyNotArchived = "PROPERTY_NOT_ARCHIVED", Conflict, None, "The property is not archived.";
+    ExternalPartyArchived = "EXTERNAL_PARTY_ARCHIVED", Conflict, None, "The outside party is archived.";
+    ExternalPartyNotArchived = "EXTERNAL_PARTY_NOT_ARCHIVED", Conflict, None, "The outside party is not archived.";
     MembershipExists = "MEMBERSHIP_EXISTS", Conflict, None, "This principal already has that role here, or an open invitation to it.";
     MembershipEnded = "MEMBERSHIP_ENDED", Conflict, None, "The membership has ended.";
     MembershipNotPending = "MEMBERSHIP_NOT_PENDING", Conflict, None, "The invitation is no longer open.";

@@ -38,15 +38,18 @@ async fn lists_of_100_000_rows_are_read_by_index() {
     let owner = person("olga");
     let home = world.found(&owner, "TRUST_OR_LLC").await;
     crowded(&world, home).await;
-    for (list, table, order) in [("properties", "property", "PropertyOrder"), ("operations", "operation", "OperationOrder")] {
-        let orders = orders(&world, &owner, home, order).await;
+    for (list, table, order_type) in [
+        ("properties", "property", "PropertyOrder"),
+        ("operations", "operation", "OperationOrder"),
+        ("externalParties", "external_party", "ExternalPartyOrder"),
+    ] {
+        let orders = orders(&world, &owner, home, order_type).await;
         assert!(!orders.is_empty());
         for order in orders {
             let mut after = Value::Null;
             for page in ["the first page", "the next"] {
                 let query = format!(
-                    "query ($after: String, $order: {}) {{ {list}(first: 20, after: $after, orderBy: $order) {{ edges {{ node {{ id }} }} pageInfo {{ endCursor }} }} }}",
-                    if table == "property" { "PropertyOrder" } else { "OperationOrder" }
+                    "query ($after: String, $order: {order_type}) {{ {list}(first: 20, after: $after, orderBy: $order) {{ edges {{ node {{ id }} }} pageInfo {{ endCursor }} }} }}"
                 );
                 let explain = Explain::of(&world);
                 let answer = world.gql(&owner, Some(home), &query, json!({ "after": after, "order": order })).await;

@@ -28,7 +28,6 @@ async fn golden_access_is_what_the_pdp_says() {
     let mut questions: Vec<(&'static str, &'static str)> =
         resolvers::TABLE.iter().map(|entry| (kind_of(entry.parts().namespace), entry.parts().action(entry.kind()))).collect();
     questions.push(("membership", "read"));
-    questions.push(("external_party", "read"));
     questions.push(("operation", "replay"));
     questions.sort_unstable();
     questions.dedup();

@@ -8,6 +8,7 @@ mod catalog;
 mod configuration;
 mod crash;
 mod explain;
+mod external_party;
 mod golden;
 mod graphql_surface;
 mod idempotency;

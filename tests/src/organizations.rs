@@ -131,6 +131,7 @@ async fn no_query_field_reaches_another_organization() {
     let id = |field: &str| match field {
         "organization" => &ids[4],
         "operation" => &ids[3],
+        "externalParty" => &ids[1],
         _ => &ids[0],
     };
     let mut looked = Vec::new();

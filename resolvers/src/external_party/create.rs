@@ -1,8 +1,8 @@
-use super::CHANGE;
+use super::{CHANGE, event};
 use async_graphql::InputObject;
 use entities::external_party::{self, ExternalParty, ExternalPartyKind, ExternalPartyStatus};
 use garde::Validate;
-use schema::{Allowed, Change, Code, Context, Kind, New, NewEvent, Procedure, Result, valid};
+use schema::{Allowed, Change, Code, Context, Kind, New, Procedure, Result, valid};
 use schemars::JsonSchema;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use serde::{Deserialize, Serialize};
@@ -69,14 +69,7 @@ impl Procedure for Create {
             updated_at: Set(cx.now()),
         };
         let row = row.insert(cx.tx().await?).await?;
-        cx.changed(NewEvent {
-            organization: row.organization_id,
-            kind: "external_party.created",
-            resource_kind: external_party::KIND,
-            resource_id: row.id.0,
-            version: row.version,
-            change: Change::default(),
-        });
+        cx.changed(event("external_party.created", &row, Change::default()));
         Ok(row.into())
     }
 }

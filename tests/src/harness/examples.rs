@@ -42,6 +42,7 @@ impl Examples {
     pub async fn lay_at(&self, world: &World, home: Uuid, invitation: &str, procedure: &str) {
         let archived = procedure == "property/v1/restore";
         let (status, archived_at) = if archived { ("ARCHIVED", "now()") } else { ("ACTIVE", "NULL") };
+        let outside = if procedure == "externalParty/v1/restore" { "ARCHIVED" } else { "ACTIVE" };
         let term = if procedure == "membership/v1/expire" { "'2026-01-02'" } else { "NULL" };
         let at = "'2026-01-01T00:00:00Z'::timestamptz";
         let who = |name: &str| format!("(SELECT id FROM principal WHERE subject = '{name}')");
@@ -65,7 +66,7 @@ impl Examples {
                ({home}, {invited}, NULL, 'olga@example.com', 'TRUSTEE', 'INVITED', {at}, NULL, {olga}, {at}, {at}),
                ({home}, {revoked}, {tom}, NULL, 'CO_OWNER', 'ACTIVE', {at}, NULL, {olga}, {at}, {at}),
                ({home}, {due}, {tom}, NULL, 'TRUSTEE', 'ACTIVE', {at}, {term}, {olga}, {at}, {at});
-             INSERT INTO external_party (organization_id, id, kind, name, status, created_at, updated_at) VALUES ({home}, {party}, 'HOA', 'Ridge', 'ACTIVE', {at}, {at});
+             INSERT INTO external_party (organization_id, id, kind, name, status, created_at, updated_at) VALUES ({home}, {party}, 'HOA', 'Ridge', '{outside}', {at}, {at});
              INSERT INTO property (organization_id, id, kind, line1, locality, country, time_zone, status, archived_at, hoa_id, created_at, updated_at)
              VALUES ({home}, {property}, 'LAND', '1 First Street', 'Tucson', 'US', 'America/Phoenix', '{status}', {archived_at}, {party}, {at}, {at});
              INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, starts_at, ends_at, granted_by, created_at, updated_at)

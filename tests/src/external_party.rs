@@ -1,0 +1,100 @@
+use crate::harness::{World, person};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn an_outside_party_is_kept_linked_and_put_aside() {
+    let world = World::new().await;
+    let owner = person("olga");
+    let home = world.found(&owner, "INDIVIDUAL_PROPERTY_OWNER").await;
+    let call = async |verb: &str, body: Value| world.call(&owner, home, &format!("externalParty/v1/{verb}"), body).await;
+    let party = call("create", json!({ "kind": "HOA", "name": "Ridge", "email": "office@ridge.example" })).await.ok().clone();
+
+    let patch = json!({ "id": party["id"], "version": 1, "name": "Saguaro Ridge", "email": null });
+    let updated = call("update", patch).await.ok().clone();
+    assert_eq!((&updated["name"], &updated["email"], &updated["kind"]), (&json!("Saguaro Ridge"), &json!(null), &json!("HOA")));
+    let nameless = call("update", json!({ "id": party["id"], "version": 2, "name": null })).await;
+    nameless.refused("INVALID_INPUT");
+    assert_eq!(nameless.body["field_errors"][0]["field"], "name");
+    call("update", json!({ "id": party["id"], "version": 1, "notes": "x" })).await.refused("VERSION_CONFLICT");
+
+    // The link is not checked, so it tells nobody whether an organization exists; only oneself it cannot be.
+    let nowhere = "00000000-0000-7000-8000-00000000dead";
+    let linked = call("link", json!({ "id": party["id"], "version": 2, "organizationId": nowhere })).await;
+    assert_eq!(linked.ok()["linkedOrganizationId"], nowhere);
+    let own = call("link", json!({ "id": party["id"], "version": 3, "organizationId": home })).await;
+    own.refused("INVALID_INPUT");
+    assert_eq!(own.body["field_errors"][0]["code"], "OWN_ORGANIZATION");
+    let unlinked = call("link", json!({ "id": party["id"], "version": 3, "organizationId": null })).await;
+    assert_eq!(unlinked.ok()["linkedOrganizationId"], json!(null));
+
+    // Put aside, it stays where it is named, and is named nowhere else.
+    let mut house = World::property("1 First Street");
+    house["hoaId"] = party["id"].clone();
+    let house = world.call(&owner, home, "property/v1/create", house).await.ok().clone();
+    call("archive", json!({ "id": party["id"], "version": 4 })).await.ok();
+    for (verb, more) in [("update", json!({ "notes": "x" })), ("link", json!({ "organizationId": null })), ("archive", json!({}))]
+    {
+        let mut body = json!({ "id": party["id"], "version": 5 });
+        body.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("an object"));
+        call(verb, body).await.refused("EXTERNAL_PARTY_ARCHIVED");
+    }
+    let query = "query ($id: ID!) { property(id: $id) { hoa { name status } } }";
+    let seen = world.gql(&owner, Some(home), query, json!({ "id": house["id"] })).await;
+    assert_eq!(seen.data()["property"]["hoa"], json!({ "name": "Saguaro Ridge", "status": "ARCHIVED" }));
+    let mut other = World::property("2 First Street");
+    other["hoaId"] = party["id"].clone();
+    let refused = world.call(&owner, home, "property/v1/create", other).await;
+    assert_eq!(refused.body["field_errors"][0]["code"], "ARCHIVED");
+    call("restore", json!({ "id": party["id"], "version": 5 })).await.ok();
+    call("restore", json!({ "id": party["id"], "version": 6 })).await.refused("EXTERNAL_PARTY_NOT_ARCHIVED");
+
+    let log: Vec<String> =
+        sqlx::query_scalar("SELECT kind FROM event WHERE organization_id = $1 AND resource_kind = 'external_party' ORDER BY seq")
+            .bind(home)
+            .fetch_all(&world.sql)
+            .await
+            .expect("events");
+    let told = ["created", "updated", "linked", "linked", "archived", "restored"].map(|verb| format!("external_party.{verb}"));
+    assert_eq!(log, told);
+}
+
+#[tokio::test]
+async fn outside_parties_are_listed_filtered_and_paged_alike_on_both_surfaces() {
+    let world = World::new().await;
+    let owner = person("olga");
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    for (kind, name) in [("VENDOR", "Roofs"), ("HOA", "100% Ridge"), ("VENDOR", "100x Pools"), ("HOA", "Ridge")] {
+        world.call(&owner, home, "externalParty/v1/create", json!({ "kind": kind, "name": name })).await.ok();
+    }
+    let query = "query ($filter: ExternalPartyFilter, $order: ExternalPartyOrder, $first: Int, $after: String) {
+        externalParties(filter: $filter, orderBy: $order, first: $first, after: $after) { edges { node { name } } pageInfo { endCursor hasNextPage } } }";
+    let names = |edges: &Value| -> Vec<String> {
+        edges.as_array().into_iter().flatten().map(|edge| edge["node"]["name"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    for (filter, order, expected) in [
+        (json!({}), "NAME_ASC", vec!["100% Ridge", "100x Pools", "Ridge", "Roofs"]),
+        (json!({}), "NAME_DESC", vec!["Roofs", "Ridge", "100x Pools", "100% Ridge"]),
+        (json!({}), "CREATED_ASC", vec!["Roofs", "100% Ridge", "100x Pools", "Ridge"]),
+        (json!({ "kind": ["HOA"] }), "CREATED_DESC", vec!["Ridge", "100% Ridge"]),
+        // A percent sign is a letter.
+        (json!({ "nameBegins": "100%" }), "NAME_ASC", vec!["100% Ridge"]),
+        (json!({ "status": ["ARCHIVED"] }), "NAME_ASC", vec![]),
+    ] {
+        let by_graphql = world.gql(&owner, Some(home), query, json!({ "filter": filter, "order": order })).await;
+        assert_eq!(names(&by_graphql.data()["externalParties"]["edges"]), expected, "{filter} {order}");
+        let by_rpc = world.rpc(&owner, Some(home), "externalParty/v1/list", json!({ "filter": filter, "orderBy": order })).await;
+        assert_eq!(names(&by_rpc.ok()["edges"]), expected, "{filter} {order}");
+    }
+    let mut after = Value::Null;
+    let mut seen = Vec::new();
+    loop {
+        let page = world.gql(&owner, Some(home), query, json!({ "order": "NAME_ASC", "first": 1, "after": after })).await;
+        let page = page.data()["externalParties"].clone();
+        seen.extend(names(&page["edges"]));
+        after = page["pageInfo"]["endCursor"].clone();
+        if page["pageInfo"]["hasNextPage"] == json!(false) {
+            break;
+        }
+    }
+    assert_eq!(seen, ["100% Ridge", "100x Pools", "Ridge", "Roofs"]);
+}
