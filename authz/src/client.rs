@@ -100,7 +100,7 @@ impl Bundle {
     }
 }
 
-/// All but the sentinel itself, and the tests: they decide nothing.
+/// All but the sentinel itself.
 fn files(folder: &Path, into: &mut Vec<std::path::PathBuf>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

@@ -12,13 +12,15 @@ pub mod node;
 pub mod operation;
 pub mod organization;
 pub mod page;
+pub mod portfolio;
 pub mod principal;
 pub mod property;
 pub mod replica;
 pub mod viewer;
 
 /// Every kind that a list or a relation can ask for.
-pub const KINDS: &[&str] = &[external_party::KIND, membership::KIND, operation::KIND, organization::KIND, property::KIND];
+pub const KINDS: &[&str] =
+    &[external_party::KIND, membership::KIND, operation::KIND, organization::KIND, portfolio::KIND, property::KIND];
 
 /// What policies may ask about each kind, and where it is stored. A kind that is not here has no list.
 pub fn resource(kind: &str) -> Option<&'static queryplan::Resource> {
@@ -27,6 +29,7 @@ pub fn resource(kind: &str) -> Option<&'static queryplan::Resource> {
         membership::KIND => &membership::RESOURCE,
         operation::KIND => &operation::RESOURCE,
         organization::KIND => &organization::RESOURCE,
+        portfolio::KIND => &portfolio::RESOURCE,
         property::KIND => &property::RESOURCE,
         _ => return None,
     })

@@ -1,6 +1,8 @@
 //! Anything that has an id.
 
-use crate::{external_party::ExternalParty, membership::Membership, organization::Organization, property::Property};
+use crate::{
+    external_party::ExternalParty, membership::Membership, organization::Organization, portfolio::Portfolio, property::Property,
+};
 use async_graphql::{ID, Interface};
 use schema::Operation;
 
@@ -12,5 +14,6 @@ pub enum Node {
     Membership(Membership),
     Operation(Operation),
     Organization(Organization),
+    Portfolio(Portfolio),
     Property(Property),
 }

@@ -154,6 +154,11 @@ pub fn bind_text(key: &str) -> Option<SimpleExpr> {
     Some(Expr::val(key))
 }
 
+/// Binds a cursor's key that is a whole number.
+pub fn bind_int(key: &str) -> Option<SimpleExpr> {
+    Some(Expr::val(key.parse::<i32>().ok()?))
+}
+
 /// Binds a cursor's key that is a time.
 pub fn bind_time(key: &str) -> Option<SimpleExpr> {
     let time = chrono::DateTime::parse_from_rfc3339(key).ok()?.with_timezone(&chrono::Utc);

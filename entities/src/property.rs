@@ -4,6 +4,7 @@ use crate::{
     external_party::{ExternalParty, ExternalPartyId, Parties},
     loading::Row,
     page::{self, Connection, Page, Sort},
+    portfolio::{Groups, Portfolio, PortfolioId, member},
     relation,
 };
 use async_graphql::{ComplexObject, Context, InputObject, SimpleObject};
@@ -197,6 +198,15 @@ impl Property {
         })
         .await
     }
+
+    /// The portfolios that it is in, in their order.
+    async fn portfolios(&self, cx: &Context<'_>) -> Nullable<Vec<Portfolio>> {
+        nullable(async {
+            let loader = snapshot(cx).await?.loader(Groups::of);
+            schema::load_one(&loader, (self.organization_id, self.id)).await
+        })
+        .await
+    }
 }
 
 /// Which properties. All that is given must hold.
@@ -216,6 +226,9 @@ pub struct PropertyFilter {
     pub country: Option<String>,
     #[garde(skip)]
     pub hoa_id: Option<ExternalPartyId>,
+    /// In this portfolio.
+    #[garde(skip)]
+    pub portfolio_id: Option<PortfolioId>,
     /// Changed at this time or later.
     #[garde(skip)]
     pub updated_since: Option<Time>,
@@ -223,7 +236,7 @@ pub struct PropertyFilter {
 
 impl PropertyFilter {
     fn condition(self) -> Condition {
-        let PropertyFilter { kind, status, region, locality, country, hoa_id, updated_since } = self;
+        let PropertyFilter { kind, status, region, locality, country, hoa_id, portfolio_id, updated_since } = self;
         let text = |values: Vec<&'static str>| values.into_iter().map(str::to_owned).collect::<Vec<_>>();
         Condition::all()
             .add_option(kind.map(|kinds| Column::Kind.eq_any(text(kinds.into_iter().map(PropertyKind::as_str).collect()))))
@@ -232,6 +245,7 @@ impl PropertyFilter {
             .add_option(locality.map(|locality| Column::Locality.eq(locality)))
             .add_option(country.map(|country| Column::Country.eq(country)))
             .add_option(hoa_id.map(|hoa| Column::HoaId.eq(hoa)))
+            .add_option(portfolio_id.map(member::holds))
             .add_option(updated_since.map(|since| Column::UpdatedAt.gte(since.0)))
     }
 }

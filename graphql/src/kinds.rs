@@ -3,7 +3,7 @@
 //! never too small; a test walks the schema and finds every field that is missing here.
 
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
-use entities::{KINDS, external_party, membership, operation, organization, property};
+use entities::{KINDS, external_party, membership, operation, organization, portfolio, property};
 use std::collections::BTreeSet;
 
 /// Field name → the kinds that it reads.
@@ -17,6 +17,8 @@ pub const PLANNED: &[(&str, &[&str])] = &[
     ("operation", &[operation::KIND]),
     ("operations", &[operation::KIND]),
     ("organization", &[organization::KIND]),
+    ("portfolio", &[portfolio::KIND]),
+    ("portfolios", &[portfolio::KIND]),
     ("properties", &[property::KIND]),
     ("property", &[property::KIND]),
 ];

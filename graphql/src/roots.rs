@@ -9,7 +9,7 @@ use entities::node::Node;
 use indexmap::IndexMap;
 use resolvers::{
     TABLE, external_party::ExternalPartyQuery, node::NodeQuery, operation::OperationQuery, organization::OrganizationQuery,
-    property::PropertyQuery, viewer::ViewerQuery,
+    portfolio::PortfolioQuery, property::PropertyQuery, viewer::ViewerQuery,
 };
 use schema::Surface;
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ use std::borrow::Cow;
 pub type GatewaySchema = Schema<Query, Mutation, EmptySubscription>;
 
 #[derive(MergedObject, Default)]
-pub struct Query(ViewerQuery, NodeQuery, OrganizationQuery, PropertyQuery, ExternalPartyQuery, OperationQuery);
+pub struct Query(ViewerQuery, NodeQuery, OrganizationQuery, PropertyQuery, PortfolioQuery, ExternalPartyQuery, OperationQuery);
 
 /// Every mutation of the table. They run one after the other; each answers or fails by itself.
 pub struct Mutation;

@@ -9,6 +9,7 @@ mod m20261121_000002_identity;
 mod m20261121_000003_operations;
 mod m20261121_000004_property;
 mod m20261121_000005_external_party;
+mod m20261121_000006_portfolio;
 
 use sea_orm_migration::MigrationTrait;
 
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000003_operations::Migration),
             Box::new(m20261121_000004_property::Migration),
             Box::new(m20261121_000005_external_party::Migration),
+            Box::new(m20261121_000006_portfolio::Migration),
         ]
     }
 }

@@ -6,6 +6,7 @@ pub mod membership;
 pub mod node;
 pub mod operation;
 pub mod organization;
+pub mod portfolio;
 pub mod principal;
 pub mod property;
 pub mod viewer;
@@ -13,7 +14,7 @@ pub mod viewer;
 use schema::{Entry, Tick};
 
 const DOMAINS: &[&[Entry]] =
-    &[organization::ALL, membership::ALL, principal::ALL, property::ALL, external_party::ALL, operation::ALL];
+    &[organization::ALL, membership::ALL, principal::ALL, property::ALL, portfolio::ALL, external_party::ALL, operation::ALL];
 
 /// Every procedure, in the order of the contract.
 pub static TABLE: &[Entry] = &concat::<{ length(DOMAINS) }>(DOMAINS);

@@ -1,7 +1,7 @@
 //! Relay's object identification. Ids are unique across kinds, so a bare id is enough.
 
 use async_graphql::{Context, ID, Object};
-use entities::{external_party, membership, node::Node, operation, organization, property};
+use entities::{external_party, membership, node::Node, operation, organization, portfolio, property};
 use schema::{Code, Error, Nullable, Result, Snapshot, nullable, snapshot};
 use sea_orm::{ColumnTrait, QueryFilter};
 use std::collections::HashMap;
@@ -48,6 +48,8 @@ async fn find(snapshot: &Snapshot, ids: &[Uuid]) -> Result<HashMap<Uuid, Node>> 
     let mut found: HashMap<Uuid, Node> = HashMap::new();
     let rows = property::of(acting).filter(property::Column::Id.eq_any(ids.clone())).filter(snapshot.filter(property::KIND)?);
     found.extend(rows.all(tx).await?.into_iter().map(|row| (row.id.0, Node::Property(row.into()))));
+    let rows = portfolio::of(acting).filter(portfolio::Column::Id.eq_any(ids.clone())).filter(snapshot.filter(portfolio::KIND)?);
+    found.extend(rows.all(tx).await?.into_iter().map(|row| (row.id.0, Node::Portfolio(row.into()))));
     let rows = external_party::of(acting).filter(external_party::Column::Id.eq_any(ids.clone()));
     let rows = rows.filter(snapshot.filter(external_party::KIND)?).all(tx).await?;
     found.extend(rows.into_iter().map(|row| (row.id.0, Node::ExternalParty(row.into()))));

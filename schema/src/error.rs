@@ -109,6 +109,9 @@ codes! {
     PropertyNotArchived = "PROPERTY_NOT_ARCHIVED", Conflict, None, "The property is not archived.";
     ExternalPartyArchived = "EXTERNAL_PARTY_ARCHIVED", Conflict, None, "The outside party is archived.";
     ExternalPartyNotArchived = "EXTERNAL_PARTY_NOT_ARCHIVED", Conflict, None, "The outside party is not archived.";
+    PortfolioArchived = "PORTFOLIO_ARCHIVED", Conflict, None, "The portfolio is archived.";
+    PortfolioNameTaken = "PORTFOLIO_NAME_TAKEN", Conflict, None, "Another portfolio has that name.";
+    PropertyNotInPortfolio = "PROPERTY_NOT_IN_PORTFOLIO", Conflict, None, "The property is not in that portfolio.";
     MembershipExists = "MEMBERSHIP_EXISTS", Conflict, None, "This principal already has that role here, or an open invitation to it.";
     MembershipEnded = "MEMBERSHIP_ENDED", Conflict, None, "The membership has ended.";
     MembershipNotPending = "MEMBERSHIP_NOT_PENDING", Conflict, None, "The invitation is no longer open.";

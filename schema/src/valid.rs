@@ -83,6 +83,26 @@ pub fn country<T: Text>(value: &T, _: &()) -> Valid {
     }
 }
 
+/// `#RRGGBB`, in upper case.
+pub fn colour<T: Text>(value: &T, _: &()) -> Valid {
+    let Some(text) = value.text() else { return Ok(()) };
+    let digits = text.strip_prefix('#').unwrap_or_default();
+    if digits.len() == 6 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F')) {
+        Ok(())
+    } else {
+        refuse("INVALID_COLOUR", "must be a colour such as #2F6B4F")
+    }
+}
+
+/// A place in an order.
+pub fn position(value: &Option<i32>, _: &()) -> Valid {
+    match value {
+        Some(place) if *place < 0 => refuse("TOO_SMALL", "must be at least 0"),
+        Some(place) if *place > 1_000_000 => refuse("TOO_LARGE", "must be at most 1000000"),
+        _ => Ok(()),
+    }
+}
+
 /// A version that a client read is at least 1.
 pub fn version(value: &i32, _: &()) -> Valid {
     if *value >= 1 { Ok(()) } else { refuse("TOO_SMALL", "must be at least 1") }

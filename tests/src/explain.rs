@@ -18,7 +18,12 @@ async fn crowded(world: &World, home: Uuid) {
          INSERT INTO operation (organization_id, id, procedure, key, fingerprint, initiator, actor, authority, state, outcome, created_at, updated_at)
            SELECT id, gen_random_uuid(), 'property/v1/create', gen_random_uuid(), '', id, '{{\"kind\": \"HUMAN\"}}', '{{}}', 'COMPLETED', '{{}}', now(), now()
            FROM crowd, generate_series(1, 1000) n;
-         ANALYZE organization; ANALYZE external_party; ANALYZE property; ANALYZE operation;"
+         INSERT INTO portfolio (organization_id, id, name, position, status, created_at, updated_at)
+           SELECT id, gen_random_uuid(), 'Group ' || n, n, 'ACTIVE', now(), now() FROM crowd, generate_series(1, 1000) n;
+         INSERT INTO portfolio_property (organization_id, portfolio_id, property_id, position, added_at)
+           SELECT organization_id, g.id, p.id, 0, now() FROM portfolio g JOIN property p USING (organization_id)
+           WHERE g.name = 'Group ' || split_part(p.line1, ' ', 1);
+         ANALYZE portfolio; ANALYZE portfolio_property; ANALYZE organization; ANALYZE external_party; ANALYZE property; ANALYZE operation;"
     );
     world.sql.acquire().await.expect("a connection").execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("a crowd");
 }
@@ -42,6 +47,7 @@ async fn lists_of_100_000_rows_are_read_by_index() {
         ("properties", "property", "PropertyOrder"),
         ("operations", "operation", "OperationOrder"),
         ("externalParties", "external_party", "ExternalPartyOrder"),
+        ("portfolios", "portfolio", "PortfolioOrder"),
     ] {
         let orders = orders(&world, &owner, home, order_type).await;
         assert!(!orders.is_empty());
@@ -63,9 +69,20 @@ async fn lists_of_100_000_rows_are_read_by_index() {
     }
     // A relation below a list is one statement, by index as well.
     let explain = Explain::of(&world);
-    let query = "{ properties(first: 20) { edges { node { id hoa { name } } } } }";
+    let query = "{ properties(first: 20) { edges { node { id hoa { name } portfolios { name } } } } }";
+    let answer = world.gql(&owner, Some(home), query, json!({})).await;
+    assert!(!answer.data()["properties"]["edges"][0]["node"]["portfolios"][0]["name"].is_null());
+    for table in ["property", "portfolio"] {
+        for statement in explain.statements(table).await {
+            statement.uses_index(table);
+            statement.uses_index("portfolio_property");
+        }
+    }
+    let explain = Explain::of(&world);
+    let query = "{ portfolios(first: 1) { edges { node { properties(first: 20) { edges { node { id } } } } } } }";
     world.gql(&owner, Some(home), query, json!({})).await.data();
     for statement in explain.statements("property").await {
+        statement.uses_index("portfolio_property");
         statement.uses_index("property");
     }
 }

@@ -20,7 +20,7 @@ fn golden_files_are_what_the_code_gives() {
 async fn golden_access_is_what_the_pdp_says() {
     let cerbos = Cerbos::new(Settings::new(cluster().await.cerbos_url())).unwrap_or_else(|_| panic!("a client"));
     let me = Uuid::from_u128(1);
-    let mut text = String::from("# role               kind             action     own  engaged\n");
+    let mut text = String::from("# role               kind             action         own  engaged\n");
     let mut standings: Vec<(String, PrincipalKind, Vec<Role>)> =
         Role::ALL.iter().map(|role| (role.as_str().to_owned(), PrincipalKind::Human, vec![*role])).collect();
     standings.push(("(nobody)".into(), PrincipalKind::Human, Vec::new()));
@@ -51,7 +51,7 @@ async fn golden_access_is_what_the_pdp_says() {
                 let shown = |yes: bool| if yes { "yes" } else { "-" };
                 let _ = writeln!(
                     text,
-                    "{name:<20} {resource:<16} {action:<10} {:<4} {:<8} {note}",
+                    "{name:<20} {resource:<16} {action:<14} {:<4} {:<8} {note}",
                     shown(answers[0]),
                     shown(answers[1])
                 );
@@ -77,6 +77,7 @@ fn variants(kind: &str) -> Vec<(&'static str, Value)> {
     match kind {
         "property" => vec![("", json!({ "kind": "LAND", "status": "ACTIVE" }))],
         "external_party" => vec![("", json!({ "kind": "HOA", "status": "ACTIVE" }))],
+        "portfolio" => vec![("", json!({ "status": "ACTIVE" }))],
         "organization" => vec![("", json!({ "type": "TRUST_OR_LLC" }))],
         "membership" => vec![
             ("of a trustee", json!({ "role": "TRUSTEE" })),

@@ -20,6 +20,7 @@ mod outages;
 mod paging;
 mod parity;
 mod plans;
+mod portfolio;
 mod property;
 mod readme;
 mod rpc_surface;

@@ -112,7 +112,7 @@ async fn no_procedure_reaches_another_organization() {
     .fetch_all(&world.sql)
     .await
     .expect("rows");
-    assert_eq!(rows, [1, 1], "nothing happened at home");
+    assert_eq!(rows, [1, 1, 1], "nothing happened at home");
 }
 
 #[tokio::test]
@@ -127,11 +127,12 @@ async fn no_query_field_reaches_another_organization() {
             json!({}),
         )
         .await;
-    let ids = ["a1", "b1", "c2", "d1", "f1"].map(|end| format!("01920000-0000-7000-8000-0000000000{end}"));
+    let ids = ["a1", "b1", "c2", "d1", "f1", "21"].map(|end| format!("01920000-0000-7000-8000-0000000000{end}"));
     let id = |field: &str| match field {
         "organization" => &ids[4],
         "operation" => &ids[3],
         "externalParty" => &ids[1],
+        "portfolio" => &ids[5],
         _ => &ids[0],
     };
     let mut looked = Vec::new();
@@ -158,7 +159,7 @@ async fn no_query_field_reaches_another_organization() {
         } else if takes("ids") {
             let query = format!("{{ {name}(ids: {ids:?}) {{ id }} }}");
             let answer = world.gql(&examples.stranger, Some(examples.elsewhere), &query, json!({})).await;
-            assert_eq!(answer.data()[name], json!([null, null, null, null, null]));
+            assert_eq!(answer.data()[name], json!([null, null, null, null, null, null]));
         } else if takes("first") {
             let query = format!("{{ {name}(first: 100) {{ totalCount edges {{ node {{ id organizationId }} }} }} }}");
             let answer = world.gql(&examples.stranger, Some(examples.elsewhere), &query, json!({})).await;

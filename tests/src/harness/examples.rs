@@ -50,9 +50,11 @@ impl Examples {
         let id = |end: &str| format!("'01920000-0000-7000-8000-0000000000{end}'");
         let home = format!("'{home}'");
         let (property, party, grant) = (id("a1"), id("b1"), id("e1"));
+        let (second, portfolio) = (id("a2"), id("21"));
         let member = "INSERT INTO membership (organization_id, id, principal_id, email, role, state, starts_at, ends_at, invited_by, created_at, updated_at)";
         let sql = format!(
-            "DELETE FROM access_grant WHERE organization_id = {home}; DELETE FROM property WHERE organization_id = {home};
+            "DELETE FROM access_grant WHERE organization_id = {home}; DELETE FROM portfolio_property WHERE organization_id = {home};
+             DELETE FROM portfolio WHERE organization_id = {home}; DELETE FROM property WHERE organization_id = {home};
              DELETE FROM external_party WHERE organization_id = {home}; DELETE FROM membership WHERE organization_id = {home};
              DELETE FROM org_head WHERE organization_id = {home}; DELETE FROM event WHERE organization_id = {home};
              DELETE FROM operation WHERE organization_id IN ({home}, {olga}, {sam}); DELETE FROM authority_epoch WHERE organization_id = {home};
@@ -69,6 +71,10 @@ impl Examples {
              INSERT INTO external_party (organization_id, id, kind, name, status, created_at, updated_at) VALUES ({home}, {party}, 'HOA', 'Ridge', '{outside}', {at}, {at});
              INSERT INTO property (organization_id, id, kind, line1, locality, country, time_zone, status, archived_at, hoa_id, created_at, updated_at)
              VALUES ({home}, {property}, 'LAND', '1 First Street', 'Tucson', 'US', 'America/Phoenix', '{status}', {archived_at}, {party}, {at}, {at});
+             INSERT INTO property (organization_id, id, kind, line1, locality, country, time_zone, status, created_at, updated_at)
+             VALUES ({home}, {second}, 'LAND', '2 Second Street', 'Tucson', 'US', 'America/Phoenix', 'ACTIVE', {at}, {at});
+             INSERT INTO portfolio (organization_id, id, name, position, status, created_at, updated_at) VALUES ({home}, {portfolio}, 'Rentals', 1, 'ACTIVE', {at}, {at});
+             INSERT INTO portfolio_property (organization_id, portfolio_id, property_id, position, added_at) VALUES ({home}, {portfolio}, {property}, 1, {at});
              INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, starts_at, ends_at, granted_by, created_at, updated_at)
              VALUES ({home}, {grant}, {tom}, 'ENGAGEMENT', '{{read}}', {at}, {at} + interval '1 day', {olga}, {at}, {at});
              INSERT INTO operation (organization_id, id, procedure, key, fingerprint, initiator, actor, authority, state, outcome, created_at, updated_at)

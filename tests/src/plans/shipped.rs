@@ -86,6 +86,7 @@ async fn sql_memory_and_the_pdp_agree_on_our_own_rows() {
     {
         agree(&world, entities::property::KIND, entities::property::Entity::find()).await;
         agree(&world, entities::external_party::KIND, entities::external_party::Entity::find()).await;
+        agree(&world, entities::portfolio::KIND, entities::portfolio::Entity::find()).await;
         agree(&world, entities::membership::KIND, entities::membership::Entity::find()).await;
         agree(&world, entities::operation::KIND, entities::operation::Entity::find()).await;
         agree(&world, entities::organization::KIND, entities::organization::Entity::find()).await;

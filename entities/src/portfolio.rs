@@ -1,0 +1,345 @@
+//! Portfolios: properties grouped as their owner sees them, each in as many as it pleases.
+
+use crate::{
+    loading::Row,
+    page::{self, Connection, Page, Sort},
+    property::{self, Property, PropertyFilter, PropertyId, PropertyOrder},
+    relation,
+};
+use async_graphql::{ComplexObject, Context, InputObject, SimpleObject, dataloader::Loader};
+use chrono::{DateTime, Utc};
+use garde::Validate;
+use queryplan::{Attribute, Scalar};
+use schema::{Error, Nullable, OrganizationId, Result, Snapshot, Time, Tx, input, nullable, snapshot, text_enum, valid};
+use schemars::JsonSchema;
+use sea_orm::{
+    Condition, ConnectionTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    entity::prelude::*,
+    sea_query::{ExprTrait, IntoCondition},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
+
+pub const KIND: &str = "portfolio";
+
+pub static RESOURCE: queryplan::Resource = queryplan::Resource {
+    table: "portfolio",
+    id: Scalar::uuid("id"),
+    attributes: &[relation("organization_id"), Attribute::text("status", "status")],
+};
+
+schema::id!(
+    /// A group of properties.
+    PortfolioId
+);
+
+text_enum!(
+    /// Archived portfolios stay, and stay out of the way.
+    PortfolioStatus { Active = "ACTIVE", Archived = "ARCHIVED" }
+);
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "portfolio")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub organization_id: OrganizationId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: PortfolioId,
+    pub name: String,
+    pub colour: Option<String>,
+    pub target_notes: Option<String>,
+    pub position: i32,
+    pub status: PortfolioStatus,
+    pub version: i32,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    pub archived_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+impl ActiveModelBehavior for ActiveModel {}
+
+#[expect(clippy::disallowed_methods, reason = "the finder that begins with the organization")]
+pub fn of(organization: OrganizationId) -> Select<Entity> {
+    Entity::find().filter(Column::OrganizationId.eq(organization))
+}
+
+pub fn by_id(organization: OrganizationId, id: PortfolioId) -> Select<Entity> {
+    of(organization).filter(Column::Id.eq(id))
+}
+
+impl Row for Model {
+    const KIND: &'static str = KIND;
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+    fn organization(&self) -> OrganizationId {
+        self.organization_id
+    }
+    fn version(&self) -> Option<i32> {
+        Some(self.version)
+    }
+    fn attributes(&self) -> Map<String, Value> {
+        Map::from_iter([("status".to_owned(), self.status.as_str().into())])
+    }
+}
+
+/// A group of properties, as their owner sees them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject)]
+#[serde(rename_all = "camelCase")]
+#[graphql(complex)]
+pub struct Portfolio {
+    pub id: PortfolioId,
+    /// Who owns the record.
+    pub organization_id: OrganizationId,
+    pub name: String,
+    /// Such as `#2F6B4F`.
+    pub colour: Option<String>,
+    /// What is to become of it.
+    pub target_notes: Option<String>,
+    /// Its place among the others.
+    pub position: i32,
+    pub status: PortfolioStatus,
+    /// For optimistic locking: send it with a change. It grows with every property that comes or goes.
+    pub version: i32,
+    pub created_at: Time,
+    pub updated_at: Time,
+    pub archived_at: Option<Time>,
+}
+
+impl From<Model> for Portfolio {
+    fn from(row: Model) -> Self {
+        let Model {
+            organization_id,
+            id,
+            name,
+            colour,
+            target_notes,
+            position,
+            status,
+            version,
+            created_at,
+            updated_at,
+            archived_at,
+        } = row;
+        Portfolio {
+            id,
+            organization_id,
+            name,
+            colour,
+            target_notes,
+            position,
+            status,
+            version,
+            created_at: created_at.into(),
+            updated_at: updated_at.into(),
+            archived_at: archived_at.map(Time),
+        }
+    }
+}
+
+#[ComplexObject]
+impl Portfolio {
+    /// Its properties, of those that the reader may see.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    async fn properties(
+        &self,
+        cx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<PropertyFilter>,
+        order_by: Option<PropertyOrder>,
+    ) -> Nullable<Connection<Property>> {
+        let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
+        nullable(async {
+            input::validate_at("filter", filter.as_ref())?;
+            let snapshot = snapshot(cx).await?;
+            let visible = Condition::all().add(snapshot.filter(property::KIND)?).add(member::holds(self.id));
+            property::list(&snapshot.tx, self.organization_id, visible, filter, order_by, page).await.map(Some)
+        })
+        .await
+    }
+}
+
+/// Which property is in which portfolio, since when, and until when.
+pub mod member {
+    use super::{DateTime, OrganizationId, PortfolioId, PropertyId, Utc, property};
+    use sea_orm::{
+        entity::prelude::*,
+        sea_query::{Expr as SqlExpr, ExprTrait, Query, SimpleExpr},
+    };
+
+    #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "portfolio_property")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub organization_id: OrganizationId,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub portfolio_id: PortfolioId,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub property_id: PropertyId,
+        pub position: i32,
+        pub added_at: DateTime<Utc>,
+        pub removed_at: Option<DateTime<Utc>>,
+    }
+
+    #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+
+    #[expect(clippy::disallowed_methods, reason = "the finder that begins with the organization")]
+    pub fn of(organization: OrganizationId) -> Select<Entity> {
+        Entity::find().filter(Column::OrganizationId.eq(organization))
+    }
+
+    pub fn one(organization: OrganizationId, portfolio: PortfolioId, property: PropertyId) -> Select<Entity> {
+        of(organization).filter(Column::PortfolioId.eq(portfolio)).filter(Column::PropertyId.eq(property))
+    }
+
+    /// Of a property: it is in this portfolio.
+    pub fn holds(portfolio: PortfolioId) -> SimpleExpr {
+        let theirs = |column: Column| SqlExpr::col((Entity, column));
+        let select = Query::select()
+            .expr(SqlExpr::val(1))
+            .from(Entity)
+            .and_where(theirs(Column::OrganizationId).equals((property::Entity, property::Column::OrganizationId)))
+            .and_where(theirs(Column::PortfolioId).eq(portfolio.0))
+            .and_where(theirs(Column::PropertyId).equals((property::Entity, property::Column::Id)))
+            .and_where(theirs(Column::RemovedAt).is_null())
+            .take();
+        SqlExpr::exists(select)
+    }
+}
+
+/// Which portfolios. All that is given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, InputObject)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PortfolioFilter {
+    /// Any of these.
+    #[garde(skip)]
+    pub status: Option<Vec<PortfolioStatus>>,
+    /// Its name begins so.
+    #[garde(custom(valid::text(200)))]
+    pub name_begins: Option<String>,
+}
+
+impl PortfolioFilter {
+    fn condition(self) -> Condition {
+        let PortfolioFilter { status, name_begins } = self;
+        let states = |all: Vec<PortfolioStatus>| all.into_iter().map(|one| one.as_str().to_owned()).collect::<Vec<_>>();
+        Condition::all()
+            .add_option(status.map(|all| Column::Status.eq_any(states(all))))
+            // Letters, not wildcards.
+            .add_option(
+                name_begins.map(|start| {
+                    Expr::cust_with_exprs("starts_with($1, $2)", [Expr::col((Entity, Column::Name)), Expr::val(start)])
+                }),
+            )
+    }
+}
+
+text_enum!(
+    /// In which order. Ties are broken by id, so that every order is total.
+    PortfolioOrder {
+        PositionAsc = "POSITION_ASC",
+        PositionDesc = "POSITION_DESC",
+        NameAsc = "NAME_ASC",
+        NameDesc = "NAME_DESC",
+        CreatedAsc = "CREATED_ASC",
+        CreatedDesc = "CREATED_DESC",
+    }
+);
+
+impl PortfolioOrder {
+    fn sort(self) -> Sort<Column, Model> {
+        let (column, key, bind): (Column, fn(&Model) -> String, _) = match self {
+            PortfolioOrder::PositionAsc | PortfolioOrder::PositionDesc => {
+                (Column::Position, |row| row.position.to_string(), page::bind_int as fn(&str) -> _)
+            }
+            PortfolioOrder::NameAsc | PortfolioOrder::NameDesc => {
+                (Column::Name, |row| row.name.clone(), page::bind_text as fn(&str) -> _)
+            }
+            // Ids are made in the order of their time.
+            PortfolioOrder::CreatedAsc | PortfolioOrder::CreatedDesc => {
+                (Column::Id, |row| row.id.to_string(), page::bind_id as fn(&str) -> _)
+            }
+        };
+        let descending = matches!(self, PortfolioOrder::PositionDesc | PortfolioOrder::NameDesc | PortfolioOrder::CreatedDesc);
+        let name = match self {
+            PortfolioOrder::PositionAsc => "portfolio:POSITION_ASC",
+            PortfolioOrder::PositionDesc => "portfolio:POSITION_DESC",
+            PortfolioOrder::NameAsc => "portfolio:NAME_ASC",
+            PortfolioOrder::NameDesc => "portfolio:NAME_DESC",
+            PortfolioOrder::CreatedAsc => "portfolio:CREATED_ASC",
+            PortfolioOrder::CreatedDesc => "portfolio:CREATED_DESC",
+        };
+        Sort { name, column, descending, key, bind }
+    }
+}
+
+/// A page of the organization's portfolios, of those that the reader may see.
+pub async fn list(
+    tx: &Tx,
+    organization: OrganizationId,
+    visible: Condition,
+    filter: Option<PortfolioFilter>,
+    order: Option<PortfolioOrder>,
+    page: Page,
+) -> Result<Connection<Portfolio>> {
+    let select = of(organization).filter(visible).filter(filter.unwrap_or_default().condition());
+    page::page(tx, select, Column::Id, order.unwrap_or(PortfolioOrder::PositionAsc).sort(), page, |row| row.id.0).await
+}
+
+/// Loads the portfolios that properties are in, of those that the reader may see, many at once.
+pub struct Groups(Weak<Snapshot>);
+
+impl Groups {
+    pub fn of(snapshot: Weak<Snapshot>) -> Self {
+        Groups(snapshot)
+    }
+}
+
+impl Loader<(OrganizationId, PropertyId)> for Groups {
+    type Value = Vec<Portfolio>;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[(OrganizationId, PropertyId)],
+    ) -> Result<HashMap<(OrganizationId, PropertyId), Vec<Portfolio>>, Arc<Error>> {
+        let load = async {
+            let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
+            let ids: Vec<Uuid> = keys.iter().map(|(_, id)| id.0).collect();
+            let organizations: Vec<Uuid> = keys.iter().map(|(organization, _)| organization.0).collect();
+            let joined = Expr::col((member::Entity, member::Column::OrganizationId))
+                .equals((Entity, Column::OrganizationId))
+                .and(Expr::col((member::Entity, member::Column::PortfolioId)).equals((Entity, Column::Id)));
+            #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
+            let mut select = Entity::find()
+                .column_as(member::Column::PropertyId, "of_property")
+                .filter(member::Column::OrganizationId.eq_any(organizations))
+                .filter(member::Column::PropertyId.eq_any(ids))
+                .filter(member::Column::RemovedAt.is_null())
+                .filter(snapshot.filter(KIND)?)
+                .order_by_asc(Column::Position)
+                .order_by_asc(Column::Id);
+            QuerySelect::query(&mut select).join(JoinType::InnerJoin, member::Entity, joined.into_condition());
+            let mut found: HashMap<(OrganizationId, PropertyId), Vec<Portfolio>> =
+                keys.iter().map(|key| (*key, Vec::new())).collect();
+            for row in snapshot.tx.query_all(select.as_query()).await? {
+                let property: PropertyId = row.try_get("", "of_property")?;
+                let row = Model::from_query_result(&row, "")?;
+                found.entry((row.organization_id, property)).or_default().push(row.into());
+            }
+            Ok(found)
+        };
+        load.await.map_err(Arc::new)
+    }
+}
