@@ -1,6 +1,7 @@
 //! The typed form, decided in memory on the document that a check would be sent.
 
 use crate::{
+    deeper,
     form::{Cond, Field, Kind, Math, Op, Part, Place, Rows, Term, TextOp, Var},
     mapping::{Null, Stored},
 };
@@ -43,6 +44,10 @@ impl<'a> Scope<'a> {
 /// None is unknown, or no value.
 impl Eval {
     fn cond(&self, cond: &Cond, scope: &Scope) -> Option<bool> {
+        deeper(|| self.decided(cond, scope))
+    }
+
+    fn decided(&self, cond: &Cond, scope: &Scope) -> Option<bool> {
         match cond {
             Cond::Known(value) => Some(*value),
             Cond::Unknown => None,
@@ -53,6 +58,7 @@ impl Eval {
                 let taken = if self.cond(condition, scope)? { then } else { otherwise };
                 self.cond(taken, scope)
             }
+            Cond::Same(a, b) => Some(self.cond(a, scope)? == self.cond(b, scope)?),
             Cond::Determined(inner) => Some(self.cond(inner, scope).is_some()),
             Cond::Has(Term::Field(field)) => Some(self.raw(field, scope).is_some()),
             Cond::Has(term) => Some(self.term(term, scope).is_some()),
@@ -130,6 +136,10 @@ impl Eval {
     }
 
     fn term(&self, term: &Term, scope: &Scope) -> Option<Value> {
+        deeper(|| self.value_of(term, scope))
+    }
+
+    fn value_of(&self, term: &Term, scope: &Scope) -> Option<Value> {
         Some(match term {
             Term::Field(field) => match (self.raw(field, scope)?, field.value.stored) {
                 (Json::Null, _) => Value::Null,

@@ -87,6 +87,8 @@ pub enum Cond {
     Not(Box<Cond>),
     /// The branch that is not taken is not looked at.
     If(Box<Cond>, Box<Cond>, Box<Cond>),
+    /// Both true, or both false.
+    Same(Box<Cond>, Box<Cond>),
     /// True where the inner one is true or false; else false.
     Determined(Box<Cond>),
     /// True where the term has a value or is null; else false.
@@ -281,6 +283,15 @@ impl Cond {
             Cond::Known(false) => otherwise,
             Cond::Unknown => Cond::Unknown,
             condition => Cond::If(Box::new(condition), Box::new(then), Box::new(otherwise)),
+        }
+    }
+
+    pub fn same(a: Cond, b: Cond) -> Cond {
+        match (a, b) {
+            (Cond::Known(true), other) | (other, Cond::Known(true)) => other,
+            (Cond::Known(false), other) | (other, Cond::Known(false)) => other.negated(),
+            (Cond::Unknown, _) | (_, Cond::Unknown) => Cond::Unknown,
+            (a, b) => Cond::Same(Box::new(a), Box::new(b)),
         }
     }
 

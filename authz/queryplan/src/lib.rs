@@ -46,6 +46,11 @@ pub(crate) fn refuse<T>(what: impl Into<String>) -> Result<T> {
     Err(Refused(what.into()))
 }
 
+/// Plans nest as deep as their author pleases: what walks them has the stack that it needs.
+pub(crate) fn deeper<T>(walk: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(256 * 1024, 1024 * 1024, walk)
+}
+
 /// A plan in its typed form, for one kind of resource.
 #[derive(Debug, Clone)]
 pub struct Rule {

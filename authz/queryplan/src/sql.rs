@@ -6,7 +6,7 @@
 //! what stands in a filter stays plain: `NOT`, `CASE` and `IS` appear only where the policy needs them.
 
 use crate::{
-    Result,
+    Result, deeper,
     form::{Cond, Field, Kind, Math, Op, Part, Place, Rows, Term, TextOp, Var},
     mapping::{Link, Null, Stored},
     refuse,
@@ -28,12 +28,13 @@ pub struct Bindings {
 
 pub fn condition(cond: &Cond, alias: &str, bindings: &Bindings) -> Result<Expr> {
     let scope = Scope { rows: vec![(Var(0), alias.to_owned())], hops: Vec::new() };
-    Sql { bindings, next: Cell::new(0) }.truth(cond, &scope)
+    Sql { bindings, next: Cell::new(0), written: Cell::new(0) }.truth(cond, &scope)
 }
 
 struct Sql<'a> {
     bindings: &'a Bindings,
     next: Cell<usize>,
+    written: Cell<usize>,
 }
 
 /// The names of rows, and of what to-one relations lead to.
@@ -68,11 +69,30 @@ fn known(value: bool) -> Expr {
     Expr::cust(if value { "TRUE" } else { "FALSE" })
 }
 
+/// A filter longer than this is no filter.
+const LIMIT: usize = 50_000;
+
 /// Below this, every whole number is a double.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl Sql<'_> {
+    /// A condition may be needed from both sides, and so each below it.
+    fn spend(&self) -> Result<()> {
+        self.written.set(self.written.get() + 1);
+        if self.written.get() > LIMIT { refuse(format!("a condition of more than {LIMIT} parts")) } else { Ok(()) }
+    }
+
     fn truth(&self, cond: &Cond, scope: &Scope) -> Result<Expr> {
+        self.spend()?;
+        deeper(|| self.true_where(cond, scope))
+    }
+
+    fn falsity(&self, cond: &Cond, scope: &Scope) -> Result<Expr> {
+        self.spend()?;
+        deeper(|| self.false_where(cond, scope))
+    }
+
+    fn true_where(&self, cond: &Cond, scope: &Scope) -> Result<Expr> {
         Ok(match cond {
             Cond::Known(value) => known(*value),
             Cond::Unknown => known(false),
@@ -86,6 +106,9 @@ impl Sql<'_> {
                     _ => or(first, and(self.falsity(condition, scope)?, self.truth(otherwise, scope)?)),
                 }
             }
+            Cond::Same(a, b) => {
+                or(and(self.truth(a, scope)?, self.truth(b, scope)?), and(self.falsity(a, scope)?, self.falsity(b, scope)?))
+            }
             Cond::Determined(inner) => {
                 let (truth, falsity) = (self.truth(inner, scope)?, self.falsity(inner, scope)?);
                 cust("($1 IS TRUE OR $2 IS TRUE)", [truth, falsity])
@@ -94,7 +117,7 @@ impl Sql<'_> {
         })
     }
 
-    fn falsity(&self, cond: &Cond, scope: &Scope) -> Result<Expr> {
+    fn false_where(&self, cond: &Cond, scope: &Scope) -> Result<Expr> {
         Ok(match cond {
             Cond::Known(value) => known(!*value),
             Cond::Unknown => known(false),
@@ -107,6 +130,9 @@ impl Sql<'_> {
                     Cond::Unknown | Cond::Known(true) => first,
                     _ => or(first, and(self.falsity(condition, scope)?, self.falsity(otherwise, scope)?)),
                 }
+            }
+            Cond::Same(a, b) => {
+                or(and(self.truth(a, scope)?, self.falsity(b, scope)?), and(self.falsity(a, scope)?, self.truth(b, scope)?))
             }
             // These are never unknown.
             Cond::Determined(_) | Cond::Has(_) => not(self.truth(cond, scope)?),
@@ -197,7 +223,14 @@ impl Sql<'_> {
             Cond::OneOf(term, texts) => self.one_of(term, texts, scope)?,
             Cond::Text(op, a, b) => self.textual(op, a, b, scope)?,
             Cond::Exists(rows, body) => Expr::exists(self.rows(rows, scope, |inner| self.truth(body, inner))?),
-            Cond::Known(_) | Cond::Unknown | Cond::And(_) | Cond::Or(_) | Cond::Not(_) | Cond::If(..) | Cond::Determined(_) => {
+            Cond::Known(_)
+            | Cond::Unknown
+            | Cond::And(_)
+            | Cond::Or(_)
+            | Cond::Not(_)
+            | Cond::If(..)
+            | Cond::Same(..)
+            | Cond::Determined(_) => {
                 return refuse("a part that is no leaf");
             }
         };
@@ -229,6 +262,10 @@ impl Sql<'_> {
     }
 
     fn term(&self, term: &Term, scope: &Scope) -> Result<Expr> {
+        deeper(|| self.value_of(term, scope))
+    }
+
+    fn value_of(&self, term: &Term, scope: &Scope) -> Result<Expr> {
         Ok(match term {
             Term::Field(field) | Term::Instant(field) => {
                 let column = self.column(field, scope)?;
@@ -530,7 +567,14 @@ fn places_of<'a>(leaf: &'a Cond, into: &mut Vec<&'a Place>) {
         }
         Cond::Flag(field) => into.push(&field.place),
         Cond::Exists(rows, _) => into.push(&rows.place),
-        Cond::Known(_) | Cond::Unknown | Cond::And(_) | Cond::Or(_) | Cond::Not(_) | Cond::If(..) | Cond::Determined(_) => {}
+        Cond::Known(_)
+        | Cond::Unknown
+        | Cond::And(_)
+        | Cond::Or(_)
+        | Cond::Not(_)
+        | Cond::If(..)
+        | Cond::Same(..)
+        | Cond::Determined(_) => {}
     }
 }
 

@@ -146,6 +146,23 @@ fn relations_are_correlated_and_an_index_can_serve_them() {
     assert_eq!(sql(call("in", [var("street"), value(json!(["a", "b"]))])), r#"("h"."street" = ANY(ARRAY ['a','b']))"#);
 }
 
+/// As deep as the PDP's messages can be, on the stack of an ordinary thread.
+#[test]
+fn deep_plans_are_read_written_and_decided() {
+    let mut condition = var("sold");
+    for level in 0..100 {
+        condition = match level % 4 {
+            0 => call("not", [condition]),
+            1 => call("and", [condition, call("gt", [var("area"), value(1)])]),
+            2 => call("if", [call("eq", [var("street"), value("a")]), condition, var("sold")]),
+            _ => call("exists", [var("owners"), lambda("o", condition)]),
+        };
+    }
+    let rule = rule(condition).expect("translated");
+    assert!(!sql_of(rule.cond()).expect("SQL").is_empty());
+    rule.allows(&json!({ "id": "x", "attr": { "owners": [{ "name": "Olga" }] } }), DateTime::UNIX_EPOCH);
+}
+
 #[test]
 fn what_is_not_known_is_refused_by_its_name() {
     for (condition, named) in [
@@ -192,6 +209,12 @@ fn what_is_not_known_is_refused_by_its_name() {
     let inner = call("exists", [value(long.clone()), lambda("b", call("eq", [json!({ "variable": "b" }), var("street")]))]);
     let outer = call("exists", [value(long), lambda("a", inner)]);
     assert!(rule(outer).is_err_and(|refused| refused.0.contains("parts")));
+    let choice = || call("if", [var("sold"), var("rooms"), value(0)]);
+    let sum = (0..30).fold(choice(), |sum, _| call("add", [sum, choice()]));
+    assert!(rule(call("gt", [sum, value(1)])).is_err_and(|refused| refused.0.contains("parts")));
+    let twice = (0..40).fold(var("sold"), |same, _| call("eq", [same, call("gt", [var("area"), value(1)])]));
+    let twice = rule(twice).expect("translated");
+    assert!(sql_of(twice.cond()).is_err_and(|refused| refused.0.contains("parts")));
     for plan in [json!({ "kind": "KIND_CONDITIONAL" }), json!({ "kind": "KIND_ALWAYS_ALLOWED", "condition": value(false) })] {
         let plan = serde_json::from_value(plan).expect("a plan");
         assert!(Rule::new(&plan, &HOUSE, &Literal::Null).is_err());

@@ -67,12 +67,7 @@ impl Builder<'_> {
             _ => None,
         };
         let guards: Vec<_> = [not_null(&a), not_null(&b)].into_iter().flatten().collect();
-        let (a, b) = (a.condition()?, b.condition()?);
-        let same = match (a, b) {
-            (Cond::Known(true), other) | (other, Cond::Known(true)) => other,
-            (Cond::Known(false), other) | (other, Cond::Known(false)) => other.negated(),
-            (a, b) => Cond::choose(a, b.clone(), b.negated()),
-        };
+        let same = Cond::same(a.condition()?, b.condition()?);
         Ok(Cond::and(guards.into_iter().chain([same])))
     }
 
@@ -180,8 +175,7 @@ fn equal_terms(a: Term, b: Term) -> Result<Cond> {
     }
     if ka == Kind::Bool && kb == Kind::Bool {
         let (Term::Field(x), Term::Field(y)) = (&a, &b) else { return refuse("the equality of positions") };
-        let (x, y) = (Cond::Flag(x.clone()), Cond::Flag(y.clone()));
-        let same = Cond::choose(x, y.clone(), y.negated());
+        let same = Cond::same(Cond::Flag(x.clone()), Cond::Flag(y.clone()));
         return nulls(a, b, same);
     }
     if !comparable(ka, kb) {

@@ -5,7 +5,7 @@ mod lists;
 mod scalars;
 
 use crate::{
-    Result,
+    Result, deeper,
     form::{Cond, Field, Kind, Math, Op, Place, Rows, Term, TextOp, Var},
     mapping::{Attribute, Elements, Of, Resource, Scalar, Stored},
     operand::{Literal, Operand},
@@ -167,17 +167,20 @@ fn exactly<const N: usize>(operator: &str, operands: &[Operand]) -> Result<[usiz
 
 impl Builder<'_> {
     fn build(&self, operand: &Operand, scope: &Scope) -> Result<Built> {
-        self.built.set(self.built.get() + 1);
-        if self.built.get() > LIMIT {
-            return refuse(format!("a plan of more than {LIMIT} parts"));
-        }
+        self.spend()?;
         match operand {
             Operand::Value(literal) => self.literal(literal),
             Operand::Variable(name) => self.variable(name, scope),
             Operand::Expression { operator, operands } => {
-                self.expression(operator, operands, scope).map_err(|refused| self.within(operator, refused))
+                deeper(|| self.expression(operator, operands, scope)).map_err(|refused| self.within(operator, refused))
             }
         }
+    }
+
+    /// Lambdas over literals and choices multiply parts.
+    fn spend(&self) -> Result<()> {
+        self.built.set(self.built.get() + 1);
+        if self.built.get() > LIMIT { refuse(format!("a plan of more than {LIMIT} parts")) } else { Ok(()) }
     }
 
     /// The innermost operator names itself.
@@ -290,11 +293,11 @@ impl Builder<'_> {
             let [index] = exactly(operator, operands)?;
             self.build(&operands[index], scope)
         };
-        let unary = |apply: &dyn Fn(Built) -> Result<Built>| one()?.each(&mut |a| apply(a));
+        let unary = |apply: &dyn Fn(Built) -> Result<Built>| one()?.each(&mut |a| self.spend().and_then(|()| apply(a)));
         let binary = |apply: &dyn Fn(Built, Built) -> Result<Built>| {
             let [a, b] = exactly(operator, operands)?;
             let (a, b) = (self.build(&operands[a], scope)?, self.build(&operands[b], scope)?);
-            a.each(&mut |a| b.clone().each(&mut |b| apply(a.clone(), b)))
+            a.each(&mut |a| b.clone().each(&mut |b| self.spend().and_then(|()| apply(a.clone(), b))))
         };
         let compared = |op: Op| binary(&|a, b| ordered(op, a, b).map(Built::Cond));
         let textual = |op: TextOp| binary(&|a, b| textual(&op, a, b).map(Built::Cond));
