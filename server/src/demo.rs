@@ -4,9 +4,9 @@ use crate::{Fault, app::told, secrets::ISSUER};
 use entities::{
     external_party::{ExternalPartyId, ExternalPartyKind},
     organization::OrganizationType,
-    property::{Address, PropertyKind},
+    property::{Address, PropertyId, PropertyKind},
 };
-use resolvers::{external_party, membership, organization, property};
+use resolvers::{external_party, membership, organization, portfolio, property};
 use schema::{Caller, Gateway, OrganizationId, PrincipalId, PrincipalKind, Procedure, Role, run};
 use sqlx::PgPool;
 use std::sync::Arc;
@@ -124,7 +124,7 @@ impl Demo<'_> {
         line1: &str,
         town: (&str, &str, &str),
         hoa_id: Option<ExternalPartyId>,
-    ) -> Result<(), Fault> {
+    ) -> Result<PropertyId, Fault> {
         let (locality, region, postal_code) = town;
         let input = property::create::PropertyCreateInput {
             kind,
@@ -141,13 +141,36 @@ impl Demo<'_> {
             notes: None,
             hoa_id,
         };
-        self.act::<property::create::Create>(by, Some(to), &format!("{to}/{line1}"), input).await?;
+        Ok(self.act::<property::create::Create>(by, Some(to), &format!("{to}/{line1}"), input).await?.id)
+    }
+
+    async fn group(
+        &self,
+        by: &Person,
+        to: OrganizationId,
+        name: &str,
+        (colour, target_notes): (&str, &str),
+        properties: &[PropertyId],
+    ) -> Result<(), Fault> {
+        let input = portfolio::create::PortfolioCreateInput {
+            name: name.into(),
+            colour: Some(colour.into()),
+            target_notes: Some(target_notes.into()),
+            position: None,
+        };
+        let id = self.act::<portfolio::create::Create>(by, Some(to), &format!("{to}/{name}"), input).await?.id;
+        for (position, property_id) in (1..).zip(properties.iter().copied()) {
+            let input = portfolio::add_property::PortfolioAddPropertyInput { id, property_id, position: Some(position) };
+            let what = format!("{to}/{name}/{property_id}");
+            self.act::<portfolio::add_property::AddProperty>(by, Some(to), &what, input).await?;
+        }
         Ok(())
     }
 
     async fn maria(&self) -> Result<(), Fault> {
         let maria = self.found(&MARIA, OrganizationType::IndividualPropertyOwner, "Maria Alvarez").await?;
-        self.own(&MARIA, maria, PropertyKind::SingleFamily, "41 Mesquite Street", ("Tucson", "AZ", "85701"), None).await
+        self.own(&MARIA, maria, PropertyKind::SingleFamily, "41 Mesquite Street", ("Tucson", "AZ", "85701"), None).await?;
+        Ok(())
     }
 
     async fn trust(&self) -> Result<(), Fault> {
@@ -157,28 +180,37 @@ impl Demo<'_> {
         let tucson = ("Tucson", "AZ", "85718");
         self.own(&MARIA, trust, PropertyKind::SingleFamily, "12 Saguaro Lane", tucson, Some(hoa)).await?;
         self.own(&INES, trust, PropertyKind::SingleFamily, "14 Saguaro Lane", tucson, Some(hoa)).await?;
-        self.own(&MARIA, trust, PropertyKind::Land, "Lot 9, Cienega Creek Road", ("Vail", "AZ", "85641"), None).await
+        self.own(&MARIA, trust, PropertyKind::Land, "Lot 9, Cienega Creek Road", ("Vail", "AZ", "85641"), None).await?;
+        Ok(())
     }
 
     async fn llc(&self) -> Result<(), Fault> {
         let llc = self.found(&ROBERT, OrganizationType::TrustOrLlc, "Chen Holdings LLC").await?;
         let hoa = self.hoa(&ROBERT, llc, "Palo Verde Townhomes Association").await?;
+        let (mut phoenix, mut santa_fe) = (Vec::new(), Vec::new());
         for number in 1..=12 {
             let line1 = format!("{} Palo Verde Place", number * 2 + 100);
-            self.own(&ROBERT, llc, PropertyKind::Townhouse, &line1, ("Phoenix", "AZ", "85016"), Some(hoa)).await?;
+            phoenix.push(self.own(&ROBERT, llc, PropertyKind::Townhouse, &line1, ("Phoenix", "AZ", "85016"), Some(hoa)).await?);
         }
         for number in 1..=6 {
             let line1 = format!("{} Canyon Road, Unit {number}", 800 + number);
-            self.own(&ROBERT, llc, PropertyKind::Condominium, &line1, ("Santa Fe", "NM", "87501"), None).await?;
+            santa_fe.push(self.own(&ROBERT, llc, PropertyKind::Condominium, &line1, ("Santa Fe", "NM", "87501"), None).await?);
         }
         self.own(&ROBERT, llc, PropertyKind::MultiFamily, "300 East Roosevelt Street", ("Phoenix", "AZ", "85004"), None).await?;
-        self.own(&ROBERT, llc, PropertyKind::Commercial, "17 Alameda Street", ("Santa Fe", "NM", "87501"), None).await
+        santa_fe.push(
+            self.own(&ROBERT, llc, PropertyKind::Commercial, "17 Alameda Street", ("Santa Fe", "NM", "87501"), None).await?,
+        );
+        let to_sell = [phoenix[0], santa_fe[5]];
+        self.group(&ROBERT, llc, "Phoenix rentals", ("#B4552D", "Keep; raise with the index"), &phoenix).await?;
+        self.group(&ROBERT, llc, "Santa Fe", ("#2F6B4F", "One manager for all by 2028"), &santa_fe).await?;
+        self.group(&ROBERT, llc, "To sell", ("#5A5A5A", "The weakest of each town"), &to_sell).await
     }
 
     async fn couple(&self) -> Result<(), Fault> {
         let home = self.found(&PRIYA, OrganizationType::IndividualPropertyOwner, "Priya Natarajan").await?;
         self.bring_in(&PRIYA, home, &JONAS, Role::CoOwner, "Married; both are on the deed").await?;
-        self.own(&PRIYA, home, PropertyKind::Condominium, "1200 Central Avenue, 14C", ("Phoenix", "AZ", "85012"), None).await
+        self.own(&PRIYA, home, PropertyKind::Condominium, "1200 Central Avenue, 14C", ("Phoenix", "AZ", "85012"), None).await?;
+        Ok(())
     }
 
     async fn concierge(&self) -> Result<(), Fault> {
