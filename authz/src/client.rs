@@ -38,6 +38,8 @@ pub struct Cerbos {
 }
 
 const KEPT: usize = 10_000;
+/// However sure it is: of several PDPs behind one address, one may have changed its policies first.
+const LIFE: Duration = Duration::from_secs(30);
 
 /// Action, kind, and all that the PDP is told of the principal.
 type RuleKey = (&'static str, &'static str, String);
@@ -51,7 +53,7 @@ struct Rules(Mutex<Kept>);
 #[derive(Default)]
 struct Kept {
     bundle: Option<(Bundle, Instant)>,
-    rules: HashMap<RuleKey, Arc<Rule>>,
+    rules: HashMap<RuleKey, (Instant, Arc<Rule>)>,
 }
 
 impl Rules {
@@ -83,6 +85,7 @@ impl Bundle {
     pub fn of(folder: &Path) -> std::io::Result<String> {
         let mut all = Vec::new();
         files(folder, &mut all)?;
+        all.retain(|path| *path != folder.join("sentinel.yaml"));
         all.sort();
         let mut hash = Sha256::new();
         let mut clock = false;
@@ -93,20 +96,19 @@ impl Bundle {
             hash.update(&text);
             hash.update([0]);
             let text = String::from_utf8_lossy(&text);
-            clock |= text.contains("now(") || text.contains("timeSince(");
+            clock |= text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| ["now", "timeSince"].contains(&word));
         }
         let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(if clock { hash + CLOCK } else { hash })
     }
 }
 
-/// All but the sentinel itself.
 fn files(folder: &Path, into: &mut Vec<std::path::PathBuf>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
             files(&path, into)?;
-        } else if path.file_name().is_some_and(|name| name != "sentinel.yaml") {
+        } else {
             into.push(path);
         }
     }
@@ -165,7 +167,8 @@ impl Cerbos {
         let fresh = self.settings.sentinel * 2;
         let cached = self.rules.with(|kept| {
             let alive = kept.bundle.as_ref().is_some_and(|(_, heard)| heard.elapsed() < fresh);
-            if alive { kept.rules.get(&key).cloned() } else { None }
+            let young = kept.rules.get(&key).filter(|(asked, _)| alive && asked.elapsed() < LIFE);
+            young.map(|(_, rule)| Arc::clone(rule))
         });
         if let Some(rule) = cached {
             return Ok(rule);
@@ -184,7 +187,7 @@ impl Cerbos {
                 if kept.rules.len() >= KEPT {
                     kept.rules.clear();
                 }
-                kept.rules.insert(key, Arc::clone(&rule));
+                kept.rules.insert(key, (Instant::now(), Arc::clone(&rule)));
             }
         });
         Ok(rule)

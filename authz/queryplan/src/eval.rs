@@ -153,7 +153,9 @@ impl Eval {
                 Value::Time(DateTime::parse_from_rfc3339(self.raw(field, scope)?.as_str()?).ok()?.with_timezone(&Utc))
             }
             #[expect(clippy::cast_possible_truncation, reason = "whole, and within what a double tells exactly or nearly")]
-            Term::Whole(field) => Value::Whole(self.raw(field, scope)?.as_f64().filter(|n| n.abs() < 9.2e18)?.trunc() as i64),
+            Term::Whole(field) => {
+                Value::Whole(self.raw(field, scope)?.as_f64().filter(|n| n.abs() <= 9_007_199_254_740_992.0)?.trunc() as i64)
+            }
             Term::Text(text) => Value::Text(text.clone()),
             Term::Number(number) => Value::Double(*number),
             Term::Time(at) => Value::Time(*at),

@@ -203,6 +203,7 @@ impl Term {
     pub fn certain(&self) -> bool {
         match self {
             Term::Field(field) => field.place.hops.is_empty() && field.value.null != Null::Missing,
+            Term::At { element, .. } => element.certain(),
             _ => self.solid(),
         }
     }
@@ -219,7 +220,8 @@ impl Term {
             Term::Lower(a) | Term::Upper(a) | Term::Length(a) | Term::Digits(a) | Term::Double(a) => a.solid(),
             Term::Moved(a, _) | Term::Part(_, a) => a.solid(),
             Term::Math(_, kind, a, b) => *kind == Kind::Double && a.solid() && b.solid(),
-            Term::At { .. } => false,
+            // That there is such a position is said where it is used.
+            Term::At { element, .. } => element.solid(),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     mapping::{Link, Null, Stored},
     refuse,
 };
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sea_query::{Alias, ArrayType, Expr, ExprTrait, IntoIden, Query, SelectStatement, Value};
 use std::{cell::Cell, collections::HashMap};
 
@@ -207,6 +207,9 @@ impl Sql<'_> {
         let mut select = one();
         self.follow(&mut select, &from, rows.link, &alias);
         let mut inner = scope.clone();
+        // The same list may be open further out: inside, its rows are these.
+        inner.rows.retain(|(var, _)| *var != rows.var);
+        inner.hops.retain(|(var, _, _)| *var != rows.var);
         inner.rows.push((rows.var, alias));
         select.and_where(test(&inner)?);
         Ok(select)
@@ -239,10 +242,12 @@ impl Sql<'_> {
         // nothing, and asking for its order is an error.
         let mut guarded = said;
         if let Cond::Compare(op, a, b) = leaf {
-            for term in [a, b].into_iter().filter(|term| may_be_nan(term)) {
+            for (term, other) in [(a, b), (b, a)].into_iter().filter(|(term, _)| may_be_nan(term)) {
                 let number = self.term(term, scope)?;
                 guarded = match (op, asked) {
-                    (Op::Eq, false) => cust("($1 OR $2 = 'NaN')", [guarded, number]),
+                    (Op::Eq, false) => {
+                        cust("($1 OR ($2 = 'NaN' AND $3 IS NOT NULL))", [guarded, number, self.term(other, scope)?])
+                    }
                     _ => cust("($1 AND $2 <> 'NaN')", [guarded, number]),
                 };
             }
@@ -282,7 +287,11 @@ impl Sql<'_> {
                     Stored::Bool | Stored::Double | Stored::Text | Stored::Timestamp => column,
                 }
             }
-            Term::Whole(field) => self.column(field, scope)?,
+            // Beyond this the policy sees another number than what is stored.
+            Term::Whole(field) => {
+                let column = self.column(field, scope)?;
+                cust("(CASE WHEN abs($1) <= 9007199254740992 THEN $2 END)", [column.clone(), column])
+            }
             Term::Text(text) => Expr::val(text.clone()),
             Term::Number(number) => double(*number),
             Term::Time(at) => Expr::val(*at),
@@ -388,7 +397,8 @@ impl Sql<'_> {
                 "(SELECT CASE WHEN x IS NULL OR y IS NULL THEN NULL \
                  WHEN abs(x) > 1 AND abs(y) > 1 AND abs(x) < 'Infinity' AND abs(y) < 'Infinity' AND abs(x) > 1.7976931348623157e308 / abs(y) \
                  THEN CASE WHEN (x < 0) = (y < 0) THEN 'Infinity'::float8 ELSE '-Infinity'::float8 END \
-                 WHEN x <> 0 AND y <> 0 AND abs(x) < 1 AND abs(y) < 1 AND abs(x) < 5e-324 / abs(y) \
+                 WHEN x <> 0 AND y <> 0 AND abs(x) < 1 AND abs(y) < 1 AND least(abs(x), abs(y)) < 1e-150 \
+                 AND (abs(x) * power(2::float8, 537)) * (abs(y) * power(2::float8, 537)) <= 0.5 \
                  THEN CASE WHEN (x < 0) = (y < 0) THEN '0'::float8 ELSE '-0'::float8 END \
                  ELSE x * y END FROM (SELECT ($1)::double precision AS x, ($2)::double precision AS y) AS m)"
             }
@@ -397,7 +407,8 @@ impl Sql<'_> {
                  WHEN y = 0 THEN CASE WHEN x = 0 OR x = 'NaN' THEN 'NaN' WHEN (x < 0) = (y::text = '-0') THEN 'Infinity'::float8 ELSE '-Infinity'::float8 END \
                  WHEN abs(y) < 1 AND abs(x) < 'Infinity' AND abs(x) > 1.7976931348623157e308 * abs(y) \
                  THEN CASE WHEN (x < 0) = (y < 0) THEN 'Infinity'::float8 ELSE '-Infinity'::float8 END \
-                 WHEN abs(y) > 1 AND abs(y) < 'Infinity' AND x <> 0 AND abs(x) < 1 AND abs(x) < 5e-324 * abs(y) \
+                 WHEN abs(y) > 1 AND abs(y) < 'Infinity' AND x <> 0 AND abs(x) < 1 \
+                 AND abs(x) * power(2::float8, 1000) <= abs(y) * power(2::float8, -75) \
                  THEN CASE WHEN (x < 0) = (y < 0) THEN '0'::float8 ELSE '-0'::float8 END \
                  ELSE x / y END FROM (SELECT ($1)::double precision AS x, ($2)::double precision AS y) AS m)"
             }
@@ -614,8 +625,10 @@ fn canonical(text: &str) -> Option<uuid::Uuid> {
     text.parse::<uuid::Uuid>().ok().filter(|id| id.hyphenated().to_string() == text)
 }
 
+/// To the microsecond.
 fn floor(at: DateTime<Utc>) -> Result<DateTime<Utc>> {
-    at.duration_trunc(TimeDelta::microseconds(1)).or_else(|_| refuse("a time too far away"))
+    let whole = at.timestamp_subsec_nanos() / 1_000 * 1_000;
+    DateTime::from_timestamp(at.timestamp(), whole).map_or_else(|| refuse("a time too far away"), Ok)
 }
 
 fn may_be_nan(term: &Term) -> bool {

@@ -98,7 +98,9 @@ fn operands_become_a_typed_form() {
     let later = call("add", [call("timestamp", [var("built")]), call("duration", [value("60s")])]);
     let later = rule(call("lt", [later, call("timestamp", [value("2020-01-01T00:01:00.5Z")])])).expect("translated");
     let limit = DateTime::parse_from_rfc3339("2020-01-01T00:00:00.5Z").expect("a time");
-    assert!(matches!(later.cond(), Cond::Compare(Op::Lt, Term::Instant(_), Term::Time(at)) if *at == limit));
+    let Cond::If(_, then, otherwise) = later.cond() else { panic!("only where the sum is a time: {:?}", later.cond()) };
+    assert!(matches!(&**then, Cond::Compare(Op::Lt, Term::Instant(_), Term::Time(at)) if *at == limit));
+    assert!(matches!(**otherwise, Cond::Unknown));
 }
 
 #[test]

@@ -55,13 +55,15 @@ const TEXTS: &[&str] = &[
     "r1",
 ];
 const NUMBERS: &[&str] = &["0.0", "1.0", "-2.0", "2.5", "0.7", "0.1", "3.0", "100.0", "-0.5", "9007199254740992.0"];
-const STORED: &[f64] = &[0.0, 1.0, -2.0, 2.5, 0.7, 0.1, 0.3, -0.6, 1e308, -1e308, 5e-324, 1.3];
+const STORED: &[f64] = &[0.0, 1.0, -2.0, 2.5, 0.7, 0.1, 0.3, -0.6, 1e308, -1e308, 5e-324, 1.3, 1e-323];
 const WHOLE: &[i64] = &[0, 1, 2, 3, -1, -2, 5, 100, 9_007_199_254_740_991];
 const TIMES: &[&str] = &[
     "2020-03-15T10:30:00Z",
     "2020-03-15T10:30:00.123456Z",
     "2024-02-29T23:59:59.999999Z",
     "1999-12-31T00:00:00Z",
+    "9999-12-31T23:59:59Z",
+    "0001-01-01T00:00:00Z",
     "2037-01-01T00:00:00Z",
 ];
 
@@ -323,6 +325,26 @@ fn boolean(dice: &mut Dice, names: &Names, depth: usize) -> String {
                 "string(size(R.attr.tags)) == \"2\"",
                 "double(size(R.attr.tags)) > R.attr.aDouble",
                 "[R.attr.aString, R.attr.aOptionalString] == [\"x\", \"one\"]",
+                "{\"a\": R.attr.aOptionalString, \"b\": R.attr.aString}.b == \"one\"",
+                "[{\"a\": R.attr.aOptionalString, \"b\": \"one\"}].exists(o, o.b == R.attr.aString)",
+                "{\"a\": R.attr.aOptionalString} != {\"b\": \"y\"}",
+                "[R.attr.tags.filter(x, x.id != \"t1\")].exists(l, l.exists(t, size(l) == 2))",
+                "R.attr.categories.map(c, c.subCategories.filter(s, s.name == \"x\")).exists(l, l.exists(s, size(l) == 1))",
+                "R.attr.aNumber / 0.0 != R.attr.aDouble",
+                "hierarchy(R.attr.owner) != hierarchy(\"a\")",
+                "string(R.attr.owner) != \"x\"",
+                "hierarchy(R.attr.aString, \"::\").ancestorOf(hierarchy(R.attr.scope, \"::\"))",
+                "R.attr.tagNames[0] != 3.0",
+                "R.attr.tagNames[0] in [\"one\", null]",
+                "!(R.attr.tagNames[0] in [\"one\"])",
+                "R.attr.tags != null",
+                "R.attr.aDouble / 3.0 > 0.0",
+                "0.7 * R.attr.aDouble > 0.0",
+                "0.3 * R.attr.aDouble == 0.0",
+                "R.attr.tags.exists(R, R.id == \"t1\")",
+                "(R.attr.aBool ? P.attr.seven : 3.0) == R.attr.aNumber",
+                "timestamp(R.attr.createdAt) - timestamp(\"1600-01-01T00:00:00Z\") > duration(\"1h\")",
+                "!(timestamp(R.attr.createdAt) - duration(\"24h\") > timestamp(\"1990-01-01T00:00:00Z\"))",
                 "R.attr.aString in [R.attr.aOptionalString, \"one\"]",
                 "R.attr[\"aString\"] == \"one\"",
             ]);
@@ -376,7 +398,7 @@ async fn random_conditions_select_what_the_check_allows() {
     std::fs::write(policies.join("random.json"), policy.to_string()).expect("a policy");
     let grants: Vec<_> =
         (0..12).map(|n| json!({ "id": format!("r{}", n * 2), "actions": [if n % 3 == 0 { "read" } else { "write" }] })).collect();
-    let attributes = json!({ "words": ["x", "one", "zz", "a.b"], "grants": grants });
+    let attributes = json!({ "seven": 7, "words": ["x", "one", "zz", "a.b"], "grants": grants });
     let principal = Principal {
         id: "u1".into(),
         roles: vec!["USER".into()],

@@ -93,6 +93,23 @@ async fn sql_memory_and_the_pdp_agree_on_our_own_rows() {
     }
 }
 
+/// What a plan cannot tell (see the page of `authz/queryplan`) is in no policy of ours.
+#[test]
+fn the_shipped_policies_only_allow_and_ask_for_no_presence() {
+    let mut looked = 0;
+    for entry in std::fs::read_dir(root().join("authz/policies")).expect("policies") {
+        let path = entry.expect("a policy").path();
+        if path.extension().is_some_and(|kind| kind == "yaml") {
+            let text = std::fs::read_to_string(&path).expect("a policy");
+            for absent in ["EFFECT_DENY", "none:", "has("] {
+                assert!(!text.contains(absent), "{} has {absent}", path.display());
+            }
+            looked += 1;
+        }
+    }
+    assert!(looked > 5);
+}
+
 fn copied(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
     for entry in std::fs::read_dir(from).expect("policies") {

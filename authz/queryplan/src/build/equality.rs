@@ -32,8 +32,10 @@ impl Builder<'_> {
                 term if term.nullable() => Cond::Null(term.clone()),
                 term => Cond::Known(false).given(Cond::has(term)),
             },
-            (Built::Null, other @ (Built::Cond(_) | Built::Bool(_) | Built::Span(_)))
-            | (other @ (Built::Cond(_) | Built::Bool(_) | Built::Span(_)), Built::Null) => Cond::Known(false).given(other.has()?),
+            (Built::Null, other @ (Built::Cond(_) | Built::Bool(_) | Built::Span(_) | Built::List(_)))
+            | (other @ (Built::Cond(_) | Built::Bool(_) | Built::Span(_) | Built::List(_)), Built::Null) => {
+                Cond::Known(false).given(other.has()?)
+            }
             (Built::Term(a), Built::Term(b)) => equal_terms(a, b)?,
             (a @ (Built::Cond(_) | Built::Bool(_)), b) | (a, b @ (Built::Cond(_) | Built::Bool(_))) => {
                 self.equal_conditions(a, b)?
@@ -67,8 +69,10 @@ impl Builder<'_> {
             _ => None,
         };
         let guards: Vec<_> = [not_null(&a), not_null(&b)].into_iter().flatten().collect();
+        let known = Cond::and([a.has()?, b.has()?]);
         let same = Cond::same(a.condition()?, b.condition()?);
-        Ok(Cond::and(guards.into_iter().chain([same])))
+        let known = if guards.is_empty() { Cond::Known(true) } else { known };
+        Ok(Cond::and(guards.into_iter().chain([same])).given(known))
     }
 
     fn equal_lists(&self, a: List, b: List, scope: &Scope) -> Result<Cond> {
@@ -146,10 +150,17 @@ fn comparable(a: Kind, b: Kind) -> bool {
 }
 
 /// Literals to the right.
-fn compare(op: Op, a: Term, b: Term) -> Result<Cond> {
+pub fn compare(op: Op, a: Term, b: Term) -> Result<Cond> {
     let literal = |term: &Term| matches!(term, Term::Text(_) | Term::Number(_) | Term::Time(_));
     if !comparable(a.kind(), b.kind()) {
         return refuse(format!("a comparison of {} with {}", Built::Term(a.clone()).name(), Built::Term(b.clone()).name()));
+    }
+    for (one, other) in [(&a, &b), (&b, &a)] {
+        if let (Kind::Whole, Term::Number(number)) = (one.kind(), other)
+            && number.abs() >= 9_007_199_254_740_992.0
+        {
+            return refuse("a whole number that a plan does not tell exactly");
+        }
     }
     Ok(match (&a, &b) {
         (Term::Number(x), Term::Number(y)) => match x.partial_cmp(y) {

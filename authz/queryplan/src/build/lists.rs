@@ -203,6 +203,17 @@ pub fn all_sound(rows: &Rows, sound: &Cond) -> Cond {
     }
 }
 
+/// The PDP tells 1 from 1.0 here where lists are long, and a plan does not.
+pub fn unnumbered(list: List) -> Result<List> {
+    let number =
+        |built: &Built| matches!(built, Built::Term(term) if matches!(term.kind(), Kind::Number | Kind::Double | Kind::Whole));
+    let found = match &list {
+        List::Rows { element, .. } => number(element),
+        List::Items { items, .. } => items.iter().any(|(_, item)| number(item)),
+    };
+    if found { refuse("numbers") } else { Ok(list) }
+}
+
 pub fn list(built: Built) -> Result<List> {
     match built {
         Built::List(list) => Ok(list),
@@ -211,7 +222,7 @@ pub fn list(built: Built) -> Result<List> {
 }
 
 /// This where a condition holds; else an error.
-fn given(built: Built, sound: Cond) -> Built {
+pub fn given(built: Built, sound: Cond) -> Built {
     match sound {
         Cond::Known(true) => built,
         sound => Built::If(Box::new(sound), Box::new(built), Box::new(Built::Unknown)),

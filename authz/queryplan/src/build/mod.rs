@@ -13,8 +13,8 @@ use crate::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use equality::ordered;
-use lists::{List, all_sound, list};
-use scalars::{add, duration, lineage, math, part, path, sub, text, textual};
+use lists::{List, all_sound, given, list, unnumbered};
+use scalars::{add, doubled, duration, lineage, math, not_null, part, path, sub, text, textual};
 use std::{cell::Cell, collections::BTreeMap};
 
 /// What an operand may become, at most: a plan that unrolls further is refused.
@@ -218,7 +218,10 @@ impl Builder<'_> {
                 } else if let Some(rest) = beyond(["request.principal.", "P."]) {
                     // The planner leaves some of these, inside lambdas.
                     segments = rest.split('.');
-                    self.literal(self.principal)?
+                    if !["id", "roles", "attr"].iter().any(|known| rest.split('.').next() == Some(known)) {
+                        return refuse(format!("the variable {name}"));
+                    }
+                    doubled(self.literal(self.principal)?)
                 } else {
                     return refuse(format!("the variable {name}"));
                 }
@@ -336,12 +339,12 @@ impl Builder<'_> {
             "upperAscii" => unary(&|a| Ok(Built::Term(Term::Upper(Box::new(text(a)?))))),
             "dyn" => one(),
             "string" => unary(&|a| match a {
-                Built::Term(term) if term.kind() == Kind::Text => Ok(Built::Term(term)),
+                Built::Term(term) if term.kind() == Kind::Text => Ok(not_null(term, Built::Term)),
                 Built::Term(term) if term.kind() == Kind::Whole => Ok(Built::Term(Term::Digits(Box::new(term)))),
                 other => refuse(format!("string() of {}", other.name())),
             }),
             "double" => unary(&|a| match a {
-                Built::Term(term) if matches!(term.kind(), Kind::Double | Kind::Number) => Ok(Built::Term(term)),
+                Built::Term(term) if matches!(term.kind(), Kind::Double | Kind::Number) => Ok(not_null(term, Built::Term)),
                 Built::Term(term) if term.kind() == Kind::Whole => Ok(Built::Term(Term::Double(Box::new(term)))),
                 other => refuse(format!("double() of {}", other.name())),
             }),
@@ -387,13 +390,16 @@ impl Builder<'_> {
                 let separator = match built.len() {
                     1 => ".".to_owned(),
                     2 => match built.next_back() {
-                        Some(Built::Term(Term::Text(separator))) if !separator.is_empty() => separator,
-                        _ => return refuse("hierarchy() with a separator that is not a literal text"),
+                        Some(Built::Term(Term::Text(separator))) if separator.chars().count() == 1 => separator,
+                        _ => return refuse("hierarchy() with a separator that is not one literal character"),
                     },
                     count => return refuse(format!("hierarchy with {count} operands")),
                 };
                 let one = built.next().ok_or(crate::Refused("hierarchy of nothing".into()))?;
-                one.each(&mut |a| Ok(Built::Path(path(a, &separator)?)))
+                one.each(&mut |a| {
+                    let Path { text, separator } = path(a, &separator)?;
+                    Ok(not_null(text, |text| Built::Path(Path { text, separator: separator.clone() })))
+                })
             }
             "ancestorOf" => binary(&|a, b| lineage(a, b, TextOp::Ancestor)),
             "descendentOf" => binary(&|a, b| lineage(b, a, TextOp::Ancestor)),
@@ -426,7 +432,8 @@ impl Builder<'_> {
                     };
                     fields.insert(name.clone(), self.build(value, scope)?);
                 }
-                Ok(Built::Struct(fields))
+                let whole = Cond::and(fields.values().map(Built::has).collect::<Result<Vec<_>>>()?);
+                Ok(given(Built::Struct(fields), whole))
             }
             "get-field" => {
                 let [of, name] = exactly(operator, operands)?;
@@ -447,7 +454,7 @@ impl Builder<'_> {
                 other => refuse(format!("in {}", other.name())),
             }),
             "hasIntersection" => binary(&|a, b| {
-                let (a, b) = (list(a)?, list(b)?);
+                let (a, b) = (unnumbered(list(a)?)?, unnumbered(list(b)?)?);
                 // Literals are looked for in rows.
                 let (a, b) = if matches!(a, List::Items { .. }) { (b, a) } else { (a, b) };
                 let known = Built::List(b.clone()).has()?;
@@ -455,13 +462,13 @@ impl Builder<'_> {
                 Ok(Built::Cond(found.given(known)))
             }),
             "isSubset" => binary(&|a, b| {
-                let (a, b) = (list(a)?, list(b)?);
+                let (a, b) = (unnumbered(list(a)?)?, unnumbered(list(b)?)?);
                 let known = Built::List(b.clone()).has()?;
                 let beyond = self.any(&a, scope, &|each, scope| Ok(self.among(each, b.clone(), scope)?.negated()))?;
                 Ok(Built::Cond(beyond.negated().given(known)))
             }),
             "intersect" | "except" => binary(&|a, b| {
-                let (a, b) = (list(a)?, list(b)?);
+                let (a, b) = (unnumbered(list(a)?)?, unnumbered(list(b)?)?);
                 let known = Built::List(b.clone()).has()?;
                 if !matches!(known, Cond::Known(true)) {
                     return refuse(format!("{operator} with a list that may be missing"));
@@ -499,6 +506,10 @@ impl Builder<'_> {
         if let Operand::Expression { operator, operands } = operand
             && let ("lambda", [body, Operand::Variable(name)]) = (operator.as_str(), operands.as_slice())
         {
+            // The planner writes these out, and then they stand for two things.
+            if name.contains('.') || ["request", "R", "P"].contains(&name.as_str()) {
+                return refuse(format!("the lambda's variable {name}"));
+            }
             return Ok((name, body));
         }
         refuse("a lambda that has not one variable")

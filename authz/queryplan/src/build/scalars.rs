@@ -1,12 +1,16 @@
 //! Texts, paths, times and numbers.
 
-use super::{Built, Path, lists::List};
+use super::{
+    Built, Path,
+    equality::compare,
+    lists::{List, given},
+};
 use crate::{
     Result,
-    form::{Cond, Kind, Math, Part, Term, TextOp},
+    form::{Cond, Kind, Math, Op, Part, Term, TextOp},
     refuse,
 };
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 pub fn text(built: Built) -> Result<Term> {
     match built {
@@ -104,7 +108,7 @@ pub fn add(a: Built, b: Built) -> Result<Built> {
             (a, b) => Term::Concat(Box::new(a), Box::new(b)),
         })),
         (Built::Term(time), Built::Span(span)) | (Built::Span(span), Built::Term(time)) if time.kind() == Kind::Time => {
-            moved(time, span).map(Built::Term)
+            shifted(time, span)
         }
         (Built::Span(a), Built::Span(b)) => {
             a.checked_add(&b).map(Built::Span).ok_or(crate::Refused("a duration too long".into()))
@@ -115,12 +119,55 @@ pub fn add(a: Built, b: Built) -> Result<Built> {
 
 pub fn sub(a: Built, b: Built) -> Result<Built> {
     match (a, b) {
-        (Built::Term(time), Built::Span(span)) if time.kind() == Kind::Time => moved(time, -span).map(Built::Term),
-        (Built::Term(a), Built::Term(b)) if a.kind() == Kind::Time && b.kind() == Kind::Time => Ok(Built::Gap(a, b)),
+        (Built::Term(time), Built::Span(span)) if time.kind() == Kind::Time => shifted(time, -span),
+        (Built::Term(a), Built::Term(b)) if a.kind() == Kind::Time && b.kind() == Kind::Time => {
+            // A duration has 64 bits of nanoseconds; beyond them it is an error.
+            let most = TimeDelta::microseconds(i64::MAX / 1_000);
+            let near =
+                [compare(Op::Le, a.clone(), moved(b.clone(), most)?)?, compare(Op::Ge, a.clone(), moved(b.clone(), -most)?)?];
+            Ok(given(Built::Gap(a, b), Cond::and(near)))
+        }
         (Built::Span(a), Built::Span(b)) => {
             a.checked_sub(&b).map(Built::Span).ok_or(crate::Refused("a duration too long".into()))
         }
         (a, b) => math(Math::Sub, a, b),
+    }
+}
+
+/// The policy language's times end with the years 1 and 9999; beyond them is an error.
+fn shifted(time: Term, by: TimeDelta) -> Result<Built> {
+    let limit = |text: &str| {
+        let limit = DateTime::parse_from_rfc3339(text).map_err(|_| crate::Refused("a limit of time".into()))?;
+        Ok(Term::Time(limit.with_timezone(&Utc)))
+    };
+    let shifted = moved(time, by)?;
+    let within = [
+        compare(Op::Ge, shifted.clone(), limit("0001-01-01T00:00:00Z")?)?,
+        compare(Op::Le, shifted.clone(), limit("9999-12-31T23:59:59.999999999Z")?)?,
+    ];
+    Ok(given(Built::Term(shifted), Cond::and(within)))
+}
+
+/// What a conversion makes of a null is an error.
+pub fn not_null(term: Term, make: impl FnOnce(Term) -> Built) -> Built {
+    if term.nullable() {
+        let there = Cond::Null(term.clone()).negated();
+        given(make(term), there)
+    } else {
+        make(term)
+    }
+}
+
+/// An attribute's numbers are doubles, also a principal's.
+pub fn doubled(built: Built) -> Built {
+    match built {
+        Built::Term(number @ Term::Number(_)) => Built::Term(Term::Double(Box::new(number))),
+        Built::Struct(fields) => Built::Struct(fields.into_iter().map(|(name, each)| (name, doubled(each))).collect()),
+        Built::List(List::Items { items, sound, vague }) => {
+            let items = items.into_iter().map(|(included, each)| (included, doubled(each))).collect();
+            Built::List(List::Items { items, sound, vague })
+        }
+        other => other,
     }
 }
 
