@@ -89,7 +89,9 @@ async fn killed_at(boundary: Boundary) {
     }
     let events_before = world.count("SELECT count(*) FROM event").await;
     // Everyone who stands there holds a connection, and their rescues ask for more.
-    let first = Process::serve(&world, &[("HESTAMI_PARK_AT", boundary.as_str()), ("HESTAMI_DATABASE_CONNECTIONS", "90")]).await;
+    let connections = (stands.len() * 2 + 20).to_string();
+    let settings = [("HESTAMI_PARK_AT", boundary.as_str()), ("HESTAMI_DATABASE_CONNECTIONS", connections.as_str())];
+    let first = Process::serve(&world, &settings).await;
     {
         // The requests hang until the kill; nobody waits for their answers.
         let answered = std::sync::Mutex::new(Vec::new());

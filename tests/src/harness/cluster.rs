@@ -33,7 +33,7 @@ pub async fn cluster() -> &'static Cluster {
             let reader = server::config::Reader::new([("HESTAMI_LOG".to_owned(), log)].into_iter());
             let telemetry = server::telemetry::Telemetry::start(&reader.finish().expect("a configuration")).expect("telemetry");
             std::mem::forget(telemetry);
-            Cluster::start("shared", Tuning { durable: false, connections: 400 }).await
+            Cluster::start("shared", Tuning { durable: false, connections: 800 }).await
         })
         .await
 }
