@@ -111,3 +111,34 @@ async fn an_archived_property_is_put_into_no_portfolio() {
     let add = json!({ "id": portfolio["id"], "propertyId": property["id"] });
     world.call(&owner, home, "portfolio/v1/addProperty", add).await.refused("PROPERTY_ARCHIVED");
 }
+
+/// What is named inside an input is as far away as what is named first.
+#[tokio::test]
+async fn nothing_of_another_organization_comes_into_a_portfolio_or_out_of_one() {
+    let world = World::new().await;
+    let (owner, other) = (person("olga"), person("mallory"));
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    let elsewhere = world.found(&other, "TRUST_OR_LLC").await;
+    let mine = world.create_property(&owner, home, "1 First Street").await;
+    let group = world.call(&owner, home, "portfolio/v1/create", json!({ "name": "Rentals" })).await.ok().clone();
+    world.call(&owner, home, "portfolio/v1/addProperty", json!({ "id": group["id"], "propertyId": mine["id"] })).await.ok();
+    let theirs = world.call(&other, elsewhere, "portfolio/v1/create", json!({ "name": "Rentals" })).await.ok().clone();
+
+    // Neither into theirs, nor by their hand into ours; an id that exists answers as one that does not.
+    let nowhere = json!("00000000-0000-7000-8000-00000000dead");
+    for property in [&mine["id"], &nowhere] {
+        let refused = world
+            .call(&other, elsewhere, "portfolio/v1/addProperty", json!({ "id": theirs["id"], "propertyId": property }))
+            .await;
+        refused.refused("INVALID_INPUT");
+        assert_eq!(refused.body["field_errors"][0]["code"], "NOT_FOUND");
+    }
+    let taken = json!({ "id": group["id"], "propertyId": mine["id"] });
+    for verb in ["addProperty", "removeProperty"] {
+        world.call(&other, elsewhere, &format!("portfolio/v1/{verb}"), taken.clone()).await.refused("NOT_FOUND");
+    }
+    let listed =
+        world.rpc(&other, Some(elsewhere), "property/v1/list", json!({ "filter": { "portfolioId": group["id"] } })).await;
+    assert_eq!(listed.ok()["edges"], json!([]));
+    assert_eq!(world.count("SELECT count(*) FROM portfolio_property WHERE removed_at IS NULL").await, 1);
+}

@@ -1,7 +1,7 @@
 //! The public conformance data, from whatever directory `CERBOS_CONFORMANCE_DIR` names. Nothing in
 //! here knows an action, a row or a count.
 
-use super::{Lab, Seed, Verdict};
+use super::{Lab, Seed, Verdict, copied};
 use crate::harness::{folder, root};
 use authz::Principal;
 use serde_json::Value;
@@ -96,10 +96,7 @@ async fn every_conformance_action_matches_or_is_refused() {
     };
     // Only what the data names is served.
     let policies = folder("conformance-policies");
-    for entry in std::fs::read_dir(directory.join("policies")).expect("policies") {
-        let entry = entry.expect("a policy");
-        std::fs::copy(entry.path(), policies.join(entry.file_name())).expect("a copy");
-    }
+    copied(&directory.join("policies"), &policies);
     let kind = data["resourceKind"].as_str().expect("a kind");
     let lab = Lab::new("conformance", &policies, kind, principal, &seeds).await;
 

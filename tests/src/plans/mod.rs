@@ -332,6 +332,20 @@ fn now() -> DateTime<Utc> {
     Utc::now()
 }
 
+/// A folder of policies, whole.
+fn copied(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("policies") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copied(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
+}
+
 async fn insert(pool: &PgPool, seed: &Seed, all: &[Seed]) {
     let created_at =
         seed.created_at.as_deref().map(|text| DateTime::parse_from_rfc3339(text).expect("a time").with_timezone(&Utc));

@@ -1,5 +1,6 @@
 //! The policies that ship: every list can be filtered by them, and memory agrees with SQL on our rows.
 
+use super::copied;
 use crate::harness::{World, cluster, examples::Examples, folder, people::SECRETS, person, root};
 use authz::{Bundle, Cerbos, Settings};
 use entities::loading::{Row, Seen};
@@ -9,7 +10,6 @@ use serde_json::json;
 use server::embedded::{Folders, Spawner, start_cerbos};
 use std::{
     collections::BTreeSet,
-    path::Path,
     process::{Command, Output},
 };
 use uuid::Uuid;
@@ -108,19 +108,6 @@ fn the_shipped_policies_only_allow_and_ask_for_no_presence() {
         }
     }
     assert!(looked > 5);
-}
-
-fn copied(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("policies") {
-        let entry = entry.expect("an entry");
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copied(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).expect("a copy");
-        }
-    }
 }
 
 /// The gateway's binary with a PDP of its own, on a world's database.
