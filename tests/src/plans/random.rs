@@ -338,6 +338,7 @@ fn boolean(dice: &mut Dice, names: &Names, depth: usize) -> String {
                 "R.attr.tagNames[0] in [\"one\", null]",
                 "!(R.attr.tagNames[0] in [\"one\"])",
                 "R.attr.tags != null",
+                "(timestamp(R.attr.createdAt) + duration(\"36h\")).getDate() > 15",
                 "R.attr.aDouble / 3.0 > 0.0",
                 "0.7 * R.attr.aDouble > 0.0",
                 "0.3 * R.attr.aDouble == 0.0",

@@ -156,13 +156,9 @@ impl Scope {
     }
 }
 
-/// All operands alike, or refused by the operator's name.
-fn exactly<const N: usize>(operator: &str, operands: &[Operand]) -> Result<[usize; N]> {
-    if operands.len() == N {
-        Ok(std::array::from_fn(|index| index))
-    } else {
-        refuse(format!("{operator} with {} operands", operands.len()))
-    }
+/// As many operands as the operator takes, or refused by its name.
+fn exactly<'a, const N: usize>(operator: &str, operands: &'a [Operand]) -> Result<&'a [Operand; N]> {
+    operands.try_into().or_else(|_| refuse(format!("{operator} with {} operands", operands.len())))
 }
 
 impl Builder<'_> {
@@ -293,13 +289,13 @@ impl Builder<'_> {
         let all = || operands.iter().map(|each| self.build(each, scope)).collect::<Result<Vec<_>>>();
         let conditions = || operands.iter().map(|each| self.build(each, scope)?.condition()).collect::<Result<Vec<_>>>();
         let one = || -> Result<Built> {
-            let [index] = exactly(operator, operands)?;
-            self.build(&operands[index], scope)
+            let [operand] = exactly(operator, operands)?;
+            self.build(operand, scope)
         };
         let unary = |apply: &dyn Fn(Built) -> Result<Built>| one()?.each(&mut |a| self.spend().and_then(|()| apply(a)));
         let binary = |apply: &dyn Fn(Built, Built) -> Result<Built>| {
             let [a, b] = exactly(operator, operands)?;
-            let (a, b) = (self.build(&operands[a], scope)?, self.build(&operands[b], scope)?);
+            let (a, b) = (self.build(a, scope)?, self.build(b, scope)?);
             a.each(&mut |a| b.clone().each(&mut |b| self.spend().and_then(|()| apply(a.clone(), b))))
         };
         let compared = |op: Op| binary(&|a, b| ordered(op, a, b).map(Built::Cond));
@@ -311,8 +307,8 @@ impl Builder<'_> {
             "not" => Ok(Built::Cond(one()?.condition()?.negated())),
             "if" => {
                 let [condition, then, otherwise] = exactly(operator, operands)?;
-                let condition = self.build(&operands[condition], scope)?.condition()?;
-                let (then, otherwise) = (self.build(&operands[then], scope)?, self.build(&operands[otherwise], scope)?);
+                let condition = self.build(condition, scope)?.condition()?;
+                let (then, otherwise) = (self.build(then, scope)?, self.build(otherwise, scope)?);
                 Ok(match condition {
                     Cond::Known(true) => then,
                     Cond::Known(false) => otherwise,
@@ -380,10 +376,11 @@ impl Builder<'_> {
                     return refuse(format!("{operator} in a time zone"));
                 }
                 let part = part(operator);
-                match self.build(operands.first().ok_or(crate::Refused(format!("{operator} of nothing")))?, scope)? {
+                let time = operands.first().ok_or(crate::Refused(format!("{operator} of nothing")))?;
+                self.build(time, scope)?.each(&mut |a| match a {
                     Built::Term(time) if time.kind() == Kind::Time => Ok(Built::Term(Term::Part(part, Box::new(time)))),
                     other => refuse(format!("{operator} of {}", other.name())),
-                }
+                })
             }
             "hierarchy" => {
                 let mut built = all()?.into_iter();
@@ -437,11 +434,11 @@ impl Builder<'_> {
             }
             "get-field" => {
                 let [of, name] = exactly(operator, operands)?;
-                let name = match &operands[name] {
+                let name = match name {
                     Operand::Variable(name) | Operand::Value(Literal::Text(name)) => name,
                     Operand::Value(_) | Operand::Expression { .. } => return refuse("get-field by other than a name"),
                 };
-                self.build(&operands[of], scope)?.each(&mut |of| self.member(of, name))
+                self.build(of, scope)?.each(&mut |of| self.member(of, name))
             }
             "index" => binary(&|of, at| self.at(of, at)),
             "size" => unary(&|a| match a {
@@ -481,8 +478,8 @@ impl Builder<'_> {
             }),
             "exists" | "all" | "exists_one" | "filter" | "map" => {
                 let [of, lambda] = exactly(operator, operands)?;
-                let (name, body) = self.lambda(&operands[lambda])?;
-                let of = self.build(&operands[of], scope)?;
+                let (name, body) = self.lambda(lambda)?;
+                let of = self.build(of, scope)?;
                 let test = |each: Built, scope: &Scope| self.build(body, &scope.with(name, each))?.condition();
                 of.each(&mut |of| {
                     let of = list(of)?;
