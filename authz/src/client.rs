@@ -3,7 +3,9 @@
 use crate::pdp::{Pdp, Principal, Question};
 use async_trait::async_trait;
 use queryplan::{Bindings, Rule};
-use schema::{Actor, Check, Code, Decide, Error, OrganizationId, PrincipalId, PrincipalKind, Result, Role, Sight};
+use schema::{
+    AccessGrantId, Actor, Check, Code, Decide, Error, OrganizationId, PrincipalId, PrincipalKind, Result, Role, Sight, Through,
+};
 use sea_orm::Condition;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -193,18 +195,23 @@ impl Cerbos {
         Ok(rule)
     }
 
-    /// Plans every kind for a sample of principals, and for some of them every action, and answers
-    /// with what cannot be made a condition.
-    pub async fn rehearse(&self, actions: &[&'static str]) -> Result<Vec<String>> {
+    /// Plans these actions on these kinds for a sample of principals, and answers with what cannot be
+    /// made a condition.
+    pub async fn rehearse(&self, asked: &[(&'static str, &'static str)]) -> Result<Vec<String>> {
         let of = |roles: Vec<Role>| {
             let nobody = Actor::own_scope(PrincipalId(uuid::Uuid::from_u128(1)), PrincipalKind::Human);
-            Actor { roles, organization: OrganizationId(uuid::Uuid::from_u128(2)), ..nobody }
+            // As much as can be said of anyone, so that no rule is planned away.
+            let owner = OrganizationId(uuid::Uuid::from_u128(3));
+            let through = Through { grant: AccessGrantId(uuid::Uuid::from_u128(4)), owner, acts: true, epoch: 0 };
+            let organization = OrganizationId(uuid::Uuid::from_u128(2));
+            Actor { roles, organization, delegated: true, through: Some(through), ..nobody }
         };
         let mut refused = Vec::new();
-        let single = Role::ALL.iter().map(|role| (vec![*role], &["read"][..]));
-        for (roles, actions) in [(Vec::new(), actions), (Role::ALL.to_vec(), actions)].into_iter().chain(single) {
+        let reads: Vec<_> = asked.iter().copied().filter(|(action, _)| *action == "read").collect();
+        let single = Role::ALL.iter().map(|role| (vec![*role], reads.as_slice()));
+        for (roles, asked) in [(Vec::new(), asked), (Role::ALL.to_vec(), asked)].into_iter().chain(single) {
             let actor = of(roles);
-            for (action, kind) in actions.iter().flat_map(|action| entities::KINDS.iter().map(move |kind| (action, kind))) {
+            for (action, kind) in asked {
                 match self.query_filter(&actor, action, kind, Sight::Across).await {
                     Ok(_) => {}
                     Err(error) if error.code() == Code::Internal => refused.push(format!("{:?}", error.cause())),
@@ -253,6 +260,8 @@ fn principal(actor: &Actor) -> Principal {
         ("kind".to_owned(), Value::from(actor.kind.as_str())),
         ("roles".to_owned(), roles.into()),
         ("organization".to_owned(), actor.organization.to_string().into()),
+        ("delegated".to_owned(), actor.delegated.into()),
+        ("acts".to_owned(), actor.through.is_some_and(|through| through.acts).into()),
     ]);
     if let Some(kind) = &actor.organization_type {
         attributes.insert("organizationType".into(), kind.clone().into());

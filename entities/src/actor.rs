@@ -1,7 +1,7 @@
 //! Who a principal is in an organization, read from rows through definer functions.
 
 use chrono::{DateTime, Utc};
-use schema::{Actor, OrganizationId, PrincipalId, PrincipalKind, Result, Role, Tx};
+use schema::{AccessGrantId, Actor, OrganizationId, PrincipalId, PrincipalKind, Result, Role, Through, Tx};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -12,6 +12,7 @@ struct Standing {
     organization_type: String,
     roles: Option<Vec<String>>,
     epoch: i64,
+    delegated: bool,
 }
 
 impl Standing {
@@ -22,7 +23,9 @@ impl Standing {
             organization,
             organization_type: Some(self.organization_type),
             roles: self.roles.unwrap_or_default().iter().filter_map(|role| Role::parse(role)).collect(),
+            delegated: self.delegated,
             epoch: self.epoch,
+            through: None,
         })
     }
 }
@@ -34,14 +37,14 @@ pub async fn find(
     organization: OrganizationId,
     now: DateTime<Utc>,
 ) -> Result<Option<Actor>> {
-    let row: Option<(String, String, Option<Vec<String>>, i64)> = sqlx::query_as("SELECT * FROM app.actor($1, $2, $3)")
+    let row: Option<(String, String, Option<Vec<String>>, i64, bool)> = sqlx::query_as("SELECT * FROM app.actor($1, $2, $3)")
         .bind(principal.0)
         .bind(organization.0)
         .bind(now)
         .fetch_optional(pool)
         .await?;
-    Ok(row.and_then(|(kind, organization_type, roles, epoch)| {
-        Standing { kind, organization_type, roles, epoch }.actor(principal, organization)
+    Ok(row.and_then(|(kind, organization_type, roles, epoch, delegated)| {
+        Standing { kind, organization_type, roles, epoch, delegated }.actor(principal, organization)
     }))
 }
 
@@ -55,6 +58,39 @@ pub async fn lock(tx: &Tx, principal: PrincipalId, organization: OrganizationId,
     let row = tx.query_one_raw(statement).await?;
     let standing = row.map(|row| Standing::from_query_result(&row, "")).transpose()?;
     Ok(standing.and_then(|standing| standing.actor(principal, organization)))
+}
+
+/// The grant that this organization was given, if it counts now.
+pub async fn through(
+    pool: &PgPool,
+    organization: OrganizationId,
+    grant: AccessGrantId,
+    now: DateTime<Utc>,
+) -> Result<Option<Through>> {
+    let row: Option<(Uuid, bool, i64)> = sqlx::query_as("SELECT * FROM app.through($1, $2, $3)")
+        .bind(organization.0)
+        .bind(grant.0)
+        .bind(now)
+        .fetch_optional(pool)
+        .await?;
+    Ok(row.map(|(owner, acts, epoch)| Through { grant, owner: OrganizationId(owner), acts, epoch }))
+}
+
+/// The same, and it stays true until the transaction ends.
+pub async fn lock_through(
+    tx: &Tx,
+    organization: OrganizationId,
+    grant: AccessGrantId,
+    now: DateTime<Utc>,
+) -> Result<Option<Through>> {
+    let statement = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        "SELECT * FROM app.through_locked($1, $2, $3)",
+        [organization.0.into(), grant.0.into(), now.into()],
+    );
+    let Some(row) = tx.query_one_raw(statement).await? else { return Ok(None) };
+    let owner: Uuid = row.try_get("", "owner")?;
+    Ok(Some(Through { grant, owner: OrganizationId(owner), acts: row.try_get("", "acts")?, epoch: row.try_get("", "epoch")? }))
 }
 
 /// An agent or a service that someone registered.

@@ -35,15 +35,16 @@ async fn append_to(tx: &Tx, cx: &Context, organization: OrganizationId, events: 
           UPDATE org_head SET event_seq = event_seq + $2 WHERE organization_id = $1 RETURNING event_seq - $2 AS seq
         )
         INSERT INTO event (organization_id, seq, kind, resource_kind, resource_id, version, actor, actor_kind,
-                           actor_organization_id, operation_id, trace_id, change, at)
-        SELECT $1, head.seq + 1 + e.n, e.kind, e.resource_kind, e.resource_id, e.version, $3, $4, app.acting(), $5, $6, e.change, $7
-        FROM head, jsonb_to_recordset($8) AS e(n bigint, kind text, resource_kind text, resource_id uuid, version int, change jsonb)";
+                           actor_organization_id, on_behalf_of, operation_id, trace_id, change, at)
+        SELECT $1, head.seq + 1 + e.n, e.kind, e.resource_kind, e.resource_id, e.version, $3, $4, app.acting(), $5, $6, $7, e.change, $8
+        FROM head, jsonb_to_recordset($9) AS e(n bigint, kind text, resource_kind text, resource_id uuid, version int, change jsonb)";
     let count = i64::try_from(events.len()).map_err(Error::internal)?;
     let values = [
         organization.0.into(),
         count.into(),
         cx.actor.principal.0.into(),
         cx.actor.kind.as_str().into(),
+        cx.leave().into(),
         operation.0.into(),
         Some(cx.trace_id.clone()).into(),
         cx.now().into(),

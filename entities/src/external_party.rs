@@ -3,7 +3,7 @@
 
 use crate::{
     loading::Row,
-    page::{self, Connection, Page, Sort},
+    page::{self, Connection, Page},
     relation,
 };
 use async_graphql::{InputObject, SimpleObject, dataloader::Loader};
@@ -177,37 +177,14 @@ impl ExternalPartyFilter {
     }
 }
 
-text_enum!(
+page::orders!(
     /// In which order. Ties are broken by id, so that every order is total.
-    ExternalPartyOrder {
-        NameAsc = "NAME_ASC",
-        NameDesc = "NAME_DESC",
-        CreatedAsc = "CREATED_ASC",
-        CreatedDesc = "CREATED_DESC",
+    ExternalPartyOrder of "external_party" {
+        NameAsc = "NAME_ASC", NameDesc = "NAME_DESC": Name, |row| row.name.clone(), page::bind_text;
+        // Ids are made in the order of their time.
+        CreatedAsc = "CREATED_ASC", CreatedDesc = "CREATED_DESC": Id, |row| row.id.to_string(), page::bind_id;
     }
 );
-
-impl ExternalPartyOrder {
-    fn sort(self) -> Sort<Column, Model> {
-        let (column, key, bind): (Column, fn(&Model) -> String, _) = match self {
-            ExternalPartyOrder::NameAsc | ExternalPartyOrder::NameDesc => {
-                (Column::Name, |row| row.name.clone(), page::bind_text as fn(&str) -> _)
-            }
-            // Ids are made in the order of their time.
-            ExternalPartyOrder::CreatedAsc | ExternalPartyOrder::CreatedDesc => {
-                (Column::Id, |row| row.id.to_string(), page::bind_id as fn(&str) -> _)
-            }
-        };
-        let descending = matches!(self, ExternalPartyOrder::NameDesc | ExternalPartyOrder::CreatedDesc);
-        let name = match self {
-            ExternalPartyOrder::NameAsc => "external_party:NAME_ASC",
-            ExternalPartyOrder::NameDesc => "external_party:NAME_DESC",
-            ExternalPartyOrder::CreatedAsc => "external_party:CREATED_ASC",
-            ExternalPartyOrder::CreatedDesc => "external_party:CREATED_DESC",
-        };
-        Sort { name, column, descending, key, bind }
-    }
-}
 
 /// A page of the organization's outside parties, of those that the reader may see.
 pub async fn list(

@@ -3,36 +3,67 @@
 
 use queryplan::{Attribute, Scalar, Stored};
 
+pub mod access_grant;
 pub mod actor;
+pub mod delegation;
+pub mod engaged_property;
 pub mod event;
 pub mod external_party;
+pub mod financial_entry;
+pub mod history;
 pub mod loading;
 pub mod membership;
 pub mod node;
 pub mod operation;
 pub mod organization;
+pub mod ownership;
 pub mod page;
 pub mod portfolio;
 pub mod principal;
 pub mod property;
 pub mod replica;
+pub mod report;
 pub mod viewer;
 
 /// Every kind that a list or a relation can ask for.
-pub const KINDS: &[&str] =
-    &[external_party::KIND, membership::KIND, operation::KIND, organization::KIND, portfolio::KIND, property::KIND];
+pub const KINDS: &[&str] = &[
+    access_grant::KIND,
+    delegation::KIND,
+    engaged_property::KIND,
+    external_party::KIND,
+    financial_entry::KIND,
+    history::KIND,
+    membership::KIND,
+    operation::KIND,
+    organization::KIND,
+    ownership::KIND,
+    portfolio::KIND,
+    property::KIND,
+];
 
 /// What policies may ask about each kind, and where it is stored. A kind that is not here has no list.
 pub fn resource(kind: &str) -> Option<&'static queryplan::Resource> {
     Some(match kind {
+        access_grant::KIND => &access_grant::RESOURCE,
+        delegation::KIND => &delegation::RESOURCE,
+        engaged_property::KIND => &engaged_property::RESOURCE,
         external_party::KIND => &external_party::RESOURCE,
+        financial_entry::KIND => &financial_entry::RESOURCE,
+        history::KIND => &history::RESOURCE,
         membership::KIND => &membership::RESOURCE,
         operation::KIND => &operation::RESOURCE,
         organization::KIND => &organization::RESOURCE,
+        ownership::KIND => &ownership::RESOURCE,
         portfolio::KIND => &portfolio::RESOURCE,
         property::KIND => &property::RESOURCE,
         _ => return None,
     })
+}
+
+/// The kind that a namespace of procedures is about: `externalParty` is `external_party`.
+pub fn kind_of(namespace: &str) -> Option<&'static str> {
+    let same = |kind: &&&str| kind.split('_').flat_map(str::chars).eq(namespace.to_lowercase().chars());
+    KINDS.iter().find(same).copied()
 }
 
 /// The binding that is the acting organization.

@@ -1,7 +1,8 @@
 //! Anything that has an id.
 
 use crate::{
-    external_party::ExternalParty, membership::Membership, organization::Organization, portfolio::Portfolio, property::Property,
+    access_grant::AccessGrant, delegation::Delegation, external_party::ExternalParty, financial_entry::FinancialEntry,
+    membership::Membership, organization::Organization, ownership::Ownership, portfolio::Portfolio, property::Property,
 };
 use async_graphql::{ID, Interface};
 use schema::Operation;
@@ -10,10 +11,14 @@ use schema::Operation;
 #[derive(Debug, Clone, Interface)]
 #[graphql(field(name = "id", ty = "ID"))]
 pub enum Node {
+    AccessGrant(AccessGrant),
+    Delegation(Delegation),
     ExternalParty(ExternalParty),
+    FinancialEntry(FinancialEntry),
     Membership(Membership),
     Operation(Operation),
     Organization(Organization),
+    Ownership(Ownership),
     Portfolio(Portfolio),
     Property(Property),
 }

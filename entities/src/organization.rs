@@ -6,14 +6,18 @@ use crate::{
     page::{Connection, Page},
     relation,
 };
-use async_graphql::{ComplexObject, Context, SimpleObject};
+use async_graphql::{ComplexObject, Context, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use queryplan::{Attribute, Scalar};
-use schema::{Nullable, OrganizationId, Result, Role, Time, Tx, nullable, snapshot, text_enum};
+use schema::{Error, Nullable, OrganizationId, Result, Role, Snapshot, Time, Tx, nullable, snapshot, text_enum};
 use schemars::JsonSchema;
-use sea_orm::{ConnectionTrait, DbBackend, Statement, entity::prelude::*};
+use sea_orm::{ConnectionTrait, DbBackend, QueryFilter, Statement, entity::prelude::*};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
 
 pub const KIND: &str = "organization";
 pub static RESOURCE: queryplan::Resource = queryplan::Resource {
@@ -65,6 +69,31 @@ impl ActiveModelBehavior for ActiveModel {}
 #[expect(clippy::disallowed_methods, reason = "the finder that begins with the organization")]
 pub fn of(organization: OrganizationId) -> Select<Entity> {
     Entity::find_by_id(organization)
+}
+
+/// Loads those that the reader may see, many at once.
+pub struct Organizations(Weak<Snapshot>);
+
+impl Organizations {
+    pub fn of(snapshot: Weak<Snapshot>) -> Self {
+        Organizations(snapshot)
+    }
+}
+
+impl Loader<OrganizationId> for Organizations {
+    type Value = Organization;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[OrganizationId]) -> Result<HashMap<OrganizationId, Organization>, Arc<Error>> {
+        let load = async {
+            let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
+            let ids: Vec<Uuid> = keys.iter().map(|id| id.0).collect();
+            #[expect(clippy::disallowed_methods, reason = "its key is the organization")]
+            let rows = Entity::find().filter(Column::Id.eq_any(ids)).filter(snapshot.filter(KIND)?).all(&snapshot.tx).await?;
+            Ok(rows.into_iter().map(|row| (row.id, row.into())).collect())
+        };
+        load.await.map_err(Arc::new)
+    }
 }
 
 impl Row for Model {

@@ -74,6 +74,34 @@ pub struct Sort<C, M> {
     pub bind: fn(&str) -> Option<SimpleExpr>,
 }
 
+/// Declares in which orders a kind is listed, and what each sorts by.
+macro_rules! orders {
+    ($(#[$about:meta])* $name:ident of $kind:literal {
+        $($asc:ident = $asc_text:literal, $desc:ident = $desc_text:literal: $column:ident, $key:expr, $bind:path;)*
+    }) => {
+        schema::text_enum!(
+            $(#[$about])*
+            $name { $($asc = $asc_text, $desc = $desc_text,)* }
+        );
+
+        impl $name {
+            pub(crate) fn sort(self) -> $crate::page::Sort<Column, Model> {
+                match self {
+                    $(
+                        $name::$asc => $crate::page::Sort {
+                            name: concat!($kind, ":", $asc_text), column: Column::$column, descending: false, key: $key, bind: $bind,
+                        },
+                        $name::$desc => $crate::page::Sort {
+                            name: concat!($kind, ":", $desc_text), column: Column::$column, descending: true, key: $key, bind: $bind,
+                        },
+                    )*
+                }
+            }
+        }
+    };
+}
+pub(crate) use orders;
+
 const DEFAULT_SIZE: u64 = 20;
 
 pub async fn page<E, C, T>(
@@ -149,6 +177,11 @@ fn invalid(field: &str, code: &str, message: &str) -> Error {
     Error::new(kind).field(field, code, message)
 }
 
+/// Enum values as the texts that are stored: a list of them is one parameter.
+pub fn texts<T>(all: Vec<T>, text: fn(T) -> &'static str) -> Vec<String> {
+    all.into_iter().map(|one| text(one).to_owned()).collect()
+}
+
 /// Binds a cursor's key that is text.
 pub fn bind_text(key: &str) -> Option<SimpleExpr> {
     Some(Expr::val(key))
@@ -159,10 +192,20 @@ pub fn bind_int(key: &str) -> Option<SimpleExpr> {
     Some(Expr::val(key.parse::<i32>().ok()?))
 }
 
+/// Binds a cursor's key that is a long number.
+pub fn bind_long(key: &str) -> Option<SimpleExpr> {
+    Some(Expr::val(key.parse::<i64>().ok()?))
+}
+
 /// Binds a cursor's key that is a time.
 pub fn bind_time(key: &str) -> Option<SimpleExpr> {
     let time = chrono::DateTime::parse_from_rfc3339(key).ok()?.with_timezone(&chrono::Utc);
     Some(Expr::val(time))
+}
+
+/// Binds a cursor's key that is a day.
+pub fn bind_date(key: &str) -> Option<SimpleExpr> {
+    Some(Expr::val(schema::Date::parse(key)?.0))
 }
 
 /// Binds a cursor's key that is an id.

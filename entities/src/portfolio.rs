@@ -1,16 +1,18 @@
 //! Portfolios: properties grouped as their owner sees them, each in as many as it pleases.
 
 use crate::{
+    delegation::{self, Delegable},
     loading::Row,
-    page::{self, Connection, Page, Sort},
+    page::{self, Connection, Page},
     property::{self, Property, PropertyFilter, PropertyId, PropertyOrder},
     relation,
+    report::{self, Report, ReportBy, ReportMeasure, ReportRow, Visible},
 };
 use async_graphql::{ComplexObject, Context, InputObject, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use garde::Validate;
 use queryplan::{Attribute, Scalar};
-use schema::{Error, Nullable, OrganizationId, Result, Snapshot, Time, Tx, input, nullable, snapshot, text_enum, valid};
+use schema::{Date, Error, Nullable, OrganizationId, Result, Snapshot, Time, Tx, input, nullable, snapshot, text_enum, valid};
 use schemars::JsonSchema;
 use sea_orm::{
     Condition, ConnectionTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
@@ -29,7 +31,11 @@ pub const KIND: &str = "portfolio";
 pub static RESOURCE: queryplan::Resource = queryplan::Resource {
     table: "portfolio",
     id: Scalar::uuid("id"),
-    attributes: &[relation("organization_id"), Attribute::text("status", "status")],
+    attributes: &[
+        relation("organization_id"),
+        delegation::attribute(&delegation::OF_PORTFOLIO),
+        Attribute::text("status", "status"),
+    ],
 };
 
 schema::id!(
@@ -83,6 +89,9 @@ impl Row for Model {
     }
     fn version(&self) -> Option<i32> {
         Some(self.version)
+    }
+    fn delegable(&self) -> Option<Delegable> {
+        Some(Delegable::Portfolio(self.id))
     }
     fn attributes(&self) -> Map<String, Value> {
         Map::from_iter([("status".to_owned(), self.status.as_str().into())])
@@ -145,6 +154,25 @@ impl From<Model> for Portfolio {
 
 #[ComplexObject]
 impl Portfolio {
+    /// Counts its properties, or adds up their amounts.
+    async fn report(
+        &self,
+        cx: &Context<'_>,
+        by: ReportBy,
+        measure: ReportMeasure,
+        from: Option<Date>,
+        until: Option<Date>,
+    ) -> Nullable<Vec<ReportRow>> {
+        nullable(async {
+            let snapshot = snapshot(cx).await?;
+            let visible = Visible::of(|kind| snapshot.filter(kind))?;
+            let today = Date(snapshot.now.date_naive());
+            let report = Report { portfolios: Some(vec![self.id]), by, measure, from, until, today };
+            report::report(&snapshot.tx, self.organization_id, visible, report).await.map(Some)
+        })
+        .await
+    }
+
     /// Its properties, of those that the reader may see.
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
     async fn properties(
@@ -173,7 +201,7 @@ pub mod member {
     use super::{DateTime, OrganizationId, PortfolioId, PropertyId, Utc, property};
     use sea_orm::{
         entity::prelude::*,
-        sea_query::{Expr as SqlExpr, ExprTrait, Query, SimpleExpr},
+        sea_query::{Expr as SqlExpr, ExprTrait, IntoColumnRef, Query, SimpleExpr},
     };
 
     #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
@@ -205,13 +233,18 @@ pub mod member {
 
     /// Of a property: it is in this portfolio.
     pub fn holds(portfolio: PortfolioId) -> SimpleExpr {
+        holding((property::Entity, property::Column::OrganizationId), (property::Entity, property::Column::Id), portfolio)
+    }
+
+    /// Of what names its organization and a property in these columns: the property is in this portfolio.
+    pub fn holding(organization: impl IntoColumnRef, property: impl IntoColumnRef, portfolio: PortfolioId) -> SimpleExpr {
         let theirs = |column: Column| SqlExpr::col((Entity, column));
         let select = Query::select()
             .expr(SqlExpr::val(1))
             .from(Entity)
-            .and_where(theirs(Column::OrganizationId).equals((property::Entity, property::Column::OrganizationId)))
+            .and_where(theirs(Column::OrganizationId).equals(organization))
             .and_where(theirs(Column::PortfolioId).eq(portfolio.0))
-            .and_where(theirs(Column::PropertyId).equals((property::Entity, property::Column::Id)))
+            .and_where(theirs(Column::PropertyId).equals(property))
             .and_where(theirs(Column::RemovedAt).is_null())
             .take();
         SqlExpr::exists(select)
@@ -245,44 +278,15 @@ impl PortfolioFilter {
     }
 }
 
-text_enum!(
+page::orders!(
     /// In which order. Ties are broken by id, so that every order is total.
-    PortfolioOrder {
-        PositionAsc = "POSITION_ASC",
-        PositionDesc = "POSITION_DESC",
-        NameAsc = "NAME_ASC",
-        NameDesc = "NAME_DESC",
-        CreatedAsc = "CREATED_ASC",
-        CreatedDesc = "CREATED_DESC",
+    PortfolioOrder of "portfolio" {
+        PositionAsc = "POSITION_ASC", PositionDesc = "POSITION_DESC": Position, |row| row.position.to_string(), page::bind_int;
+        NameAsc = "NAME_ASC", NameDesc = "NAME_DESC": Name, |row| row.name.clone(), page::bind_text;
+        // Ids are made in the order of their time.
+        CreatedAsc = "CREATED_ASC", CreatedDesc = "CREATED_DESC": Id, |row| row.id.to_string(), page::bind_id;
     }
 );
-
-impl PortfolioOrder {
-    fn sort(self) -> Sort<Column, Model> {
-        let (column, key, bind): (Column, fn(&Model) -> String, _) = match self {
-            PortfolioOrder::PositionAsc | PortfolioOrder::PositionDesc => {
-                (Column::Position, |row| row.position.to_string(), page::bind_int as fn(&str) -> _)
-            }
-            PortfolioOrder::NameAsc | PortfolioOrder::NameDesc => {
-                (Column::Name, |row| row.name.clone(), page::bind_text as fn(&str) -> _)
-            }
-            // Ids are made in the order of their time.
-            PortfolioOrder::CreatedAsc | PortfolioOrder::CreatedDesc => {
-                (Column::Id, |row| row.id.to_string(), page::bind_id as fn(&str) -> _)
-            }
-        };
-        let descending = matches!(self, PortfolioOrder::PositionDesc | PortfolioOrder::NameDesc | PortfolioOrder::CreatedDesc);
-        let name = match self {
-            PortfolioOrder::PositionAsc => "portfolio:POSITION_ASC",
-            PortfolioOrder::PositionDesc => "portfolio:POSITION_DESC",
-            PortfolioOrder::NameAsc => "portfolio:NAME_ASC",
-            PortfolioOrder::NameDesc => "portfolio:NAME_DESC",
-            PortfolioOrder::CreatedAsc => "portfolio:CREATED_ASC",
-            PortfolioOrder::CreatedDesc => "portfolio:CREATED_DESC",
-        };
-        Sort { name, column, descending, key, bind }
-    }
-}
 
 /// A page of the organization's portfolios, of those that the reader may see.
 pub async fn list(

@@ -1,27 +1,40 @@
 //! Properties: what owners own.
 
 use crate::{
+    delegation::{self, Delegable},
     external_party::{ExternalParty, ExternalPartyId, Parties},
+    financial_entry::{self, FinancialEntry, FinancialEntryFilter, FinancialEntryOrder},
+    history::{self, HistoryEntry},
     loading::Row,
-    page::{self, Connection, Page, Sort},
+    ownership::{Holders, Ownership},
+    page::{self, Connection, Page},
     portfolio::{Groups, Portfolio, PortfolioId, member},
     relation,
 };
-use async_graphql::{ComplexObject, Context, InputObject, SimpleObject};
+use async_graphql::{ComplexObject, Context, InputObject, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use garde::Validate;
 use queryplan::{Attribute, Scalar};
-use schema::{Nullable, OrganizationId, Result, Time, Tx, nullable, snapshot, text_enum, valid};
+use schema::{Error, Nullable, OrganizationId, Result, Snapshot, Time, Tx, input, nullable, snapshot, text_enum, valid};
 use schemars::JsonSchema;
 use sea_orm::{Condition, QueryFilter, entity::prelude::*};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
 
 pub const KIND: &str = "property";
 pub static RESOURCE: queryplan::Resource = queryplan::Resource {
     table: "property",
     id: Scalar::uuid("id"),
-    attributes: &[relation("organization_id"), Attribute::text("kind", "kind"), Attribute::text("status", "status")],
+    attributes: &[
+        relation("organization_id"),
+        delegation::attribute(&delegation::OF_PROPERTY),
+        Attribute::text("kind", "kind"),
+        Attribute::text("status", "status"),
+    ],
 };
 
 schema::id!(
@@ -85,6 +98,42 @@ pub fn by_id(organization: OrganizationId, id: PropertyId) -> Select<Entity> {
     of(organization).filter(Column::Id.eq(id))
 }
 
+/// These, of whatever organizations.
+#[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
+pub fn many(keys: &[(OrganizationId, PropertyId)]) -> Select<Entity> {
+    let ids: Vec<Uuid> = keys.iter().map(|(_, id)| id.0).collect();
+    let mut organizations: Vec<Uuid> = keys.iter().map(|(organization, _)| organization.0).collect();
+    organizations.sort_unstable();
+    organizations.dedup();
+    Entity::find().filter(Column::OrganizationId.eq_any(organizations)).filter(Column::Id.eq_any(ids))
+}
+
+/// Loads those that the reader may see, many at once.
+pub struct Properties(Weak<Snapshot>);
+
+impl Properties {
+    pub fn of(snapshot: Weak<Snapshot>) -> Self {
+        Properties(snapshot)
+    }
+}
+
+impl Loader<(OrganizationId, PropertyId)> for Properties {
+    type Value = Property;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[(OrganizationId, PropertyId)],
+    ) -> Result<HashMap<(OrganizationId, PropertyId), Property>, Arc<Error>> {
+        let load = async {
+            let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
+            let rows = many(keys).filter(snapshot.filter(KIND)?).all(&snapshot.tx).await?;
+            Ok(rows.into_iter().map(|row| ((row.organization_id, row.id), row.into())).collect())
+        };
+        load.await.map_err(Arc::new)
+    }
+}
+
 impl Row for Model {
     const KIND: &'static str = KIND;
     fn id(&self) -> Uuid {
@@ -95,6 +144,9 @@ impl Row for Model {
     }
     fn version(&self) -> Option<i32> {
         Some(self.version)
+    }
+    fn delegable(&self) -> Option<Delegable> {
+        Some(Delegable::Property(self.id))
     }
     fn attributes(&self) -> Map<String, Value> {
         Map::from_iter([("kind".to_owned(), self.kind.as_str().into()), ("status".to_owned(), self.status.as_str().into())])
@@ -199,6 +251,55 @@ impl Property {
         .await
     }
 
+    /// Who owns it, by what share, from when until when; without what was corrected.
+    async fn ownerships(&self, cx: &Context<'_>) -> Nullable<Vec<Ownership>> {
+        nullable(async {
+            let loader = snapshot(cx).await?.loader(Holders::of);
+            schema::load_one(&loader, (self.organization_id, self.id)).await
+        })
+        .await
+    }
+
+    /// What came in and went out for it, of what the reader may see.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    async fn financial_entries(
+        &self,
+        cx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<FinancialEntryFilter>,
+        order_by: Option<FinancialEntryOrder>,
+    ) -> Nullable<Connection<FinancialEntry>> {
+        let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
+        nullable(async {
+            input::validate_at("filter", filter.as_ref())?;
+            let snapshot = snapshot(cx).await?;
+            let filter = FinancialEntryFilter { property_id: Some(self.id), ..filter.unwrap_or_default() };
+            let visible = snapshot.filter(financial_entry::KIND)?;
+            financial_entry::list(&snapshot.tx, self.organization_id, visible, Some(filter), order_by, page).await.map(Some)
+        })
+        .await
+    }
+
+    /// What changed, when, by whom, and by whose leave; newest first.
+    async fn history(
+        &self,
+        cx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Nullable<Connection<HistoryEntry>> {
+        let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
+        nullable(async {
+            let snapshot = snapshot(cx).await?;
+            history::of_property(&snapshot, self.organization_id, self.id, page).await.map(Some)
+        })
+        .await
+    }
+
     /// The portfolios that it is in, in their order.
     async fn portfolios(&self, cx: &Context<'_>) -> Nullable<Vec<Portfolio>> {
         nullable(async {
@@ -250,44 +351,15 @@ impl PropertyFilter {
     }
 }
 
-text_enum!(
+page::orders!(
     /// In which order. Ties are broken by id, so that every order is total.
-    PropertyOrder {
-        CreatedAsc = "CREATED_ASC",
-        CreatedDesc = "CREATED_DESC",
-        UpdatedAsc = "UPDATED_ASC",
-        UpdatedDesc = "UPDATED_DESC",
-        AddressAsc = "ADDRESS_ASC",
-        AddressDesc = "ADDRESS_DESC",
+    PropertyOrder of "property" {
+        // Ids are made in the order of their time.
+        CreatedAsc = "CREATED_ASC", CreatedDesc = "CREATED_DESC": Id, |row| row.id.to_string(), page::bind_id;
+        UpdatedAsc = "UPDATED_ASC", UpdatedDesc = "UPDATED_DESC": UpdatedAt, |row| page::time_key(row.updated_at), page::bind_time;
+        AddressAsc = "ADDRESS_ASC", AddressDesc = "ADDRESS_DESC": Line1, |row| row.line1.clone(), page::bind_text;
     }
 );
-
-impl PropertyOrder {
-    fn sort(self) -> Sort<Column, Model> {
-        let (column, key, bind): (Column, fn(&Model) -> String, _) = match self {
-            // Ids are made in the order of their time.
-            PropertyOrder::CreatedAsc | PropertyOrder::CreatedDesc => {
-                (Column::Id, |row| row.id.to_string(), page::bind_id as fn(&str) -> _)
-            }
-            PropertyOrder::UpdatedAsc | PropertyOrder::UpdatedDesc => {
-                (Column::UpdatedAt, |row| page::time_key(row.updated_at), page::bind_time as fn(&str) -> _)
-            }
-            PropertyOrder::AddressAsc | PropertyOrder::AddressDesc => {
-                (Column::Line1, |row| row.line1.clone(), page::bind_text as fn(&str) -> _)
-            }
-        };
-        let descending = matches!(self, PropertyOrder::CreatedDesc | PropertyOrder::UpdatedDesc | PropertyOrder::AddressDesc);
-        let name = match self {
-            PropertyOrder::CreatedAsc => "property:CREATED_ASC",
-            PropertyOrder::CreatedDesc => "property:CREATED_DESC",
-            PropertyOrder::UpdatedAsc => "property:UPDATED_ASC",
-            PropertyOrder::UpdatedDesc => "property:UPDATED_DESC",
-            PropertyOrder::AddressAsc => "property:ADDRESS_ASC",
-            PropertyOrder::AddressDesc => "property:ADDRESS_DESC",
-        };
-        Sort { name, column, descending, key, bind }
-    }
-}
 
 /// A page of the organization's properties, of those that the reader may see.
 pub async fn list(

@@ -1,6 +1,7 @@
 //! Who am I, where may I act, as what. Runs in the principal's own scope, before any organization.
 
 use crate::{
+    delegation::{DelegatedAction, DelegationId},
     membership::{MembershipId, MembershipState},
     operation,
     organization::OrganizationType,
@@ -25,8 +26,24 @@ pub struct Viewer {
     pub display_name: Option<String>,
     /// Where it may act now, and as what.
     pub memberships: Vec<ViewerMembership>,
+    /// Where it may do something by someone's leave.
+    pub delegations: Vec<ViewerDelegation>,
     /// Open invitations addressed to it.
     pub invitations: Vec<ViewerMembership>,
+}
+
+/// What was delegated to the viewer in one organization, and counts now.
+#[derive(Debug, Clone, SimpleObject, FromQueryResult)]
+pub struct ViewerDelegation {
+    pub delegation_id: DelegationId,
+    /// Send this as `X-Organization-Id` to act here.
+    pub organization_id: OrganizationId,
+    pub organization_name: String,
+    pub organization_type: OrganizationType,
+    pub actions: Vec<DelegatedAction>,
+    pub may_delegate: bool,
+    pub starts_at: Time,
+    pub ends_at: Option<Time>,
 }
 
 /// One place where the viewer may act, or is invited to.
@@ -107,5 +124,16 @@ pub async fn viewer(cx: &Context) -> Result<Viewer> {
             ends_at: ends_at.map(Time),
         });
     }
-    Ok(Viewer { id: who.id, kind: who.kind, email: who.email, display_name: who.display_name, memberships, invitations })
+    let statement =
+        Statement::from_sql_and_values(DbBackend::Postgres, "SELECT * FROM app.viewer_delegations($1)", [cx.now().into()]);
+    let delegations = ViewerDelegation::find_by_statement(statement).all(tx).await?;
+    Ok(Viewer {
+        id: who.id,
+        kind: who.kind,
+        email: who.email,
+        display_name: who.display_name,
+        memberships,
+        delegations,
+        invitations,
+    })
 }

@@ -3,13 +3,25 @@
 //! never too small; a test walks the schema and finds every field that is missing here.
 
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
-use entities::{KINDS, external_party, membership, operation, organization, portfolio, property};
-use std::collections::BTreeSet;
+use entities::{
+    KINDS, access_grant, delegation, engaged_property, external_party, financial_entry, history, membership, operation,
+    organization, ownership, portfolio, property, report::Visible,
+};
+use schema::Planned;
 
 /// Field name → the kinds that it reads.
 pub const PLANNED: &[(&str, &[&str])] = &[
+    ("accessGrant", &[access_grant::KIND]),
+    ("accessGrants", &[access_grant::KIND]),
+    ("delegation", &[delegation::KIND]),
+    ("delegations", &[delegation::KIND]),
+    ("engagedOrganizations", &[access_grant::KIND]),
+    ("engagedProperties", &[engaged_property::KIND, property::KIND]),
     ("externalParties", &[external_party::KIND]),
     ("externalParty", &[external_party::KIND]),
+    ("financialEntries", &[financial_entry::KIND]),
+    ("financialEntry", &[financial_entry::KIND]),
+    ("history", &[history::KIND]),
     ("hoa", &[external_party::KIND]),
     ("memberships", &[membership::KIND]),
     ("node", KINDS),
@@ -17,14 +29,23 @@ pub const PLANNED: &[(&str, &[&str])] = &[
     ("operation", &[operation::KIND]),
     ("operations", &[operation::KIND]),
     ("organization", &[organization::KIND]),
+    ("ownership", &[ownership::KIND]),
+    ("ownerships", &[ownership::KIND]),
     ("portfolio", &[portfolio::KIND]),
+    ("portfolioFinancials", Visible::KINDS),
     ("portfolios", &[portfolio::KIND]),
-    ("properties", &[property::KIND]),
+    // Of an organization that engaged the acting one, by the projection.
+    ("properties", &[property::KIND, engaged_property::KIND]),
     ("property", &[property::KIND]),
+    ("propertyFinancials", Visible::KINDS),
+    ("report", Visible::KINDS),
 ];
 
-pub fn planned(document: &ExecutableDocument) -> BTreeSet<&'static str> {
-    let mut kinds = BTreeSet::new();
+/// Fields that read in organizations that engaged the acting one.
+const ACROSS: &[&str] = &["engagedOrganizations", "engagedProperties"];
+
+pub fn planned(document: &ExecutableDocument) -> Planned {
+    let mut kinds = Planned::default();
     for (_, operation) in document.operations.iter() {
         walk(&operation.node.selection_set.node, &mut kinds);
     }
@@ -34,14 +55,15 @@ pub fn planned(document: &ExecutableDocument) -> BTreeSet<&'static str> {
     kinds
 }
 
-fn walk(set: &SelectionSet, kinds: &mut BTreeSet<&'static str>) {
+fn walk(set: &SelectionSet, kinds: &mut Planned) {
     for selection in &set.items {
         match &selection.node {
             Selection::Field(field) => {
                 let name = field.node.name.node.as_str();
                 if let Some((_, reads)) = PLANNED.iter().find(|(planned, _)| *planned == name) {
-                    kinds.extend(reads.iter().copied());
+                    kinds.kinds.extend(reads.iter().copied());
                 }
+                kinds.across |= ACROSS.contains(&name);
                 walk(&field.node.selection_set.node, kinds);
             }
             Selection::InlineFragment(fragment) => walk(&fragment.node.selection_set.node, kinds),

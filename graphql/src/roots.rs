@@ -8,8 +8,18 @@ use async_graphql::{
 use entities::node::Node;
 use indexmap::IndexMap;
 use resolvers::{
-    TABLE, external_party::ExternalPartyQuery, node::NodeQuery, operation::OperationQuery, organization::OrganizationQuery,
-    portfolio::PortfolioQuery, property::PropertyQuery, viewer::ViewerQuery,
+    TABLE,
+    access_grant::{self, AccessGrantQuery},
+    delegation::DelegationQuery,
+    external_party::ExternalPartyQuery,
+    financial_entry::FinancialEntryQuery,
+    node::NodeQuery,
+    operation::OperationQuery,
+    organization::OrganizationQuery,
+    ownership::OwnershipQuery,
+    portfolio::{PortfolioQuery, financials::PortfolioFinancialsQuery, report::ReportQuery},
+    property::{self, PropertyQuery, financials::PropertyFinancialsQuery},
+    viewer::ViewerQuery,
 };
 use schema::Surface;
 use std::borrow::Cow;
@@ -17,7 +27,24 @@ use std::borrow::Cow;
 pub type GatewaySchema = Schema<Query, Mutation, EmptySubscription>;
 
 #[derive(MergedObject, Default)]
-pub struct Query(ViewerQuery, NodeQuery, OrganizationQuery, PropertyQuery, PortfolioQuery, ExternalPartyQuery, OperationQuery);
+pub struct Query(
+    ViewerQuery,
+    NodeQuery,
+    OrganizationQuery,
+    access_grant::engaged::EngagedOrganizationsQuery,
+    property::engaged::EngagedPropertiesQuery,
+    PropertyQuery,
+    PortfolioQuery,
+    OwnershipQuery,
+    FinancialEntryQuery,
+    PropertyFinancialsQuery,
+    PortfolioFinancialsQuery,
+    ReportQuery,
+    ExternalPartyQuery,
+    DelegationQuery,
+    AccessGrantQuery,
+    OperationQuery,
+);
 
 /// Every mutation of the table. They run one after the other; each answers or fails by itself.
 pub struct Mutation;

@@ -10,6 +10,10 @@ mod m20261121_000003_operations;
 mod m20261121_000004_property;
 mod m20261121_000005_external_party;
 mod m20261121_000006_portfolio;
+mod m20261121_000007_engagement;
+mod m20261121_000008_ownership;
+mod m20261121_000009_delegation;
+mod m20261121_000010_financial_entry;
 
 use sea_orm_migration::MigrationTrait;
 
@@ -52,6 +56,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_property::Migration),
             Box::new(m20261121_000005_external_party::Migration),
             Box::new(m20261121_000006_portfolio::Migration),
+            Box::new(m20261121_000007_engagement::Migration),
+            Box::new(m20261121_000008_ownership::Migration),
+            Box::new(m20261121_000009_delegation::Migration),
+            Box::new(m20261121_000010_financial_entry::Migration),
         ]
     }
 }

@@ -1,26 +1,44 @@
 //! The domains: one folder each, one file a verb. A procedure is its file and two lines in its
 //! domain's `mod.rs`; every surface follows from the table.
 
+pub mod access_grant;
+pub mod delegation;
+mod expiry;
 pub mod external_party;
+pub mod financial_entry;
 pub mod membership;
 pub mod node;
 pub mod operation;
 pub mod organization;
+pub mod ownership;
 pub mod portfolio;
 pub mod principal;
 pub mod property;
+mod reads;
 pub mod viewer;
 
 use schema::{Entry, Tick};
 
-const DOMAINS: &[&[Entry]] =
-    &[organization::ALL, membership::ALL, principal::ALL, property::ALL, portfolio::ALL, external_party::ALL, operation::ALL];
+#[rustfmt::skip]
+const DOMAINS: &[&[Entry]] = &[
+    organization::ALL,
+    membership::ALL,
+    principal::ALL,
+    delegation::ALL,
+    access_grant::ALL,
+    property::ALL,
+    ownership::ALL,
+    financial_entry::ALL,
+    portfolio::ALL,
+    external_party::ALL,
+    operation::ALL,
+];
 
 /// Every procedure, in the order of the contract.
 pub static TABLE: &[Entry] = &concat::<{ length(DOMAINS) }>(DOMAINS);
 
 /// Deadlines that the gateway itself looks after.
-pub static TICKS: &[Tick] = &[membership::expire::tick];
+pub static TICKS: &[Tick] = &[membership::expire::tick, delegation::expire::tick];
 
 const fn length(lists: &[&[Entry]]) -> usize {
     let (mut sum, mut list) = (0, 0);
@@ -47,7 +65,7 @@ const fn concat<const N: usize>(lists: &[&[Entry]]) -> [Entry; N] {
 }
 
 /// The subject of a list: every row that the filter lets through.
-pub struct Listed(&'static str);
+pub struct Listed(&'static [&'static str]);
 
 impl schema::Subject for Listed {
     fn judged(&self) -> schema::Judged {

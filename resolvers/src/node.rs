@@ -1,7 +1,10 @@
 //! Relay's object identification. Ids are unique across kinds, so a bare id is enough.
 
 use async_graphql::{Context, ID, Object};
-use entities::{external_party, membership, node::Node, operation, organization, portfolio, property};
+use entities::{
+    access_grant, delegation, external_party, financial_entry, membership, node::Node, operation, organization, ownership,
+    portfolio, property,
+};
 use schema::{Code, Error, Nullable, Result, Snapshot, nullable, snapshot};
 use sea_orm::{ColumnTrait, QueryFilter};
 use std::collections::HashMap;
@@ -44,22 +47,29 @@ fn parse(id: &ID) -> Result<Uuid> {
 
 /// One statement a kind, however many ids.
 async fn find(snapshot: &Snapshot, ids: &[Uuid]) -> Result<HashMap<Uuid, Node>> {
-    let (tx, acting, ids) = (&snapshot.tx, snapshot.actor.organization, ids.to_vec());
+    let (tx, owner) = (&snapshot.tx, snapshot.owner());
     let mut found: HashMap<Uuid, Node> = HashMap::new();
-    let rows = property::of(acting).filter(property::Column::Id.eq_any(ids.clone())).filter(snapshot.filter(property::KIND)?);
-    found.extend(rows.all(tx).await?.into_iter().map(|row| (row.id.0, Node::Property(row.into()))));
-    let rows = portfolio::of(acting).filter(portfolio::Column::Id.eq_any(ids.clone())).filter(snapshot.filter(portfolio::KIND)?);
-    found.extend(rows.all(tx).await?.into_iter().map(|row| (row.id.0, Node::Portfolio(row.into()))));
-    let rows = external_party::of(acting).filter(external_party::Column::Id.eq_any(ids.clone()));
-    let rows = rows.filter(snapshot.filter(external_party::KIND)?).all(tx).await?;
-    found.extend(rows.into_iter().map(|row| (row.id.0, Node::ExternalParty(row.into()))));
-    let rows =
-        membership::of(acting).filter(membership::Column::Id.eq_any(ids.clone())).filter(snapshot.filter(membership::KIND)?);
-    found.extend(rows.all(tx).await?.into_iter().map(|row| (row.id.0, Node::Membership(row.into()))));
-    let rows = operation::of(acting).filter(operation::Column::Id.eq_any(ids.clone())).filter(snapshot.filter(operation::KIND)?);
-    found.extend(rows.all(tx).await?.into_iter().map(|row| (row.id.0, Node::Operation(row.into()))));
-    if ids.contains(&acting.0) {
-        let row = organization::of(acting).filter(snapshot.filter(organization::KIND)?).one(tx).await?;
+    macro_rules! of {
+        ($($kind:ident in $organization:expr => $node:ident;)*) => {
+            $(
+                let rows = $kind::of($organization).filter($kind::Column::Id.eq_any(ids.to_vec())).filter(snapshot.filter($kind::KIND)?);
+                found.extend(rows.all(tx).await?.into_iter().map(|row| (row.id.0, Node::$node(row.into()))));
+            )*
+        };
+    }
+    of! {
+        property in owner => Property;
+        portfolio in owner => Portfolio;
+        ownership in owner => Ownership;
+        financial_entry in owner => FinancialEntry;
+        external_party in owner => ExternalParty;
+        delegation in owner => Delegation;
+        access_grant in owner => AccessGrant;
+        membership in owner => Membership;
+        operation in snapshot.actor.organization => Operation;
+    }
+    if ids.contains(&owner.0) {
+        let row = organization::of(owner).filter(snapshot.filter(organization::KIND)?).one(tx).await?;
         found.extend(row.map(|row| (row.id.0, Node::Organization(row.into()))));
     }
     Ok(found)

@@ -1,7 +1,7 @@
 //! What a procedure works with: who acts, the time, fresh ids, the transaction, and the list of
 //! what changed.
 
-use crate::{Actor, Gateway, Judged, Mode, NewEvent, OperationId, OrganizationId, Reach, Resource, Result, Subject, Tx};
+use crate::{Actor, Gateway, Judged, Mode, NewEvent, OperationId, OrganizationId, Resource, Result, Subject, Tx};
 use chrono::{DateTime, Utc};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
@@ -16,6 +16,7 @@ pub struct Context {
     mode: Mode,
     tx: OnceCell<Tx>,
     events: Mutex<Vec<NewEvent>>,
+    leave: Mutex<Option<Uuid>>,
 }
 
 impl Context {
@@ -30,6 +31,7 @@ impl Context {
             mode: Mode::Read,
             tx: OnceCell::new(),
             events: Mutex::default(),
+            leave: Mutex::default(),
         }
     }
 
@@ -44,8 +46,14 @@ impl Context {
         }
     }
 
+    /// The acting organization.
     pub fn organization(&self) -> OrganizationId {
         self.actor.organization
+    }
+
+    /// Whose data this is about: the acting organization, unless it works through a grant.
+    pub fn owner(&self) -> OrganizationId {
+        self.actor.owner()
     }
 
     pub fn service_issuer(&self) -> &str {
@@ -61,16 +69,23 @@ impl Context {
     }
 
     pub async fn tx(&self) -> Result<&Tx> {
-        self.tx
-            .get_or_try_init(async || {
-                Tx::begin(&self.gateway.pool, &Reach::of(self.actor.organization, self.now), self.mode).await
-            })
-            .await
+        self.tx.get_or_try_init(async || Tx::begin(&self.gateway.pool, &self.actor.reach(self.now), self.mode).await).await
     }
 
     /// True inside the domain transaction: what is read to be changed must be locked.
     pub fn locking(&self) -> bool {
         self.mode == Mode::Write
+    }
+
+    /// Says by which delegation this is done.
+    pub fn by_leave(&self, delegation: Uuid) {
+        *self.leave.lock().unwrap_or_else(PoisonError::into_inner) = Some(delegation);
+    }
+
+    /// By whose leave it is done, where the actor is none of the owner's own: a grant or a delegation.
+    pub fn leave(&self) -> Option<Uuid> {
+        let delegation = *self.leave.lock().unwrap_or_else(PoisonError::into_inner);
+        self.actor.through.map(|through| through.grant.0).or(delegation)
     }
 
     /// Says what changed. Written with the outcome, or not at all.
@@ -90,8 +105,22 @@ impl Context {
 /// The subject of a procedure that makes something new: judged by what it would be.
 #[derive(Debug, Clone)]
 pub struct New {
-    pub kind: &'static str,
-    pub attributes: serde_json::Value,
+    kind: &'static str,
+    attributes: serde_json::Value,
+}
+
+impl New {
+    /// Of the organization that the request is about.
+    pub fn of(cx: &Context, kind: &'static str, mut attributes: serde_json::Value) -> Self {
+        attributes["relation"] = relation(cx.owner(), cx.organization()).into();
+        New { kind, attributes }
+    }
+}
+
+/// How the acting organization stands to what another, or itself, owns. So the organizations that
+/// someone may see need not be told to the policy one by one.
+pub fn relation(owner: OrganizationId, acting: OrganizationId) -> &'static str {
+    if owner == acting { "OWN" } else { "ENGAGED" }
 }
 
 impl Subject for New {

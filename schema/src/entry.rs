@@ -197,7 +197,7 @@ impl<P: Procedure> Erased for Of<P> {
         }
         let tx = cx.tx().await?;
         tx.savepoint().await?;
-        match P::handle(cx, Allowed::new(subject, None), input).await {
+        match P::handle(cx, Allowed::new(subject, Vec::new()), input).await {
             Ok(output) => Ok(Performed::Ended(Outcome::Result(serde_json::to_value(output)?))),
             Err(error) if error.retryable() => Err(error),
             Err(error) => {

@@ -100,6 +100,8 @@ codes! {
     OrganizationRequired = "ORGANIZATION_REQUIRED", Validation, Some(400), "Name the acting organization in the header X-Organization-Id.";
     OrganizationInvalid = "ORGANIZATION_INVALID", Validation, Some(400), "The header X-Organization-Id is not a UUID.";
     OrganizationNotFound = "ORGANIZATION_NOT_FOUND", NotFound, None, "There is no such organization, or you may not act for it.";
+    GrantInvalid = "GRANT_INVALID", Validation, Some(400), "The header X-Grant-Id is not a UUID.";
+    GrantNotFound = "GRANT_NOT_FOUND", NotFound, None, "There is no such grant to your organization, or it does not count now.";
     Forbidden = "FORBIDDEN", Authorization, None, "Your role does not allow this.";
     AutonomyBlocked = "AUTONOMY_BLOCKED", Authorization, None, "An agent may recommend this; a person must do it.";
     AuthorityLost = "AUTHORITY_LOST", Authorization, None, "The right to do this was withdrawn before it was done.";
@@ -111,6 +113,14 @@ codes! {
     ExternalPartyNotArchived = "EXTERNAL_PARTY_NOT_ARCHIVED", Conflict, None, "The outside party is not archived.";
     PortfolioArchived = "PORTFOLIO_ARCHIVED", Conflict, None, "The portfolio is archived.";
     PortfolioNameTaken = "PORTFOLIO_NAME_TAKEN", Conflict, None, "Another portfolio has that name.";
+    AccessGrantEnded = "ACCESS_GRANT_ENDED", Conflict, None, "The grant has ended.";
+    DelegationEnded = "DELEGATION_ENDED", Conflict, None, "The delegation has ended.";
+    DelegationTermOpen = "DELEGATION_TERM_OPEN", Conflict, None, "The delegation's term has not ended yet.";
+    DelegationExceeds = "DELEGATION_EXCEEDS", Conflict, None, "Nobody can delegate more than they have; see field_errors.";
+    OwnershipEnded = "OWNERSHIP_ENDED", Conflict, None, "The ownership has ended.";
+    OwnershipCorrected = "OWNERSHIP_CORRECTED", Conflict, None, "The record was corrected; correct the one that took its place.";
+    OwnershipExceedsWhole = "OWNERSHIP_EXCEEDS_WHOLE", Conflict, None, "The shares of a property never exceed 100 % at any time.";
+    FinancialEntryCorrected = "FINANCIAL_ENTRY_CORRECTED", Conflict, None, "The entry was corrected; correct the one that took its place.";
     PropertyNotInPortfolio = "PROPERTY_NOT_IN_PORTFOLIO", Conflict, None, "The property is not in that portfolio.";
     MembershipExists = "MEMBERSHIP_EXISTS", Conflict, None, "This principal already has that role here, or an open invitation to it.";
     MembershipEnded = "MEMBERSHIP_ENDED", Conflict, None, "The membership has ended.";
@@ -137,6 +147,8 @@ impl Code {
         Code::OrganizationRequired,
         Code::OrganizationInvalid,
         Code::OrganizationNotFound,
+        Code::GrantInvalid,
+        Code::GrantNotFound,
         Code::Forbidden,
         Code::NotFound,
         Code::Unavailable,

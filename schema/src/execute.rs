@@ -4,7 +4,7 @@
 
 use crate::{
     Actor, Boundary, Carried, Code, Context, Entry, Error, Gateway, Mode, Operation, OperationId, Outcome, Reach, Result, Run,
-    Scope, Stored, Tx, Type, entry::Performed,
+    Scope, Stored, Tx, Type, entry::Performed, operation::Claim,
 };
 use futures_util::FutureExt;
 use std::{
@@ -101,13 +101,19 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run) -> Result<Step> {
 
     let actor = match entry.scope() {
         Scope::Principal => Some(Actor::own_scope(stored.view.initiator, stored.view.initiator_kind)),
-        Scope::Organization => gateway.identity.actor_locked(&tx, stored.view.initiator, organization).await?,
+        Scope::Organization => {
+            let grant = stored.claim.grant.map(|(grant, _)| grant);
+            gateway.identity.actor_locked(&tx, stored.view.initiator, organization, grant).await?
+        }
     };
     let age = (gateway.clock.now() - stored.claim.decided_at).to_std().unwrap_or_default();
     let actor = match actor {
-        Some(actor) if actor.epoch == stored.claim.epoch && age < gateway.limits.decision => actor,
+        Some(actor) if rests_on(&actor, &stored.claim) && age < gateway.limits.decision => actor,
         _ => return Ok(Step::Reauthorize(Box::new(stored))),
     };
+    if let Some(through) = actor.through {
+        tx.reach(organization, [through.owner].iter()).await?;
+    }
     let trace_id = stored.view.trace_id.clone().unwrap_or_default();
     let cx = Context::domain(gateway, actor, stored.view.id, trace_id, tx);
     let payload = stored.payload.clone().ok_or_else(|| Error::internal("an unfinished operation without its input"))?;
@@ -118,6 +124,11 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run) -> Result<Step> {
             Ok(Step::Done)
         }
     }
+}
+
+/// Nothing that says what this actor may do has changed since the decision.
+fn rests_on(actor: &Actor, claim: &Claim) -> bool {
+    actor.epoch == claim.epoch && actor.through.map(|through| (through.grant, through.epoch)) == claim.grant
 }
 
 async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, operation: &Operation, outcome: &Outcome) -> Result<()> {
@@ -150,7 +161,10 @@ async fn reauthorize(gateway: &Arc<Gateway>, stored: Stored) -> Result<()> {
     let run = Run { organization: stored.view.organization_id.0, operation: stored.view.id.0, attempt: stored.view.attempt };
     let actor = match entry.scope() {
         Scope::Principal => Ok(Actor::own_scope(stored.view.initiator, stored.view.initiator_kind)),
-        Scope::Organization => gateway.identity.actor(stored.view.initiator, stored.view.organization_id).await,
+        Scope::Organization => {
+            let grant = stored.claim.grant.map(|(grant, _)| grant);
+            gateway.identity.actor(stored.view.initiator, stored.view.organization_id, grant).await
+        }
     };
     let decided = match actor {
         Ok(actor) => entry.judge(gateway, actor, payload).await,

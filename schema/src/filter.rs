@@ -20,8 +20,9 @@ pub struct Resource {
 pub enum Judged {
     /// `authorize(action, kind, id)`.
     One(Resource),
-    /// `query_filter(action, kind)`: the handler gets the condition and must apply it.
-    Filter(&'static str),
+    /// `query_filter(action, kind)` for each of these: the handler gets the conditions and must apply
+    /// them.
+    Filter(&'static [&'static str]),
 }
 
 /// Whose rows a query can meet at all.
@@ -35,11 +36,6 @@ pub enum Sight {
 
 pub trait Subject: Send + Sync {
     fn judged(&self) -> Judged;
-
-    /// The organization whose rows are written, when it is not the acting one.
-    fn target(&self) -> Option<crate::OrganizationId> {
-        None
-    }
 }
 
 /// A question to the policy.
@@ -49,15 +45,18 @@ pub struct Check {
     pub resource: Resource,
 }
 
+/// The rows of each kind that the caller may see.
+pub(crate) type Filters = Vec<(&'static str, Condition)>;
+
 #[derive(Debug)]
 pub struct Allowed<S> {
     subject: S,
-    filter: Option<Condition>,
+    filters: Filters,
 }
 
 impl<S> Allowed<S> {
-    pub(crate) fn new(subject: S, filter: Option<Condition>) -> Self {
-        Allowed { subject, filter }
+    pub(crate) fn new(subject: S, filters: Filters) -> Self {
+        Allowed { subject, filters }
     }
 
     pub fn into_subject(self) -> S {
@@ -68,8 +67,9 @@ impl<S> Allowed<S> {
         &self.subject
     }
 
-    /// The rows of a list that the caller may see. Without a plan there are none.
-    pub fn filter(&self) -> Condition {
-        self.filter.clone().unwrap_or_else(|| Condition::any().add(sea_orm::sea_query::Expr::val(false)))
+    /// The rows of a kind that the caller may see. Without a plan there are none.
+    pub fn filter(&self, kind: &str) -> Condition {
+        let known = self.filters.iter().find(|(of, _)| *of == kind);
+        known.map_or_else(|| Condition::any().add(sea_orm::sea_query::Expr::val(false)), |(_, filter)| filter.clone())
     }
 }

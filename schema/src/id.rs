@@ -103,3 +103,7 @@ id!(
     /// One recorded mutation.
     OperationId
 );
+id!(
+    /// One organization's leave for another to see, or to act.
+    AccessGrantId
+);

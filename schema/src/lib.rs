@@ -18,6 +18,7 @@ mod gateway;
 mod graphql_field;
 mod id;
 pub mod input;
+mod long;
 mod metrics;
 mod operation;
 mod ports;
@@ -33,7 +34,7 @@ pub mod valid;
 
 pub use answer::Answer;
 pub use clock::{Chance, Clock, RandomIds, SystemClock};
-pub use context::{Context, New};
+pub use context::{Context, New, relation};
 pub use cursor::Cursor;
 pub use entry::{Entry, Surface};
 pub use error::{Cause, Code, Constraint, Error, FieldError, Result, Type, violates};
@@ -43,18 +44,19 @@ pub use filter::{Allowed, Check, Judged, Resource, Sight, Subject};
 pub use fingerprint::FingerprintKey;
 pub use gateway::{Gateway, Limits, Table, Tasks};
 pub use graphql_field::{Payload, resolve_mutation};
-pub use id::{OperationId, OrganizationId, PrincipalId};
+pub use id::{AccessGrantId, OperationId, OrganizationId, PrincipalId};
 pub use input::{camel_case, parse as parse_input, present};
+pub use long::Long;
 pub use metrics::SECONDS;
 pub use operation::{Claim, NewOperation, Operation, OperationError, OperationState, Outcome, Stored, StoredError};
 pub use ports::{
-    Actor, Boundary, Decide, Due, Engine, Faults, Guard, Identity, NoFaults, Operations, PeopleAct, Run, Tick, Verdict,
+    Actor, Boundary, Decide, Due, Engine, Faults, Guard, Identity, NoFaults, Operations, PeopleAct, Run, Through, Tick, Verdict,
 };
 pub use procedure::{Kind, Name, Procedure, Scope, Workflow};
-pub use reads::{Caller, Nullable, Reads, Snapshot, load_one, nullable, snapshot};
+pub use reads::{Caller, MOST_ACROSS, Nullable, Planned, Reads, Snapshot, load_one, nullable, snapshot};
 pub use run::{read, resume, run};
 pub use text_enum::{PrincipalKind, Role};
-pub use time::Time;
+pub use time::{Date, Time};
 pub use trace::{Carried, continue_from, current_trace_id, traceparent};
 pub use tx::{Mode, Reach, Tx};
 

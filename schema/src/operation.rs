@@ -1,6 +1,6 @@
 //! The record of a mutation: committed before its workflow starts, holding the outcome after.
 
-use crate::{Code, Error, FieldError, OperationId, OrganizationId, PrincipalId, PrincipalKind, Time, text_enum};
+use crate::{AccessGrantId, Code, Error, FieldError, OperationId, OrganizationId, PrincipalId, PrincipalKind, Time, text_enum};
 use async_graphql::SimpleObject;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -102,6 +102,9 @@ impl From<StoredError> for Error {
 pub struct Claim {
     /// `authority_epoch` of (organization, principal) when it was judged.
     pub epoch: i64,
+    /// The grant that it was asked through, and `authority_epoch` of (grantor, grantee) then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<(AccessGrantId, i64)>,
     /// What was judged: a hash of kind, id, version and attributes.
     pub judged: String,
     pub decided_at: DateTime<Utc>,

@@ -1,8 +1,8 @@
 //! What the outer crates implement and the server wires.
 
 use crate::{
-    Check, Context, NewEvent, NewOperation, Operation, OperationId, OrganizationId, Outcome, PrincipalId, PrincipalKind, Result,
-    Role, Sight, Stored, Tx, Workflow, operation::Claim,
+    AccessGrantId, Check, Context, NewEvent, NewOperation, Operation, OperationId, OrganizationId, Outcome, PrincipalId,
+    PrincipalKind, Reach, Result, Role, Sight, Stored, Tx, Workflow, operation::Claim,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -19,13 +19,47 @@ pub struct Actor {
     pub organization: OrganizationId,
     pub organization_type: Option<String>,
     pub roles: Vec<Role>,
+    /// Holds a delegation here that counts now.
+    pub delegated: bool,
+    pub epoch: i64,
+    /// The grant by which it works in another organization.
+    pub through: Option<Through>,
+}
+
+/// Another organization's leave, as it stands now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Through {
+    pub grant: AccessGrantId,
+    /// Who gave it, and owns what is read and written.
+    pub owner: OrganizationId,
+    /// Not only to see.
+    pub acts: bool,
     pub epoch: i64,
 }
 
 impl Actor {
     /// Before any organization.
     pub fn own_scope(principal: PrincipalId, kind: PrincipalKind) -> Self {
-        Actor { principal, kind, organization: OrganizationId(principal.0), organization_type: None, roles: Vec::new(), epoch: 0 }
+        Actor {
+            principal,
+            kind,
+            organization: OrganizationId(principal.0),
+            organization_type: None,
+            roles: Vec::new(),
+            delegated: false,
+            epoch: 0,
+            through: None,
+        }
+    }
+
+    /// Whose data the request is about: the acting organization's, or the one's that let it in.
+    pub fn owner(&self) -> OrganizationId {
+        self.through.map_or(self.organization, |through| through.owner)
+    }
+
+    /// What a transaction for it may touch.
+    pub fn reach(&self, now: DateTime<Utc>) -> Reach {
+        Reach { across: self.through.iter().map(|through| through.owner).collect(), ..Reach::of(self.organization, now) }
     }
 }
 
@@ -50,11 +84,18 @@ pub trait Identity: Send + Sync {
     /// A valid token's principal; a first sign-in makes one without any right.
     async fn principal(&self, bearer: Option<&str>) -> Result<(PrincipalId, PrincipalKind)>;
 
-    /// The actor for this organization, or ORGANIZATION_NOT_FOUND if there is none such for them.
-    async fn actor(&self, principal: PrincipalId, organization: OrganizationId) -> Result<Actor>;
+    /// The actor for this organization, or ORGANIZATION_NOT_FOUND if there is none such for them;
+    /// GRANT_NOT_FOUND if it names a grant that does not count.
+    async fn actor(&self, principal: PrincipalId, organization: OrganizationId, grant: Option<AccessGrantId>) -> Result<Actor>;
 
     /// The same inside a domain transaction: what it read stays true until that ends.
-    async fn actor_locked(&self, tx: &Tx, principal: PrincipalId, organization: OrganizationId) -> Result<Option<Actor>>;
+    async fn actor_locked(
+        &self,
+        tx: &Tx,
+        principal: PrincipalId,
+        organization: OrganizationId,
+        grant: Option<AccessGrantId>,
+    ) -> Result<Option<Actor>>;
 }
 
 /// Where operations and events are kept.

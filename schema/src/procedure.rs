@@ -50,6 +50,9 @@ pub trait Procedure: Send + Sync + 'static {
     /// False: only the gateway itself calls it (timers); no surface carries it.
     const EXPOSED: bool = true;
 
+    /// A read that meets rows of organizations that engaged the acting one, besides its own.
+    const ACROSS: bool = false;
+
     type Input: InputType + Serialize + DeserializeOwned + JsonSchema + garde::Validate<Context = ()> + Clone;
     type Output: OutputType + Serialize + DeserializeOwned + JsonSchema;
     type Subject: Subject;

@@ -1,7 +1,10 @@
 //! One GraphQL query is one read-only transaction: every kind in its selection is planned first,
 //! then the transaction opens, and all fields read from that one snapshot.
 
-use crate::{Actor, Carried, Code, Error, Gateway, Mode, OrganizationId, PrincipalId, PrincipalKind, Reach, Result, Scope, Tx};
+use crate::{
+    AccessGrantId, Actor, Carried, Code, Error, Gateway, Mode, OrganizationId, PrincipalId, PrincipalKind, Result, Scope, Sight,
+    Tx,
+};
 use async_graphql::{
     dataloader::{DataLoader, Loader},
     runtime::Timer,
@@ -26,6 +29,8 @@ pub struct Caller {
     pub principal: PrincipalId,
     pub kind: PrincipalKind,
     pub organization: Option<OrganizationId>,
+    /// Of another organization, to work in it.
+    pub grant: Option<AccessGrantId>,
 }
 
 impl Caller {
@@ -34,20 +39,31 @@ impl Caller {
             Scope::Principal => Ok(Actor::own_scope(self.principal, self.kind)),
             Scope::Organization => {
                 let organization = self.organization.ok_or_else(|| Error::new(Code::OrganizationRequired))?;
-                gateway.identity.actor(self.principal, organization).await
+                gateway.identity.actor(self.principal, organization, self.grant).await
             }
         }
     }
 }
 
+/// What a document reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Planned {
+    pub kinds: BTreeSet<&'static str>,
+    /// Of organizations that engaged the acting one, too.
+    pub across: bool,
+}
+
 pub struct Reads {
     gateway: Arc<Gateway>,
     pub caller: Caller,
-    kinds: BTreeSet<&'static str>,
+    kinds: Planned,
     /// Opened once, or refused once: fifty fields do not ask a silent PDP fifty times.
     open: tokio::sync::Mutex<Option<Result<Arc<Snapshot>, Arc<Error>>>>,
     alone: tokio::sync::Mutex<()>,
 }
+
+/// The most other organizations that one transaction reaches.
+pub const MOST_ACROSS: usize = 100;
 
 /// The open transaction of a query, with the filter of each kind that it may read.
 pub struct Snapshot {
@@ -56,10 +72,12 @@ pub struct Snapshot {
     pub now: DateTime<Utc>,
     filters: HashMap<&'static str, Condition>,
     loaders: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
+    /// Other organizations that the transaction reaches by now.
+    across: tokio::sync::Mutex<BTreeSet<OrganizationId>>,
 }
 
 impl Reads {
-    pub fn new(gateway: &Arc<Gateway>, caller: Caller, kinds: BTreeSet<&'static str>) -> Self {
+    pub fn new(gateway: &Arc<Gateway>, caller: Caller, kinds: Planned) -> Self {
         Reads {
             gateway: Arc::clone(gateway),
             caller,
@@ -88,15 +106,16 @@ impl Reads {
     async fn begin(&self) -> Result<Arc<Snapshot>> {
         let actor = self.caller.actor(&self.gateway, Scope::Organization).await?;
         let now = self.gateway.clock.now();
-        let reach = Reach::of(actor.organization, now);
-        let (decide, sight) = (&self.gateway.decide, reach.sight());
-        let plans = self.kinds.iter().map(|kind| {
+        let reach = actor.reach(now);
+        let (decide, sight) = (&self.gateway.decide, if self.kinds.across { Sight::Across } else { reach.sight() });
+        let plans = self.kinds.kinds.iter().map(|kind| {
             let actor = &actor;
             async move { Ok::<_, Error>((*kind, decide.query_filter(actor, "read", kind, sight).await?)) }
         });
         let filters = try_join_all(plans).await?.into_iter().collect();
         let tx = Tx::begin(&self.gateway.pool, &reach, Mode::Read).await?;
-        Ok(Arc::new(Snapshot { actor, tx, now, filters, loaders: Mutex::default() }))
+        let across = tokio::sync::Mutex::new(reach.across.into_iter().collect());
+        Ok(Arc::new(Snapshot { actor, tx, now, filters, loaders: Mutex::default(), across }))
     }
 
     /// For fields that read in the principal's own scope: one after the other, so that many of
@@ -112,6 +131,24 @@ impl Reads {
 }
 
 impl Snapshot {
+    /// Whose data the query is about, where a field does not say it.
+    pub fn owner(&self) -> OrganizationId {
+        self.actor.owner()
+    }
+
+    /// Lets the transaction reach these as well, as far as grants cover them.
+    pub async fn reach(&self, organizations: impl IntoIterator<Item = OrganizationId>) -> Result<()> {
+        let mut across = self.across.lock().await;
+        let before = across.len();
+        across.extend(organizations);
+        across.remove(&self.actor.organization);
+        if across.len() > MOST_ACROSS {
+            let message = format!("a request reaches at most {MOST_ACROSS} organizations");
+            return Err(Error::new(Code::InvalidInput).field("first", "TOO_MANY_ORGANIZATIONS", message));
+        }
+        if across.len() > before { self.tx.reach(self.actor.organization, across.iter()).await } else { Ok(()) }
+    }
+
     /// A kind that was not planned is an error, never "all rows".
     pub fn filter(&self, kind: &'static str) -> Result<Condition> {
         self.filters.get(kind).cloned().ok_or_else(|| Error::internal(format!("the kind {kind} was not planned for this query")))

@@ -6,9 +6,8 @@
 use crate::{
     Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Error, Gateway, Judged, Kind, Name, NewOperation,
     OperationId, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Sight, Stored, Subject, Verdict,
-    Workflow, execute, input, operation::Claim,
+    Workflow, execute, filter::Filters, input, operation::Claim,
 };
-use sea_orm::Condition;
 use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Instant};
 use tracing::Instrument;
@@ -62,7 +61,7 @@ async fn concluded<P: Procedure>(
     if gateway.tasks.closing() {
         return Err(Error::new(Code::ShuttingDown));
     }
-    let fingerprint = gateway.fingerprint.of(P::NAME, &input)?;
+    let fingerprint = gateway.fingerprint.of(P::NAME, actor.through.map(|through| through.grant), &input)?;
     let turn = gateway.flights.turn((actor.organization, P::NAME, key), gateway.limits.answer).await;
 
     if let Some(known) = gateway.operations.find(actor.organization, P::NAME, key).await? {
@@ -96,7 +95,7 @@ async fn concluded<P: Procedure>(
     span.record("operation_id", tracing::field::display(id));
     let new = NewOperation {
         organization: actor.organization,
-        target: subject.target(),
+        target: actor.through.map(|through| through.owner),
         id,
         procedure: P::NAME,
         key,
@@ -222,33 +221,40 @@ fn answer<P: Procedure>(stored: Stored, replayed: bool) -> Result<Answer<P::Outp
 }
 
 /// Asks the policy. What it said rests on the claim, which the domain transaction compares.
-pub(crate) async fn authorize<P: Procedure>(
-    gateway: &Gateway,
-    actor: &Actor,
-    subject: &P::Subject,
-) -> Result<(Claim, Option<Condition>)> {
+pub(crate) async fn authorize<P: Procedure>(gateway: &Gateway, actor: &Actor, subject: &P::Subject) -> Result<(Claim, Filters)> {
     let action = Name::of(P::NAME).action(P::KIND);
     let judged = subject.judged();
     let span = tracing::info_span!("authorize", action, organization_id = %actor.organization, actor_id = %actor.principal);
-    let filter = match &judged {
+    let mut filters = Vec::new();
+    match &judged {
         Judged::One(resource) => {
             let check = Check { action, resource: resource.clone() };
             match gateway.decide.check(actor, &[check]).instrument(span).await?.first() {
-                Some(true) => None,
+                Some(true) => {}
                 _ => return Err(Error::new(Code::Forbidden)),
             }
         }
-        // A procedure's own reads reach the acting organization alone.
-        Judged::Filter(kind) => Some(gateway.decide.query_filter(actor, action, kind, Sight::Own).instrument(span).await?),
+        Judged::Filter(kinds) => {
+            let sight = if P::ACROSS { Sight::Across } else { actor.reach(gateway.clock.now()).sight() };
+            for kind in *kinds {
+                let filter = gateway.decide.query_filter(actor, action, kind, sight).instrument(span.clone()).await?;
+                filters.push((*kind, filter));
+            }
+        }
+    }
+    let claim = Claim {
+        epoch: actor.epoch,
+        grant: actor.through.map(|through| (through.grant, through.epoch)),
+        judged: judged_hash(&judged),
+        decided_at: gateway.clock.now(),
     };
-    let claim = Claim { epoch: actor.epoch, judged: judged_hash(&judged), decided_at: gateway.clock.now() };
-    Ok((claim, filter))
+    Ok((claim, filters))
 }
 
 pub(crate) fn judged_hash(judged: &Judged) -> String {
     let text = match judged {
         Judged::One(resource) => format!("{}|{}|{:?}|{}", resource.kind, resource.id, resource.version, resource.attributes),
-        Judged::Filter(kind) => format!("filter|{kind}"),
+        Judged::Filter(kinds) => format!("filter|{kinds:?}"),
     };
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -271,9 +277,9 @@ pub async fn read<P: Procedure>(gateway: &Arc<Gateway>, caller: &Caller, input: 
         // No transaction is held while the policy is asked.
         drop(judging);
         about(&subject.judged());
-        let (_, filter) = authorize::<P>(gateway, &actor, &subject).await.map_err(hide)?;
+        let (_, filters) = authorize::<P>(gateway, &actor, &subject).await.map_err(hide)?;
         let cx = Context::reading(gateway, actor);
-        P::handle(&cx, Allowed::new(subject, filter), input).await
+        P::handle(&cx, Allowed::new(subject, filters), input).await
     }
     .instrument(span)
     .await

@@ -1,11 +1,11 @@
 //! A point in time as every surface writes it: RFC 3339, in UTC, with a `Z`.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{DateTime, Datelike, SecondsFormat, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, SubsecRound, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema, sea_orm::DeriveValueType)]
 #[serde(transparent)]
 #[schemars(inline)]
 pub struct Time(pub DateTime<Utc>);
@@ -42,5 +42,46 @@ impl ScalarType for Time {
 
     fn to_value(&self) -> Value {
         Value::String(self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
+}
+
+/// A day of the calendar, wherever one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema, sea_orm::DeriveValueType)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct Date(pub NaiveDate);
+
+impl Date {
+    /// As it is written: `2026-05-01`, in the years that a calendar shows.
+    pub fn parse(text: &str) -> Option<Date> {
+        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10)?;
+        (1..=9999).contains(&day.year()).then_some(Date(day))
+    }
+}
+
+impl std::fmt::Display for Date {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Date {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Date::parse(&String::deserialize(deserializer)?).ok_or_else(|| D::Error::custom("not a day such as 2026-05-01"))
+    }
+}
+
+/// A day of the calendar, such as `2026-05-01`.
+#[Scalar(name = "Date")]
+impl ScalarType for Date {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::String(text) => Date::parse(text).ok_or_else(|| InputValueError::custom("not a day such as 2026-05-01")),
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.to_string())
     }
 }

@@ -43,11 +43,16 @@ impl Reach {
             self.now.to_rfc3339_opts(SecondsFormat::Micros, true)
         );
         if !self.across.is_empty() {
-            let scope: Vec<String> = self.across.iter().chain([&self.acting]).map(ToString::to_string).collect();
-            sql.push_str(&format!("; SET LOCAL app.scope = '{{{}}}'", scope.join(",")));
+            sql.push_str("; ");
+            sql.push_str(&scope(self.acting, self.across.iter()));
         }
         sql
     }
+}
+
+fn scope<'a>(acting: OrganizationId, across: impl Iterator<Item = &'a OrganizationId>) -> String {
+    let all: Vec<String> = across.copied().chain([acting]).map(|id| id.to_string()).collect();
+    format!("SET LOCAL app.scope = '{{{}}}'", all.join(","))
 }
 
 pub struct Tx {
@@ -77,6 +82,12 @@ impl Tx {
     /// Moves the transaction into another organization: for what creates or joins one.
     pub async fn rescope(&self, organization: OrganizationId) -> Result<()> {
         self.execute_unprepared(&format!("SET LOCAL app.organization_id = '{organization}'")).await?;
+        Ok(())
+    }
+
+    /// Lets the transaction reach others besides the acting organization, as far as grants cover them.
+    pub async fn reach(&self, acting: OrganizationId, across: impl Iterator<Item = &OrganizationId>) -> Result<()> {
+        self.execute_unprepared(&scope(acting, across)).await?;
         Ok(())
     }
 

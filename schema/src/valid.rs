@@ -83,6 +83,16 @@ pub fn country<T: Text>(value: &T, _: &()) -> Valid {
     }
 }
 
+/// ISO 4217.
+pub fn currency<T: Text>(value: &T, _: &()) -> Valid {
+    let Some(text) = value.text() else { return Ok(()) };
+    if text.len() == 3 && text.chars().all(|c| c.is_ascii_uppercase()) {
+        Ok(())
+    } else {
+        refuse("INVALID_CURRENCY", "must be a three-letter ISO 4217 code in upper case")
+    }
+}
+
 /// `#RRGGBB`, in upper case.
 pub fn colour<T: Text>(value: &T, _: &()) -> Valid {
     let Some(text) = value.text() else { return Ok(()) };
@@ -100,6 +110,44 @@ pub fn position(value: &Option<i32>, _: &()) -> Valid {
         Some(place) if *place < 0 => refuse("TOO_SMALL", "must be at least 0"),
         Some(place) if *place > 1_000_000 => refuse("TOO_LARGE", "must be at most 1000000"),
         _ => Ok(()),
+    }
+}
+
+/// A share in hundredths of a percent.
+pub fn basis_points<T: Whole>(value: &T, _: &()) -> Valid {
+    match value.whole() {
+        Some(points) if points < 0 => refuse("TOO_SMALL", "must be at least 0"),
+        Some(points) if points > 10_000 => refuse("TOO_LARGE", "must be at most 10000, which is the whole"),
+        _ => Ok(()),
+    }
+}
+
+/// An amount that is one, in minor units.
+pub fn amount<T: Whole>(value: &T, _: &()) -> Valid {
+    match value.whole() {
+        Some(0) => refuse("ZERO", "must not be 0"),
+        Some(amount) if amount.abs() > 10_000_000_000_000 => refuse("TOO_LARGE", "must be at most 10000000000000 either way"),
+        _ => Ok(()),
+    }
+}
+
+/// What a whole number holds, whether it is required or part of a patch.
+pub trait Whole {
+    fn whole(&self) -> Option<i64>;
+}
+impl Whole for i32 {
+    fn whole(&self) -> Option<i64> {
+        Some((*self).into())
+    }
+}
+impl Whole for crate::Long {
+    fn whole(&self) -> Option<i64> {
+        Some(self.0)
+    }
+}
+impl<T: Whole> Whole for Option<T> {
+    fn whole(&self) -> Option<i64> {
+        self.as_ref().and_then(Whole::whole)
     }
 }
 

@@ -5,7 +5,9 @@ use jsonwebtoken::{
     Algorithm, DecodingKey, Validation,
     jwk::{Jwk, JwkSet},
 };
-use schema::{Actor, Chance, Clock, Code, Error, Identity, OrganizationId, PrincipalId, PrincipalKind, Result, Tx};
+use schema::{
+    AccessGrantId, Actor, Chance, Clock, Code, Error, Identity, OrganizationId, PrincipalId, PrincipalKind, Result, Tx,
+};
 use serde::Deserialize;
 use sqlx::PgPool;
 use std::{
@@ -207,12 +209,26 @@ impl Identity for Registry {
         &self.verifier.service_issuer
     }
 
-    async fn actor(&self, principal: PrincipalId, organization: OrganizationId) -> Result<Actor> {
-        let actor = entities::actor::find(&self.pool, principal, organization, self.clock.now()).await?;
-        actor.ok_or_else(|| Error::new(Code::OrganizationNotFound))
+    async fn actor(&self, principal: PrincipalId, organization: OrganizationId, grant: Option<AccessGrantId>) -> Result<Actor> {
+        let now = self.clock.now();
+        let actor = entities::actor::find(&self.pool, principal, organization, now).await?;
+        let actor = actor.ok_or_else(|| Error::new(Code::OrganizationNotFound))?;
+        let Some(grant) = grant else { return Ok(actor) };
+        let through = entities::actor::through(&self.pool, organization, grant, now).await?;
+        Ok(Actor { through: Some(through.ok_or_else(|| Error::new(Code::GrantNotFound))?), ..actor })
     }
 
-    async fn actor_locked(&self, tx: &Tx, principal: PrincipalId, organization: OrganizationId) -> Result<Option<Actor>> {
-        entities::actor::lock(tx, principal, organization, self.clock.now()).await
+    async fn actor_locked(
+        &self,
+        tx: &Tx,
+        principal: PrincipalId,
+        organization: OrganizationId,
+        grant: Option<AccessGrantId>,
+    ) -> Result<Option<Actor>> {
+        let now = self.clock.now();
+        let Some(actor) = entities::actor::lock(tx, principal, organization, now).await? else { return Ok(None) };
+        let Some(grant) = grant else { return Ok(Some(actor)) };
+        let through = entities::actor::lock_through(tx, organization, grant, now).await?;
+        Ok(through.map(|through| Actor { through: Some(through), ..actor }))
     }
 }

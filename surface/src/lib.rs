@@ -8,11 +8,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_body_util::{BodyExt, Limited};
-use schema::{Caller, Code, Error, Gateway, OrganizationId, Result};
+use schema::{AccessGrantId, Caller, Code, Error, Gateway, OrganizationId, Result};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
+use uuid::Uuid;
 
 pub const ORGANIZATION: &str = "x-organization-id";
+/// To work in another organization, by a grant of it.
+pub const GRANT: &str = "x-grant-id";
 
 /// What a surface is mounted with.
 #[derive(Clone)]
@@ -28,7 +31,8 @@ pub async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Caller> {
         return Err(Error::new(Code::TokenInvalid).message("Send one Authorization header."));
     }
     let (principal, kind) = gateway.identity.principal(bearer(headers)).await?;
-    Ok(Caller { principal, kind, organization: organization(headers)? })
+    let organization = id(headers, ORGANIZATION, Code::OrganizationInvalid)?.map(OrganizationId);
+    Ok(Caller { principal, kind, organization, grant: id(headers, GRANT, Code::GrantInvalid)?.map(AccessGrantId) })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -36,13 +40,13 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-fn organization(headers: &HeaderMap) -> Result<Option<OrganizationId>> {
-    let mut named = headers.get_all(ORGANIZATION).iter();
+fn id(headers: &HeaderMap, name: &str, invalid: Code) -> Result<Option<Uuid>> {
+    let mut named = headers.get_all(name).iter();
     let Some(first) = named.next() else { return Ok(None) };
     let id = first.to_str().ok().and_then(|text| text.trim().parse().ok());
     match (id, named.next()) {
-        (Some(id), None) => Ok(Some(OrganizationId(id))),
-        _ => Err(Error::new(Code::OrganizationInvalid)),
+        (Some(id), None) => Ok(Some(id)),
+        _ => Err(Error::new(invalid)),
     }
 }
 

@@ -16,6 +16,9 @@ const OTHER_INDEXES: &[(&str, &str)] = &[
     ("membership_of_principal", "the definer's viewer() looks across organizations"),
     ("membership_invited_email", "the definer's viewer() looks across organizations"),
     ("membership_due", "the timer's definer looks across organizations"),
+    ("access_grant_grantee", "a grant is seen from its other side as well"),
+    ("delegation_of_principal", "the definer's viewer_delegations() looks across organizations"),
+    ("delegation_due", "the timer's definer looks across organizations"),
     ("operation_unfinished", "the reaper's definer looks across organizations"),
     ("operation_expiring", "retention's definer looks across organizations"),
 ];
@@ -105,6 +108,23 @@ async fn keys_and_indexes_begin_with_the_organization() {
             plain || (columns.len() > 1 && columns[0] == "organization_id"),
             "{name} looks through row security: {columns:?} → {to}"
         );
+    }
+}
+
+/// A view that is not its invoker's would look through row security.
+#[tokio::test]
+async fn views_look_with_the_eyes_of_who_asks() {
+    let mut sql = catalog().await;
+    let views: Vec<(String, bool)> = sqlx::query_as(
+        "SELECT relname::text, coalesce('security_invoker=true' = ANY (reloptions), false) FROM pg_class
+         WHERE relnamespace = 'public'::regnamespace AND relkind IN ('v', 'm')",
+    )
+    .fetch_all(&mut sql)
+    .await
+    .expect("views");
+    assert!(views.len() >= 3);
+    for (view, invoker) in views {
+        assert!(invoker, "{view}");
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::harness::{cluster, root};
 use authz::{Cerbos, Settings};
-use schema::{Actor, Check, Decide, Kind, OrganizationId, PrincipalId, PrincipalKind, Resource, Role, Sight};
+use schema::{
+    AccessGrantId, Actor, Check, Decide, Kind, OrganizationId, PrincipalId, PrincipalKind, Resource, Role, Sight, Through,
+};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use uuid::Uuid;
@@ -21,25 +23,29 @@ async fn golden_access_is_what_the_pdp_says() {
     let cerbos = Cerbos::new(Settings::new(cluster().await.cerbos_url())).unwrap_or_else(|_| panic!("a client"));
     let me = Uuid::from_u128(1);
     let mut text = String::from("# role               kind             action         own  engaged\n");
-    let mut standings: Vec<(String, PrincipalKind, Vec<Role>)> =
-        Role::ALL.iter().map(|role| (role.as_str().to_owned(), PrincipalKind::Human, vec![*role])).collect();
-    standings.push(("(nobody)".into(), PrincipalKind::Human, Vec::new()));
-    standings.push(("(system)".into(), PrincipalKind::System, Vec::new()));
+    let actor = |kind, roles| Actor {
+        organization: OrganizationId(Uuid::from_u128(2)),
+        organization_type: Some("TRUST_OR_LLC".into()),
+        roles,
+        ..Actor::own_scope(PrincipalId(me), kind)
+    };
+    let mut standings: Vec<(String, Actor)> =
+        Role::ALL.iter().map(|role| (role.as_str().to_owned(), actor(PrincipalKind::Human, vec![*role]))).collect();
+    standings.push(("(nobody)".into(), actor(PrincipalKind::Human, Vec::new())));
+    standings.push(("(delegate)".into(), Actor { delegated: true, ..actor(PrincipalKind::Human, Vec::new()) }));
+    let owner = OrganizationId(Uuid::from_u128(4));
+    let through = Some(Through { grant: AccessGrantId(Uuid::from_u128(5)), owner, acts: true, epoch: 0 });
+    standings.push(("(acting staff)".into(), Actor { through, ..actor(PrincipalKind::Human, vec![Role::ConciergeStaff]) }));
+    standings.push(("(system)".into(), actor(PrincipalKind::System, Vec::new())));
     let mut questions: Vec<(&'static str, &'static str)> =
         resolvers::TABLE.iter().map(|entry| (kind_of(entry.parts().namespace), entry.parts().action(entry.kind()))).collect();
     questions.push(("membership", "read"));
     questions.push(("operation", "replay"));
+    questions.push(("event", "read"));
+    questions.push(("engaged_property", "read"));
     questions.sort_unstable();
     questions.dedup();
-    for (name, kind, roles) in standings {
-        let actor = Actor {
-            principal: PrincipalId(me),
-            kind,
-            organization: OrganizationId(Uuid::from_u128(2)),
-            organization_type: Some("TRUST_OR_LLC".into()),
-            roles,
-            epoch: 0,
-        };
+    for (name, actor) in standings {
         for (resource, action) in &questions {
             for (note, more) in variants(resource) {
                 let ask = |relation: &str| {
@@ -68,16 +74,28 @@ async fn golden_access_is_what_the_pdp_says() {
 }
 
 fn kind_of(namespace: &'static str) -> &'static str {
-    if namespace == "externalParty" { "external_party" } else { namespace }
+    entities::kind_of(namespace).unwrap_or(namespace)
 }
 
 /// Attributes of each kind, in the forms that its rules tell apart.
 fn variants(kind: &str) -> Vec<(&'static str, Value)> {
     let me = Uuid::from_u128(1).to_string();
     match kind {
-        "property" => vec![("", json!({ "kind": "LAND", "status": "ACTIVE" }))],
+        "property" => delegable(json!({ "kind": "LAND", "status": "ACTIVE" })),
+        "ownership" => delegable(json!({ "capacity": "OWNER" })),
+        "financial_entry" => delegable(json!({ "kind": "TAX" })),
+        "event" => delegable(json!({ "resourceKind": "property" })),
+        "engaged_property" => vec![("", json!({ "kind": "LAND", "status": "ACTIVE" }))],
+        "access_grant" => vec![("", json!({ "kind": "ENGAGEMENT" }))],
+        "delegation" => vec![
+            ("another's", json!({ "holder": "someone", "grantor": "someone" })),
+            ("held", json!({ "holder": me, "grantor": "someone" })),
+            ("given", json!({ "holder": "someone", "grantor": me })),
+            ("by one held", json!({ "holder": "x", "grantor": "x", "parent": { "holder": me, "mayDelegate": false } })),
+            ("by one to pass on", json!({ "holder": "x", "grantor": "x", "parent": { "holder": me, "mayDelegate": true } })),
+        ],
         "external_party" => vec![("", json!({ "kind": "HOA", "status": "ACTIVE" }))],
-        "portfolio" => vec![("", json!({ "status": "ACTIVE" }))],
+        "portfolio" => delegable(json!({ "status": "ACTIVE" })),
         "organization" => vec![("", json!({ "type": "TRUST_OR_LLC" }))],
         "membership" => vec![
             ("of a trustee", json!({ "role": "TRUSTEE" })),
@@ -94,6 +112,26 @@ fn variants(kind: &str) -> Vec<(&'static str, Value)> {
         ],
         other => panic!("{other}: say here what its rules look at"),
     }
+}
+
+/// As it is, and with each action delegated over it.
+fn delegable(attributes: Value) -> Vec<(&'static str, Value)> {
+    let me = Uuid::from_u128(1).to_string();
+    let with = |note, holder: &str, action: Option<&str>| {
+        let mut attributes = attributes.clone();
+        let all: Vec<_> = action.iter().map(|action| json!({ "holder": holder, "action": action })).collect();
+        attributes["delegations"] = all.into();
+        (note, attributes)
+    };
+    vec![
+        with("", &me, None),
+        with("delegated READ", &me, Some("READ")),
+        with("delegated UPDATE", &me, Some("UPDATE")),
+        with("delegated ARCHIVE", &me, Some("ARCHIVE")),
+        with("delegated READ_FINANCES", &me, Some("READ_FINANCES")),
+        with("delegated RECORD_FINANCES", &me, Some("RECORD_FINANCES")),
+        with("delegated to another", "someone", Some("UPDATE")),
+    ]
 }
 
 /// Whoever sends what the schemas do not know is refused, whatever the rules say.

@@ -127,12 +127,17 @@ async fn no_query_field_reaches_another_organization() {
             json!({}),
         )
         .await;
-    let ids = ["a1", "b1", "c2", "d1", "f1", "21"].map(|end| format!("01920000-0000-7000-8000-0000000000{end}"));
+    let ids = ["a1", "b1", "c2", "d1", "f1", "21", "31", "41", "51", "e1"]
+        .map(|end| format!("01920000-0000-7000-8000-0000000000{end}"));
     let id = |field: &str| match field {
         "organization" => &ids[4],
         "operation" => &ids[3],
         "externalParty" => &ids[1],
-        "portfolio" => &ids[5],
+        "portfolio" | "portfolioFinancials" => &ids[5],
+        "ownership" => &ids[6],
+        "financialEntry" => &ids[7],
+        "delegation" => &ids[8],
+        "accessGrant" => &ids[9],
         _ => &ids[0],
     };
     let mut looked = Vec::new();
@@ -159,13 +164,20 @@ async fn no_query_field_reaches_another_organization() {
         } else if takes("ids") {
             let query = format!("{{ {name}(ids: {ids:?}) {{ id }} }}");
             let answer = world.gql(&examples.stranger, Some(examples.elsewhere), &query, json!({})).await;
-            assert_eq!(answer.data()[name], json!([null, null, null, null, null, null]));
+            assert_eq!(answer.data()[name], json!([null, null, null, null, null, null, null, null, null, null]));
         } else if takes("first") {
-            let query = format!("{{ {name}(first: 100) {{ totalCount edges {{ node {{ id organizationId }} }} }} }}");
+            let query = format!("{{ {name}(first: 100) {{ totalCount edges {{ node {{ organizationId }} }} }} }}");
             let answer = world.gql(&examples.stranger, Some(examples.elsewhere), &query, json!({})).await;
             assert!(!answer.body.to_string().contains(&HOME.to_string()), "{name}: {:#}", answer.body);
             let acting = world.gql(&examples.stranger, Some(HOME), &query, json!({})).await;
             assert_eq!(acting.gql_code(), "ORGANIZATION_NOT_FOUND", "{name}: {:#}", acting.body);
+        } else if name == "report" {
+            let query =
+                format!("{{ report(portfolioIds: [\"{}\"], by: KIND, measure: PROPERTIES) {{ rows {{ value }} }} }}", ids[5]);
+            let answer = world.gql(&examples.stranger, Some(examples.elsewhere), &query, json!({})).await;
+            assert_eq!(answer.data()["report"]["rows"], json!([]));
+            let acting = world.gql(&examples.stranger, Some(HOME), &query, json!({})).await;
+            assert_eq!(acting.gql_code(), "ORGANIZATION_NOT_FOUND");
         } else {
             panic!("{name}: say here how it is tried from another organization");
         }

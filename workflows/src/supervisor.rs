@@ -101,12 +101,17 @@ impl Supervisor {
         }
     }
 
+    /// Each timer by itself, so that one that hangs keeps no other from its turn.
     async fn keeps_time(self: Arc<Self>) {
-        while let Some(gateway) = self.next().await {
-            for tick in self.ticks {
-                leading(&gateway, TIMERS, tick(Arc::clone(&gateway))).await;
+        let timers = self.ticks.iter().zip(TIMERS..).map(|(tick, lock)| {
+            let this = &self;
+            async move {
+                while let Some(gateway) = this.next().await {
+                    leading(&gateway, lock, tick(Arc::clone(&gateway))).await;
+                }
             }
-        }
+        });
+        futures_util::future::join_all(timers).await;
     }
 
     async fn round(&self, gateway: &Arc<Gateway>) -> Result<()> {

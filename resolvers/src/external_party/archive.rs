@@ -36,7 +36,7 @@ impl Procedure for Archive {
     }
 
     async fn subject(cx: &Context, input: &ExternalPartyArchiveInput) -> Result<Self::Subject> {
-        loading::one(cx, external_party::by_id(cx.organization(), input.id)).await
+        loading::one(cx, external_party::by_id(cx.owner(), input.id)).await
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: ExternalPartyArchiveInput) -> Result<ExternalParty> {

@@ -46,15 +46,15 @@ impl Procedure for Create {
         }
     }
 
-    async fn subject(_: &Context, input: &ExternalPartyCreateInput) -> Result<New> {
-        let attributes = serde_json::json!({ "relation": "OWN", "kind": input.kind.as_str(), "status": "ACTIVE" });
-        Ok(New { kind: external_party::KIND, attributes })
+    async fn subject(cx: &Context, input: &ExternalPartyCreateInput) -> Result<New> {
+        let attributes = serde_json::json!({ "kind": input.kind.as_str(), "status": "ACTIVE" });
+        Ok(New::of(cx, external_party::KIND, attributes))
     }
 
     async fn handle(cx: &Context, _: Allowed<New>, input: ExternalPartyCreateInput) -> Result<ExternalParty> {
         let ExternalPartyCreateInput { kind, name, email, phone, website, notes } = input;
         let row = external_party::ActiveModel {
-            organization_id: Set(cx.organization()),
+            organization_id: Set(cx.owner()),
             id: Set(cx.new_id()),
             kind: Set(kind),
             name: Set(name),

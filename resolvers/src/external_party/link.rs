@@ -46,7 +46,7 @@ impl Procedure for Link {
     }
 
     async fn subject(cx: &Context, input: &ExternalPartyLinkInput) -> Result<Self::Subject> {
-        loading::one(cx, external_party::by_id(cx.organization(), input.id)).await
+        loading::one(cx, external_party::by_id(cx.owner(), input.id)).await
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: ExternalPartyLinkInput) -> Result<ExternalParty> {

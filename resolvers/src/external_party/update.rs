@@ -65,7 +65,7 @@ impl Procedure for Update {
     }
 
     async fn subject(cx: &Context, input: &ExternalPartyUpdateInput) -> Result<Self::Subject> {
-        loading::one(cx, external_party::by_id(cx.organization(), input.id)).await
+        loading::one(cx, external_party::by_id(cx.owner(), input.id)).await
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: ExternalPartyUpdateInput) -> Result<ExternalParty> {

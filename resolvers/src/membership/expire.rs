@@ -1,21 +1,17 @@
-//! A membership's end is a durable timer: the deadline is a column, rights end with it by
-//! themselves, and the gateway notes the end as the system, once.
-
 use super::{CHANGE, event};
+use crate::expiry;
 use async_graphql::InputObject;
 use entities::{
     loading::{self, Seen},
     membership::{self, Membership, MembershipId, MembershipState},
-    principal::SYSTEM,
 };
 use futures_util::future::BoxFuture;
 use garde::Validate;
-use schema::{Allowed, Caller, Change, Code, Context, Error, Gateway, Kind, PrincipalKind, Procedure, Result, run};
+use schema::{Allowed, Change, Code, Context, Error, Gateway, Kind, Procedure, Result};
 use schemars::JsonSchema;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use uuid::Uuid;
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate, InputObject)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -65,20 +61,11 @@ impl Procedure for Expire {
     }
 }
 
-/// Ends what is due. The key follows from the membership, its term and the hour, so however often and on
-/// however many replicas this runs, each end happens once.
+/// Ends the memberships that are due.
 pub fn tick(gateway: Arc<Gateway>) -> BoxFuture<'static, Result<()>> {
     Box::pin(async move {
-        for (organization, id, ends) in membership::due(&gateway.pool, gateway.clock.now()).await? {
-            let caller = Caller { principal: SYSTEM, kind: PrincipalKind::System, organization: Some(organization) };
-            // The hour is in the key, so that a failure is tried anew and a success never is.
-            let hour = gateway.clock.now().timestamp() / 3_600;
-            let name = format!("{}/{organization}/{}/{hour}", Expire::NAME, ends.timestamp_micros());
-            let key = Uuid::new_v5(&id.0, name.as_bytes());
-            if let Err(error) = run::<Expire>(&gateway, &caller, key, MembershipExpireInput { id }).await {
-                error.trace();
-            }
-        }
+        let due = membership::due(&gateway.pool, gateway.clock.now()).await?;
+        expiry::end::<Expire, _>(&gateway, due, MembershipId::uuid, |id| MembershipExpireInput { id }).await;
         Ok(())
     })
 }

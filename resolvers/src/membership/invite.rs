@@ -50,9 +50,9 @@ impl Procedure for Invite {
         }
     }
 
-    async fn subject(_: &Context, input: &MembershipInviteInput) -> Result<New> {
-        let attributes = serde_json::json!({ "relation": "OWN", "role": input.role.as_str() });
-        Ok(New { kind: membership::KIND, attributes })
+    async fn subject(cx: &Context, input: &MembershipInviteInput) -> Result<New> {
+        let attributes = serde_json::json!({ "role": input.role.as_str() });
+        Ok(New::of(cx, membership::KIND, attributes))
     }
 
     async fn handle(cx: &Context, _: Allowed<New>, input: MembershipInviteInput) -> Result<Membership> {

@@ -45,12 +45,12 @@ impl Procedure for List {
     }
 
     async fn subject(_: &Context, _: &OperationListInput) -> Result<Listed> {
-        Ok(Listed(operation::KIND))
+        Ok(Listed(&[operation::KIND]))
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Listed>, input: OperationListInput) -> Result<Connection<Operation>> {
         let OperationListInput { first, after, last, before, filter, order_by, with_total } = input;
         let page = Page { first, after, last, before, with_total: with_total.unwrap_or_default() };
-        operation::list(cx.tx().await?, cx.organization(), allowed.filter(), filter, order_by, page).await
+        operation::list(cx.tx().await?, cx.organization(), allowed.filter(operation::KIND), filter, order_by, page).await
     }
 }

@@ -31,9 +31,9 @@ impl Procedure for Create {
         OrganizationCreateInput { r#type: OrganizationType::TrustOrLlc, name: "Alvarez Family Trust".into() }
     }
 
-    async fn subject(_: &Context, input: &OrganizationCreateInput) -> Result<New> {
-        let attributes = serde_json::json!({ "relation": "OWN", "type": input.r#type.as_str() });
-        Ok(New { kind: organization::KIND, attributes })
+    async fn subject(cx: &Context, input: &OrganizationCreateInput) -> Result<New> {
+        let attributes = serde_json::json!({ "type": input.r#type.as_str() });
+        Ok(New::of(cx, organization::KIND, attributes))
     }
 
     async fn handle(cx: &Context, _: Allowed<New>, input: OrganizationCreateInput) -> Result<Organization> {

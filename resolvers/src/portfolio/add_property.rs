@@ -44,7 +44,7 @@ impl Procedure for AddProperty {
     }
 
     async fn subject(cx: &Context, input: &PortfolioAddPropertyInput) -> Result<Self::Subject> {
-        loading::one(cx, portfolio::by_id(cx.organization(), input.id)).await
+        loading::one(cx, portfolio::by_id(cx.owner(), input.id)).await
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: PortfolioAddPropertyInput) -> Result<Portfolio> {

@@ -36,7 +36,7 @@ impl Procedure for Archive {
     }
 
     async fn subject(cx: &Context, input: &PortfolioArchiveInput) -> Result<Self::Subject> {
-        loading::one(cx, portfolio::by_id(cx.organization(), input.id)).await
+        loading::one(cx, portfolio::by_id(cx.owner(), input.id)).await
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: PortfolioArchiveInput) -> Result<Portfolio> {

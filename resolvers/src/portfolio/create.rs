@@ -44,14 +44,14 @@ impl Procedure for Create {
         }
     }
 
-    async fn subject(_: &Context, _: &PortfolioCreateInput) -> Result<New> {
-        Ok(New { kind: portfolio::KIND, attributes: serde_json::json!({ "relation": "OWN", "status": "ACTIVE" }) })
+    async fn subject(cx: &Context, _: &PortfolioCreateInput) -> Result<New> {
+        Ok(New::of(cx, portfolio::KIND, serde_json::json!({ "status": "ACTIVE" })))
     }
 
     async fn handle(cx: &Context, _: Allowed<New>, input: PortfolioCreateInput) -> Result<Portfolio> {
         let PortfolioCreateInput { name, colour, target_notes, position } = input;
         let row = portfolio::ActiveModel {
-            organization_id: Set(cx.organization()),
+            organization_id: Set(cx.owner()),
             id: Set(cx.new_id()),
             name: Set(name),
             colour: Set(colour),

@@ -1,19 +1,18 @@
 pub mod add_property;
 pub mod archive;
 pub mod create;
-pub mod get;
-pub mod list;
+pub mod financials;
 pub mod remove_property;
+pub mod report;
 pub mod update;
 
-use async_graphql::Object;
 use entities::{
-    page::{Connection, Page},
-    portfolio::{self, Portfolio, PortfolioFilter, PortfolioId, PortfolioOrder, PortfolioStatus},
+    loading::event,
+    portfolio::{self, Portfolio, PortfolioStatus},
     property::{self, PropertyId, PropertyStatus},
 };
-use schema::{Change, Code, Context, Entry, Error, NewEvent, Nullable, Result, Workflow, input, nullable, snapshot};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel, QueryFilter};
+use schema::{Change, Code, Context, Entry, Error, Result, Workflow};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel};
 
 // One a line, so that a new procedure is one line more.
 #[rustfmt::skip]
@@ -23,61 +22,24 @@ pub const ALL: &[Entry] = &[
     Entry::of::<archive::Archive>(),
     Entry::of::<add_property::AddProperty>(),
     Entry::of::<remove_property::RemoveProperty>(),
-    Entry::of::<get::Get>(),
-    Entry::of::<list::List>(),
+    Entry::of::<Get>(),
+    Entry::of::<List>(),
+    Entry::of::<financials::OfOne>(),
+    Entry::of::<report::ReportOf>(),
 ];
 
 const CHANGE: Workflow = Workflow::new("portfolio_change", 1);
 
-#[derive(Default)]
-pub struct PortfolioQuery;
-
-#[Object]
-impl PortfolioQuery {
-    /// One portfolio of the acting organization.
-    async fn portfolio(&self, cx: &async_graphql::Context<'_>, id: PortfolioId) -> Nullable<Portfolio> {
-        nullable(async {
-            let snapshot = snapshot(cx).await?;
-            let select = portfolio::by_id(snapshot.actor.organization, id).filter(snapshot.filter(portfolio::KIND)?);
-            let row = select.one(&snapshot.tx).await?.ok_or_else(|| Error::new(Code::NotFound))?;
-            Ok(Some(row.into()))
-        })
-        .await
-    }
-
-    /// The acting organization's portfolios.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
-    async fn portfolios(
-        &self,
-        cx: &async_graphql::Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<PortfolioFilter>,
-        order_by: Option<PortfolioOrder>,
-    ) -> Nullable<Connection<Portfolio>> {
-        let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
-        nullable(async {
-            input::validate_at("filter", filter.as_ref())?;
-            let snapshot = snapshot(cx).await?;
-            let visible = snapshot.filter(portfolio::KIND)?;
-            portfolio::list(&snapshot.tx, snapshot.actor.organization, visible, filter, order_by, page).await.map(Some)
-        })
-        .await
-    }
-}
-
-fn event(kind: &'static str, row: &portfolio::Model, change: Change) -> NewEvent {
-    NewEvent {
-        organization: row.organization_id,
-        kind,
-        resource_kind: portfolio::KIND,
-        resource_id: row.id.0,
-        version: row.version,
-        change,
-    }
-}
+crate::reads::reads!(
+    portfolio: Portfolio, PortfolioId, PortfolioFilter, PortfolioOrder;
+    "One portfolio of the acting organization."
+        "portfolio/v1/get" PortfolioGetInput ("01920000-0000-7000-8000-000000000021"), portfolio
+        "One portfolio of the acting organization.";
+    "The acting organization's portfolios, a page at a time."
+        "portfolio/v1/list" PortfolioListInput (PositionAsc), portfolios
+        "The acting organization's portfolios.";
+    PortfolioQuery
+);
 
 fn in_use(row: &portfolio::Model) -> Result<()> {
     match row.status {
@@ -88,7 +50,7 @@ fn in_use(row: &portfolio::Model) -> Result<()> {
 
 /// Refuses what is not a property in the care of this organization.
 async fn known_property(cx: &Context, id: PropertyId) -> Result<()> {
-    match property::by_id(cx.organization(), id).one(cx.tx().await?).await? {
+    match property::by_id(cx.owner(), id).one(cx.tx().await?).await? {
         Some(row) if row.status == PropertyStatus::Archived => Err(Error::new(Code::PropertyArchived)),
         Some(_) => Ok(()),
         None => Err(Error::new(Code::InvalidInput).field("propertyId", "NOT_FOUND", "there is no such property")),

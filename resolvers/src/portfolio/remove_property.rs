@@ -40,7 +40,7 @@ impl Procedure for RemoveProperty {
     }
 
     async fn subject(cx: &Context, input: &PortfolioRemovePropertyInput) -> Result<Self::Subject> {
-        loading::one(cx, portfolio::by_id(cx.organization(), input.id)).await
+        loading::one(cx, portfolio::by_id(cx.owner(), input.id)).await
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: PortfolioRemovePropertyInput) -> Result<Portfolio> {

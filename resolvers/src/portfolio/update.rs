@@ -58,7 +58,7 @@ impl Procedure for Update {
     }
 
     async fn subject(cx: &Context, input: &PortfolioUpdateInput) -> Result<Self::Subject> {
-        loading::one(cx, portfolio::by_id(cx.organization(), input.id)).await
+        loading::one(cx, portfolio::by_id(cx.owner(), input.id)).await
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: PortfolioUpdateInput) -> Result<Portfolio> {

@@ -57,9 +57,9 @@ impl Procedure for Register {
         }
     }
 
-    async fn subject(_: &Context, input: &PrincipalRegisterInput) -> Result<New> {
-        let attributes = serde_json::json!({ "relation": "OWN", "kind": input.kind.as_str(), "role": input.role.as_str() });
-        Ok(New { kind: "principal", attributes })
+    async fn subject(cx: &Context, input: &PrincipalRegisterInput) -> Result<New> {
+        let attributes = serde_json::json!({ "kind": input.kind.as_str(), "role": input.role.as_str() });
+        Ok(New::of(cx, "principal", attributes))
     }
 
     async fn handle(cx: &Context, _: Allowed<New>, input: PrincipalRegisterInput) -> Result<Membership> {

@@ -36,7 +36,7 @@ impl Procedure for Archive {
     }
 
     async fn subject(cx: &Context, input: &PropertyArchiveInput) -> Result<Self::Subject> {
-        loading::one(cx, property::by_id(cx.organization(), input.id)).await
+        loading::one(cx, property::by_id(cx.owner(), input.id)).await
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: PropertyArchiveInput) -> Result<Property> {

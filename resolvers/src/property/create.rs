@@ -60,9 +60,9 @@ impl Procedure for Create {
         }
     }
 
-    async fn subject(_: &Context, input: &PropertyCreateInput) -> Result<New> {
-        let attributes = serde_json::json!({ "relation": "OWN", "kind": input.kind.as_str(), "status": "ACTIVE" });
-        Ok(New { kind: property::KIND, attributes })
+    async fn subject(cx: &Context, input: &PropertyCreateInput) -> Result<New> {
+        let attributes = serde_json::json!({ "kind": input.kind.as_str(), "status": "ACTIVE" });
+        Ok(New::of(cx, property::KIND, attributes))
     }
 
     async fn handle(cx: &Context, _: Allowed<New>, input: PropertyCreateInput) -> Result<Property> {
@@ -70,7 +70,7 @@ impl Procedure for Create {
         let Address { line1, line2, locality, region, postal_code, country } = address;
         known_hoa(cx, hoa_id).await?;
         let row = property::ActiveModel {
-            organization_id: Set(cx.organization()),
+            organization_id: Set(cx.owner()),
             id: Set(cx.new_id()),
             kind: Set(kind),
             line1: Set(line1),

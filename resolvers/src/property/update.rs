@@ -71,7 +71,7 @@ impl Procedure for Update {
     }
 
     async fn subject(cx: &Context, input: &PropertyUpdateInput) -> Result<Self::Subject> {
-        loading::one(cx, property::by_id(cx.organization(), input.id)).await
+        loading::one(cx, property::by_id(cx.owner(), input.id)).await
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: PropertyUpdateInput) -> Result<Property> {

@@ -47,13 +47,17 @@ impl Examples {
         let at = "'2026-01-01T00:00:00Z'::timestamptz";
         let who = |name: &str| format!("(SELECT id FROM principal WHERE subject = '{name}')");
         let (olga, sam, tom) = (who("olga"), who("sam"), who("tom"));
+        let over = if procedure == "delegation/v1/expire" { "'2026-01-02'" } else { "NULL" };
         let id = |end: &str| format!("'01920000-0000-7000-8000-0000000000{end}'");
         let home = format!("'{home}'");
         let (property, party, grant) = (id("a1"), id("b1"), id("e1"));
         let (second, portfolio) = (id("a2"), id("21"));
         let member = "INSERT INTO membership (organization_id, id, principal_id, email, role, state, starts_at, ends_at, invited_by, created_at, updated_at)";
         let sql = format!(
-            "DELETE FROM access_grant WHERE organization_id = {home}; DELETE FROM portfolio_property WHERE organization_id = {home};
+            "DELETE FROM engaged_property WHERE organization_id = {home}; DELETE FROM access_grant WHERE organization_id = {home};
+             DELETE FROM delegation_item WHERE organization_id = {home}; DELETE FROM delegation WHERE organization_id = {home};
+             DELETE FROM ownership WHERE organization_id = {home}; DELETE FROM financial_entry WHERE organization_id = {home};
+             DELETE FROM portfolio_property WHERE organization_id = {home};
              DELETE FROM portfolio WHERE organization_id = {home}; DELETE FROM property WHERE organization_id = {home};
              DELETE FROM external_party WHERE organization_id = {home}; DELETE FROM membership WHERE organization_id = {home};
              DELETE FROM org_head WHERE organization_id = {home}; DELETE FROM event WHERE organization_id = {home};
@@ -61,6 +65,7 @@ impl Examples {
              DELETE FROM principal WHERE kind IN ('AGENT', 'SERVICE') AND id NOT IN (SELECT principal_id FROM membership WHERE principal_id IS NOT NULL);
              DELETE FROM organization WHERE id = {home};
              INSERT INTO organization (id, type, name, created_at, updated_at) VALUES ({home}, 'TRUST_OR_LLC', 'Alvarez Family Trust', {at}, {at});
+             INSERT INTO organization (id, type, name, created_at, updated_at) VALUES ({desk}, 'CONCIERGE_OPERATOR', 'Desert Sky', {at}, {at}) ON CONFLICT DO NOTHING;
              INSERT INTO org_head (organization_id) VALUES ({home});
              {member} VALUES
                ({home}, {owner}, {olga}, NULL, 'OWNER', 'ACTIVE', {at}, NULL, {olga}, {at}, {at}),
@@ -76,7 +81,16 @@ impl Examples {
              INSERT INTO portfolio (organization_id, id, name, position, status, created_at, updated_at) VALUES ({home}, {portfolio}, 'Rentals', 1, 'ACTIVE', {at}, {at});
              INSERT INTO portfolio_property (organization_id, portfolio_id, property_id, position, added_at) VALUES ({home}, {portfolio}, {property}, 1, {at});
              INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, starts_at, ends_at, granted_by, created_at, updated_at)
-             VALUES ({home}, {grant}, {tom}, 'ENGAGEMENT', '{{read}}', {at}, {at} + interval '1 day', {olga}, {at}, {at});
+             VALUES ({home}, {grant}, {desk}, 'ENGAGEMENT', '{{act}}', {at}, NULL, {olga}, {at}, {at});
+             INSERT INTO engaged_property (organization_id, owner_organization_id, property_id, kind, status, line1, locality, country, updated_at)
+             VALUES ({home}, {desk}, {property}, 'LAND', 'ACTIVE', '1 First Street', 'Tucson', 'US', {at});
+             INSERT INTO ownership (organization_id, id, property_id, holder_name, capacity, share_basis_points, starts_on, recorded_by, created_at, updated_at)
+             VALUES ({home}, {ownership}, {property}, 'Olga', 'OWNER', 5000, '2019-04-01', {olga}, {at}, {at});
+             INSERT INTO financial_entry (organization_id, id, property_id, kind, amount_minor, currency, booked_on, source, recorded_by, created_at, updated_at)
+             VALUES ({home}, {entry}, {property}, 'TAX', -184205, 'USD', '2026-04-30', 'County treasurer', {olga}, {at}, {at});
+             INSERT INTO delegation (organization_id, id, holder_id, grantor_id, root_id, actions, may_delegate, starts_at, ends_at, state, created_at, updated_at)
+             VALUES ({home}, {delegation}, {tom}, {olga}, {olga}, '{{READ,UPDATE}}', false, {at}, {over}, 'ACTIVE', {at}, {at});
+             INSERT INTO delegation_item (organization_id, id, delegation_id, property_id) VALUES ({home}, {delegation}, {delegation}, {property});
              INSERT INTO operation (organization_id, id, procedure, key, fingerprint, initiator, actor, authority, state, outcome, created_at, updated_at)
              VALUES ({home}, {operation}, 'property/v1/create', {operation}, '', {olga}, '{{\"kind\": \"HUMAN\"}}', '{{\"epoch\": 0, \"judged\": \"\", \"decided_at\": \"2026-01-01T00:00:00Z\"}}', 'COMPLETED', '{{\"result\": {{}}}}', {at}, {at});
              INSERT INTO event (organization_id, seq, kind, resource_kind, resource_id, version, actor, actor_kind, actor_organization_id, operation_id, change, at)
@@ -88,6 +102,10 @@ impl Examples {
             due = id("c3"),
             staff = id("c4"),
             operation = id("d1"),
+            desk = id("f9"),
+            ownership = id("31"),
+            entry = id("41"),
+            delegation = id("51"),
         );
         let mut connection = world.sql.acquire().await.expect("a connection");
         connection.execute(AssertSqlSafe(sql)).await.expect("the examples' rows");
@@ -160,16 +178,20 @@ impl Call<'_> {
     }
 }
 
-/// `property/v1/get` is `property`, `property/v1/list` is `properties`.
+/// `property/v1/get` is `property`, `property/v1/list` is `properties`, others as GraphQL names them.
 pub fn query_field(entry: &Entry) -> String {
     let name = entry.parts();
     match name.verb {
+        "engaged" if name.namespace == "accessGrant" => "engagedOrganizations".to_owned(),
+        "engaged" => "engagedProperties".to_owned(),
+        "report" => "report".to_owned(),
+        "financials" => name.field(),
         "get" => name.namespace.to_owned(),
         "list" => match name.namespace.strip_suffix('y') {
             Some(stem) => format!("{stem}ies"),
             None => format!("{}s", name.namespace),
         },
-        verb => panic!("a read is get or list, not {verb}"),
+        verb => panic!("{verb}: say here which field of a query it is"),
     }
 }
 
@@ -203,6 +225,7 @@ fn selection(shape: &Value) -> String {
                 Value::Object(inner) => format!("{name} {}", fields(inner)),
                 Value::Array(items) => match items.first() {
                     Some(Value::Object(inner)) => format!("{name} {}", fields(inner)),
+                    None if name == "edges" => "edges { cursor }".to_owned(),
                     _ => name.clone(),
                 },
                 _ => name.clone(),

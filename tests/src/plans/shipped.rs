@@ -3,7 +3,10 @@
 use super::copied;
 use crate::harness::{World, cluster, examples::Examples, folder, people::SECRETS, person, root};
 use authz::{Bundle, Cerbos, Settings};
-use entities::loading::{Row, Seen};
+use entities::{
+    delegation,
+    loading::{Row, Seen},
+};
 use schema::{Actor, Check, Decide, Judged, OrganizationId, PrincipalId, PrincipalKind, Role, Sight, Subject};
 use sea_orm::{EntityTrait, QueryFilter, SqlxPostgresConnector};
 use serde_json::json;
@@ -19,13 +22,16 @@ fn client(url: &str) -> Cerbos {
 }
 
 /// Each role alone, none and all, in two organizations.
-fn actors() -> Vec<Actor> {
+fn actors(tom: Uuid) -> Vec<Actor> {
     let mut actors = Vec::new();
     for organization in [0xf1, 0xf2] {
         for roles in Role::ALL.iter().map(|role| vec![*role]).chain([Vec::new(), Role::ALL.to_vec()]) {
             let nobody = Actor::own_scope(PrincipalId(Uuid::from_u128(1)), PrincipalKind::Human);
             let organization = OrganizationId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + organization));
-            actors.push(Actor { roles, organization, ..nobody });
+            // Tom holds a delegation at home.
+            for (principal, delegated) in [(nobody.principal, false), (PrincipalId(tom), true)] {
+                actors.push(Actor { roles: roles.clone(), organization, principal, delegated, ..nobody.clone() });
+            }
         }
     }
     actors
@@ -42,7 +48,8 @@ where
     let rows = all.clone().all(&db).await.expect("rows");
     assert!(!rows.is_empty(), "no {kind} to judge");
     let mut seen = 0;
-    for actor in actors() {
+    let tom = sqlx::query_scalar("SELECT id FROM principal WHERE subject = 'tom'").fetch_one(&world.sql).await.expect("tom");
+    for actor in actors(tom) {
         let filter =
             cerbos.query_filter(&actor, "read", kind, Sight::Across).await.unwrap_or_else(|error| panic!("{:?}", error.cause()));
         let selected = all.clone().filter(filter).all(&db).await.expect("rows");
@@ -50,7 +57,13 @@ where
         let rule = cerbos.rule(&actor, "read", kind).await.unwrap_or_else(|error| panic!("{:?}", error.cause()));
         let (mut evaluated, mut checked) = (BTreeSet::new(), BTreeSet::new());
         for row in &rows {
-            let Judged::One(resource) = Seen::of(row.clone(), actor.organization).judged() else { panic!("one row") };
+            let delegations = match row.delegable() {
+                Some(what) if actor.delegated => delegation::over(&db, row.organization(), what, actor.principal).await,
+                _ => Ok(Vec::new()),
+            };
+            let delegations = delegations.unwrap_or_else(|error| panic!("{:?}", error.cause()));
+            let seen = Seen::of(row.clone(), actor.organization, delegations);
+            let Judged::One(resource) = seen.judged() else { panic!("one row") };
             if rule.allows(&json!({ "id": resource.id, "attr": resource.attributes }), super::now()) {
                 evaluated.insert(row.id());
             }
@@ -87,6 +100,11 @@ async fn sql_memory_and_the_pdp_agree_on_our_own_rows() {
         agree(&world, entities::property::KIND, entities::property::Entity::find()).await;
         agree(&world, entities::external_party::KIND, entities::external_party::Entity::find()).await;
         agree(&world, entities::portfolio::KIND, entities::portfolio::Entity::find()).await;
+        agree(&world, entities::ownership::KIND, entities::ownership::Entity::find()).await;
+        agree(&world, entities::financial_entry::KIND, entities::financial_entry::Entity::find()).await;
+        agree(&world, entities::history::KIND, entities::history::Entity::find()).await;
+        agree(&world, entities::delegation::KIND, entities::delegation::Entity::find()).await;
+        agree(&world, entities::access_grant::KIND, entities::access_grant::Entity::find()).await;
         agree(&world, entities::membership::KIND, entities::membership::Entity::find()).await;
         agree(&world, entities::operation::KIND, entities::operation::Entity::find()).await;
         agree(&world, entities::organization::KIND, entities::organization::Entity::find()).await;

@@ -1,0 +1,319 @@
+//! Figures over many properties, each one statement: counts and sums that the database makes of exactly
+//! the rows that the reader may see.
+
+use crate::{
+    financial_entry::{self, FinancialEntryFilter, FinancialEntryKind},
+    ownership,
+    portfolio::{self, PortfolioId, member},
+    property::{self, PropertyId},
+};
+use async_graphql::SimpleObject;
+use schema::{Date, Long, OrganizationId, Result, Tx, text_enum};
+use schemars::JsonSchema;
+use sea_orm::{
+    Condition, ConnectionTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect, QueryTrait,
+    sea_query::{
+        Alias, Expr, ExprTrait, Func, IntoCondition, Order, Query, SelectStatement, SimpleExpr, extension::postgres::PgExpr,
+    },
+};
+use serde::{Deserialize, Serialize};
+
+/// What came in and went out, added up by currency, month and kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject)]
+#[serde(rename_all = "camelCase")]
+pub struct Financials {
+    /// In this order: currency, month, kind.
+    pub sums: Vec<FinancialSum>,
+    /// Over all months and kinds.
+    pub totals: Vec<FinancialTotal>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject, FromQueryResult)]
+#[serde(rename_all = "camelCase")]
+pub struct FinancialSum {
+    pub currency: String,
+    /// Its first day.
+    pub month: Date,
+    pub kind: FinancialEntryKind,
+    /// In minor units of the currency. What goes out is negative.
+    pub amount_minor: Long,
+    /// How many entries it was added up from.
+    pub entries: Long,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject)]
+#[serde(rename_all = "camelCase")]
+pub struct FinancialTotal {
+    pub currency: String,
+    pub income_minor: Long,
+    pub expenses_minor: Long,
+    pub net_minor: Long,
+}
+
+/// Whose figures.
+#[derive(Debug, Clone, Copy)]
+pub enum Over {
+    Property(PropertyId),
+    Portfolio(PortfolioId),
+}
+
+/// What the reader may see of each kind that figures are made of.
+#[derive(Debug, Clone)]
+pub struct Visible {
+    pub property: Condition,
+    pub portfolio: Condition,
+    pub ownership: Condition,
+    pub financial_entry: Condition,
+}
+
+impl Visible {
+    pub const KINDS: &'static [&'static str] = &[property::KIND, portfolio::KIND, ownership::KIND, financial_entry::KIND];
+
+    pub fn of(filter: impl Fn(&'static str) -> Result<Condition>) -> Result<Visible> {
+        Ok(Visible {
+            property: filter(property::KIND)?,
+            portfolio: filter(portfolio::KIND)?,
+            ownership: filter(ownership::KIND)?,
+            financial_entry: filter(financial_entry::KIND)?,
+        })
+    }
+}
+
+/// None: there is no such property or portfolio to see.
+pub async fn financials(
+    tx: &Tx,
+    organization: OrganizationId,
+    visible: Visible,
+    over: Over,
+    from: Option<Date>,
+    until: Option<Date>,
+) -> Result<Option<Financials>> {
+    let there = match over {
+        Over::Property(id) => property::by_id(organization, id).filter(visible.property).one(tx).await?.is_some(),
+        Over::Portfolio(id) => portfolio::by_id(organization, id).filter(visible.portfolio).one(tx).await?.is_some(),
+    };
+    if !there {
+        return Ok(None);
+    }
+    let filter = match over {
+        Over::Property(id) => FinancialEntryFilter { property_id: Some(id), from, until, ..Default::default() },
+        Over::Portfolio(id) => FinancialEntryFilter { portfolio_id: Some(id), from, until, ..Default::default() },
+    };
+    use financial_entry::Column;
+    let mut select = financial_entry::of(organization)
+        .filter(visible.financial_entry)
+        .filter(filter.condition())
+        .select_only()
+        .column(Column::Currency)
+        .column_as(Expr::cust("date_trunc('month', financial_entry.booked_on)::date"), "month")
+        .column(Column::Kind)
+        .column_as(Expr::cust("sum(financial_entry.amount_minor)::bigint"), "amount_minor")
+        .column_as(Expr::cust("count(*)"), "entries");
+    QuerySelect::query(&mut select)
+        .group_by_columns([Alias::new("currency"), Alias::new("month"), Alias::new("kind")])
+        .order_by(Alias::new("currency"), Order::Asc)
+        .order_by(Alias::new("month"), Order::Asc)
+        .order_by(Alias::new("kind"), Order::Asc);
+    let rows = tx.query_all(select.as_query()).await?;
+    let sums = rows.iter().map(|row| FinancialSum::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
+    let mut totals: Vec<FinancialTotal> = Vec::new();
+    for sum in &sums {
+        if totals.last().is_none_or(|total| total.currency != sum.currency) {
+            let none = Long(0);
+            let currency = sum.currency.clone();
+            totals.push(FinancialTotal { currency, income_minor: none, expenses_minor: none, net_minor: none });
+        }
+        if let Some(total) = totals.last_mut() {
+            let side = if sum.kind.income() { &mut total.income_minor } else { &mut total.expenses_minor };
+            side.0 = side.0.saturating_add(sum.amount_minor.0);
+            total.net_minor.0 = total.net_minor.0.saturating_add(sum.amount_minor.0);
+        }
+    }
+    Ok(Some(Financials { sums, totals }))
+}
+
+text_enum!(
+    /// By what a report tells its figures apart.
+    ReportBy {
+        Kind = "KIND",
+        Status = "STATUS",
+        Country = "COUNTRY",
+        Region = "REGION",
+        Locality = "LOCALITY",
+        /// Who owns them: a property of two is told of under both, and money by each one's share on its day.
+        Owner = "OWNER",
+        /// A property in two is told of under both.
+        Portfolio = "PORTFOLIO",
+    }
+);
+
+text_enum!(
+    /// What a report tells.
+    ReportMeasure {
+        /// How many there are.
+        Properties = "PROPERTIES",
+        Income = "INCOME",
+        Expenses = "EXPENSES",
+        /// Both together.
+        Net = "NET",
+    }
+);
+
+/// One figure of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject, FromQueryResult)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportRow {
+    /// What it is the figure of: an enum value, a name, or a portfolio's id. Null where that is not known.
+    pub key: Option<String>,
+    /// The same for people, where the key is an id.
+    pub label: Option<String>,
+    /// Of an amount.
+    pub currency: Option<String>,
+    /// A number of properties, or an amount in minor units.
+    pub value: Long,
+}
+
+/// Which report.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// None: of all properties.
+    pub portfolios: Option<Vec<PortfolioId>>,
+    pub by: ReportBy,
+    pub measure: ReportMeasure,
+    /// For amounts: the first day, and the first day after.
+    pub from: Option<Date>,
+    pub until: Option<Date>,
+    /// The day on which ownership is looked at for a number of properties.
+    pub today: Date,
+}
+
+/// Every figure of it, by one statement.
+pub async fn report(tx: &Tx, organization: OrganizationId, visible: Visible, report: Report) -> Result<Vec<ReportRow>> {
+    let statement = statement(organization, visible, report);
+    let rows = tx.query_all(&statement).await?;
+    Ok(rows.iter().map(|row| ReportRow::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?)
+}
+
+fn statement(organization: OrganizationId, visible: Visible, report: Report) -> SelectStatement {
+    use financial_entry::Column as Entry;
+    use ownership::Column as Owned;
+    use property::Column as Property;
+    let Report { portfolios, by, measure, from, until, today } = report;
+    let money = measure != ReportMeasure::Properties;
+    let ids = portfolios.map(|all| all.into_iter().map(|id| id.0).collect::<Vec<_>>());
+    let entry = |column: Entry| Expr::col((financial_entry::Entity, column));
+    let owned = |column: Owned| Expr::col((ownership::Entity, column));
+    let of = |column: Property| Expr::col((property::Entity, column));
+    let text = |expression: SimpleExpr| expression.cast_as(Alias::new("text"));
+
+    let (key, label): (SimpleExpr, SimpleExpr) = match by {
+        ReportBy::Kind => (of(Property::Kind).into(), Expr::cust("NULL::text")),
+        ReportBy::Status => (of(Property::Status).into(), Expr::cust("NULL::text")),
+        ReportBy::Country => (of(Property::Country).into(), Expr::cust("NULL::text")),
+        ReportBy::Region => (of(Property::Region).into(), Expr::cust("NULL::text")),
+        ReportBy::Locality => (of(Property::Locality).into(), Expr::cust("NULL::text")),
+        ReportBy::Owner => (owned(Owned::HolderName).into(), Expr::cust("NULL::text")),
+        ReportBy::Portfolio => (
+            text(Expr::col((portfolio::Entity, portfolio::Column::Id)).into()),
+            Expr::col((portfolio::Entity, portfolio::Column::Name)).into(),
+        ),
+    };
+    let amount: SimpleExpr = match by {
+        // To the unit, after everything was added up.
+        ReportBy::Owner => Expr::cust(
+            "round(sum(financial_entry.amount_minor::numeric * coalesce(ownership.share_basis_points, 10000)) / 10000)::bigint",
+        ),
+        _ => Expr::cust("sum(financial_entry.amount_minor)::bigint"),
+    };
+    let value = if money { amount } else { Func::count_distinct(of(Property::Id)).into() };
+    let currency = if money { entry(Entry::Currency).into() } else { Expr::cust("NULL::text") };
+
+    let mut select = Query::select();
+    select
+        .expr_as(text(key), Alias::new("key"))
+        .expr_as(label, Alias::new("label"))
+        .expr_as(currency, Alias::new("currency"))
+        .expr_as(value, Alias::new("value"))
+        .from(property::Entity)
+        .and_where(of(Property::OrganizationId).eq(organization.0))
+        .cond_where(visible.property);
+    if money {
+        let filter = FinancialEntryFilter { from, until, ..Default::default() };
+        let kinds: Vec<_> =
+            FinancialEntryKind::ALL.iter().filter(|kind| kind.income()).map(|kind| kind.as_str().to_owned()).collect();
+        let side = match measure {
+            ReportMeasure::Income => Some(entry(Entry::Kind).eq_any(kinds)),
+            ReportMeasure::Expenses => Some(entry(Entry::Kind).eq_any(kinds).not()),
+            ReportMeasure::Net | ReportMeasure::Properties => None,
+        };
+        let on = Condition::all()
+            .add(entry(Entry::OrganizationId).equals((property::Entity, Property::OrganizationId)))
+            .add(entry(Entry::PropertyId).equals((property::Entity, Property::Id)))
+            .add(filter.condition())
+            .add_option(side)
+            .add(visible.financial_entry);
+        select.join(JoinType::InnerJoin, financial_entry::Entity, on);
+    }
+    match by {
+        ReportBy::Owner => {
+            // Who owned it on the day that the figure is about.
+            let day: SimpleExpr = if money { entry(Entry::BookedOn).into() } else { Expr::val(today.0) };
+            let on = Condition::all()
+                .add(owned(Owned::OrganizationId).equals((property::Entity, Property::OrganizationId)))
+                .add(owned(Owned::PropertyId).equals((property::Entity, Property::Id)))
+                .add(owned(Owned::CorrectedAt).is_null())
+                .add(owned(Owned::StartsOn).lte(day.clone()))
+                .add(Condition::any().add(owned(Owned::EndsOn).is_null()).add(owned(Owned::EndsOn).gt(day)))
+                .add(visible.ownership);
+            select.join(JoinType::LeftJoin, ownership::Entity, on);
+        }
+        ReportBy::Portfolio => {
+            let theirs = |column: member::Column| Expr::col((member::Entity, column));
+            let on = theirs(member::Column::OrganizationId)
+                .equals((property::Entity, Property::OrganizationId))
+                .and(theirs(member::Column::PropertyId).equals((property::Entity, Property::Id)))
+                .and(theirs(member::Column::RemovedAt).is_null());
+            select.join(JoinType::InnerJoin, member::Entity, on.into_condition());
+            let theirs = |column: portfolio::Column| Expr::col((portfolio::Entity, column));
+            let on = Condition::all()
+                .add(theirs(portfolio::Column::OrganizationId).equals((member::Entity, member::Column::OrganizationId)))
+                .add(theirs(portfolio::Column::Id).equals((member::Entity, member::Column::PortfolioId)))
+                .add_option(ids.clone().map(|ids| theirs(portfolio::Column::Id).eq_any(ids)))
+                .add(visible.portfolio.clone());
+            select.join(JoinType::InnerJoin, portfolio::Entity, on);
+        }
+        _ => {}
+    }
+    if by != ReportBy::Portfolio
+        && let Some(ids) = ids
+    {
+        let mine = |column: member::Column| Expr::col((member::Entity, column));
+        let theirs = |column: portfolio::Column| Expr::col((portfolio::Entity, column));
+        let on = theirs(portfolio::Column::OrganizationId)
+            .equals((member::Entity, member::Column::OrganizationId))
+            .and(theirs(portfolio::Column::Id).equals((member::Entity, member::Column::PortfolioId)));
+        let within = Query::select()
+            .expr(Expr::val(1))
+            .from(member::Entity)
+            .join(JoinType::InnerJoin, portfolio::Entity, on.into_condition())
+            .and_where(mine(member::Column::OrganizationId).equals((property::Entity, Property::OrganizationId)))
+            .and_where(mine(member::Column::PropertyId).equals((property::Entity, Property::Id)))
+            .and_where(mine(member::Column::PortfolioId).eq_any(ids))
+            .and_where(mine(member::Column::RemovedAt).is_null())
+            .cond_where(visible.portfolio)
+            .take();
+        select.and_where(Expr::exists(within));
+    }
+    let groups = [Alias::new("key"), Alias::new("label"), Alias::new("currency")];
+    for group in groups {
+        select.add_group_by([Expr::col(group.clone()).into()]);
+        select.order_by(group, Order::Asc);
+    }
+    select
+}
+
+impl FinancialEntryKind {
+    pub fn income(self) -> bool {
+        matches!(self, FinancialEntryKind::Rent | FinancialEntryKind::OtherIncome)
+    }
+}
