@@ -116,7 +116,7 @@ fn engaging(grantee: OrganizationId, now: DateTime<Utc>) -> Select<Entity> {
         .from_as(Entity, Alias::new("other"))
         .and_where(other(Column::OrganizationId).equals((Entity, Column::OrganizationId)))
         .and_where(other(Column::GranteeOrganizationId).eq(grantee.0))
-        .cond_where(counts(other(Column::RevokedAt).into(), other(Column::StartsAt).into(), other(Column::EndsAt).into()))
+        .cond_where(counts(other(Column::RevokedAt), other(Column::StartsAt), other(Column::EndsAt)))
         .and_where(further)
         .take();
     Entity::find()

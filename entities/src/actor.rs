@@ -37,7 +37,8 @@ pub async fn find(
     organization: OrganizationId,
     now: DateTime<Utc>,
 ) -> Result<Option<Actor>> {
-    let row: Option<(String, String, Option<Vec<String>>, i64, bool)> = sqlx::query_as("SELECT * FROM app.actor($1, $2, $3)")
+    type Found = (String, String, Option<Vec<String>>, i64, bool);
+    let row: Option<Found> = sqlx::query_as("SELECT * FROM app.actor($1, $2, $3)")
         .bind(principal.0)
         .bind(organization.0)
         .bind(now)

@@ -71,7 +71,7 @@ pub fn of(organization: OrganizationId, now: DateTime<Utc>) -> Select<Entity> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EngagedPropertyFilter {
     /// Of any of these.
-    #[garde(length(max = 100))]
+    #[garde(custom(valid::count(0, 100)))]
     pub organization_ids: Option<Vec<OrganizationId>>,
     /// Any of these.
     #[garde(skip)]

@@ -89,6 +89,10 @@ impl<R: Row> Subject for Beside<R> {
             version: self.seen.row.version(),
         })
     }
+
+    fn beheld(&self) -> Option<Resource> {
+        self.seen.beheld()
+    }
 }
 
 impl<R: Row> Subject for Seen<R> {

@@ -207,16 +207,15 @@ fn statement(organization: OrganizationId, visible: Visible, report: Report) -> 
     let text = |expression: SimpleExpr| expression.cast_as(Alias::new("text"));
 
     let (key, label): (SimpleExpr, SimpleExpr) = match by {
-        ReportBy::Kind => (of(Property::Kind).into(), Expr::cust("NULL::text")),
-        ReportBy::Status => (of(Property::Status).into(), Expr::cust("NULL::text")),
-        ReportBy::Country => (of(Property::Country).into(), Expr::cust("NULL::text")),
-        ReportBy::Region => (of(Property::Region).into(), Expr::cust("NULL::text")),
-        ReportBy::Locality => (of(Property::Locality).into(), Expr::cust("NULL::text")),
-        ReportBy::Owner => (owned(Owned::HolderName).into(), Expr::cust("NULL::text")),
-        ReportBy::Portfolio => (
-            text(Expr::col((portfolio::Entity, portfolio::Column::Id)).into()),
-            Expr::col((portfolio::Entity, portfolio::Column::Name)).into(),
-        ),
+        ReportBy::Kind => (of(Property::Kind), Expr::cust("NULL::text")),
+        ReportBy::Status => (of(Property::Status), Expr::cust("NULL::text")),
+        ReportBy::Country => (of(Property::Country), Expr::cust("NULL::text")),
+        ReportBy::Region => (of(Property::Region), Expr::cust("NULL::text")),
+        ReportBy::Locality => (of(Property::Locality), Expr::cust("NULL::text")),
+        ReportBy::Owner => (owned(Owned::HolderName), Expr::cust("NULL::text")),
+        ReportBy::Portfolio => {
+            (text(Expr::col((portfolio::Entity, portfolio::Column::Id))), Expr::col((portfolio::Entity, portfolio::Column::Name)))
+        }
     };
     let amount: SimpleExpr = match by {
         // To the unit, after everything was added up.
@@ -226,7 +225,7 @@ fn statement(organization: OrganizationId, visible: Visible, report: Report) -> 
         _ => Expr::cust("sum(financial_entry.amount_minor)::bigint"),
     };
     let value = if money { amount } else { Func::count_distinct(of(Property::Id)).into() };
-    let currency = if money { entry(Entry::Currency).into() } else { Expr::cust("NULL::text") };
+    let currency = if money { entry(Entry::Currency) } else { Expr::cust("NULL::text") };
 
     let mut select = Query::select();
     select
@@ -257,7 +256,7 @@ fn statement(organization: OrganizationId, visible: Visible, report: Report) -> 
     match by {
         ReportBy::Owner => {
             // Who owned it on the day that the figure is about.
-            let day: SimpleExpr = if money { entry(Entry::BookedOn).into() } else { Expr::val(today.0) };
+            let day: SimpleExpr = if money { entry(Entry::BookedOn) } else { Expr::val(today.0) };
             let on = Condition::all()
                 .add(owned(Owned::OrganizationId).equals((property::Entity, Property::OrganizationId)))
                 .add(owned(Owned::PropertyId).equals((property::Entity, Property::Id)))
@@ -306,7 +305,7 @@ fn statement(organization: OrganizationId, visible: Visible, report: Report) -> 
     }
     let groups = [Alias::new("key"), Alias::new("label"), Alias::new("currency")];
     for group in groups {
-        select.add_group_by([Expr::col(group.clone()).into()]);
+        select.add_group_by([Expr::col(group.clone())]);
         select.order_by(group, Order::Asc);
     }
     select

@@ -36,6 +36,14 @@ pub enum Sight {
 
 pub trait Subject: Send + Sync {
     fn judged(&self) -> Judged;
+
+    /// What one must be able to see to be told that one may not do this to it.
+    fn beheld(&self) -> Option<Resource> {
+        match self.judged() {
+            Judged::One(resource) => Some(resource).filter(|resource| !resource.id.is_nil()),
+            Judged::Filter(_) => None,
+        }
+    }
 }
 
 /// A question to the policy.

@@ -231,7 +231,8 @@ pub(crate) async fn authorize<P: Procedure>(gateway: &Gateway, actor: &Actor, su
             let check = Check { action, resource: resource.clone() };
             match gateway.decide.check(actor, &[check]).instrument(span).await?.first() {
                 Some(true) => {}
-                _ => return Err(Error::new(Code::Forbidden)),
+                _ if action == "read" => return Err(Error::new(Code::NotFound)),
+                _ => return Err(Error::new(hidden(gateway, actor, subject).await?)),
             }
         }
         Judged::Filter(kinds) => {
@@ -249,6 +250,13 @@ pub(crate) async fn authorize<P: Procedure>(gateway: &Gateway, actor: &Actor, su
         decided_at: gateway.clock.now(),
     };
     Ok((claim, filters))
+}
+
+/// What to say to someone who may not do this: a row that one may not see is one that does not exist.
+async fn hidden(gateway: &Gateway, actor: &Actor, subject: &impl Subject) -> Result<Code> {
+    let Some(resource) = subject.beheld() else { return Ok(Code::Forbidden) };
+    let seen = gateway.decide.check(actor, &[Check { action: "read", resource }]).await?;
+    Ok(if seen.first() == Some(&true) { Code::Forbidden } else { Code::NotFound })
 }
 
 pub(crate) fn judged_hash(judged: &Judged) -> String {
@@ -277,15 +285,10 @@ pub async fn read<P: Procedure>(gateway: &Arc<Gateway>, caller: &Caller, input: 
         // No transaction is held while the policy is asked.
         drop(judging);
         about(&subject.judged());
-        let (_, filters) = authorize::<P>(gateway, &actor, &subject).await.map_err(hide)?;
+        let (_, filters) = authorize::<P>(gateway, &actor, &subject).await?;
         let cx = Context::reading(gateway, actor);
         P::handle(&cx, Allowed::new(subject, filters), input).await
     }
     .instrument(span)
     .await
-}
-
-/// A row that one may not see is one that does not exist.
-fn hide(error: Error) -> Error {
-    if error.code() == Code::Forbidden { Error::new(Code::NotFound) } else { error }
 }

@@ -151,6 +151,30 @@ impl<T: Whole> Whole for Option<T> {
     }
 }
 
+/// How many a list may hold, if it is given.
+pub fn count<T: Many>(least: usize, most: usize) -> impl FnOnce(&T, &()) -> Valid {
+    move |value, ()| match value.many() {
+        Some(n) if n < least => refuse("TOO_FEW", &format!("must be at least {least}")),
+        Some(n) if n > most => refuse("TOO_MANY", &format!("must be at most {most}")),
+        _ => Ok(()),
+    }
+}
+
+/// How many a list holds, whether it is required or not.
+pub trait Many {
+    fn many(&self) -> Option<usize>;
+}
+impl<T> Many for Vec<T> {
+    fn many(&self) -> Option<usize> {
+        Some(self.len())
+    }
+}
+impl<T> Many for Option<Vec<T>> {
+    fn many(&self) -> Option<usize> {
+        self.as_ref().map(Vec::len)
+    }
+}
+
 /// A version that a client read is at least 1.
 pub fn version(value: &i32, _: &()) -> Valid {
     if *value >= 1 { Ok(()) } else { refuse("TOO_SMALL", "must be at least 1") }

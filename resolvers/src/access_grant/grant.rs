@@ -16,7 +16,7 @@ pub struct AccessGrantGrantInput {
     #[garde(skip)]
     pub grantee_organization_id: OrganizationId,
     /// How far it goes.
-    #[garde(length(min = 1))]
+    #[garde(custom(valid::count(1, 100)))]
     pub scopes: Vec<AccessScope>,
     /// From when it counts; from now on if absent.
     #[garde(skip)]

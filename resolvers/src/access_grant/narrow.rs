@@ -20,7 +20,7 @@ pub struct AccessGrantNarrowInput {
     #[garde(custom(valid::version))]
     pub version: i32,
     /// What stays of it.
-    #[garde(inner(length(min = 1)))]
+    #[garde(custom(valid::count(1, 100)))]
     #[serde(default, deserialize_with = "schema::present", skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<AccessScope>>,
     /// An earlier end.

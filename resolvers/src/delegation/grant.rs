@@ -2,7 +2,7 @@ use super::{CHANGE, event, exceeds, held, open};
 use async_graphql::InputObject;
 use entities::{
     delegation::{self, DelegatedAction, Delegation, DelegationId, DelegationState, item},
-    loading,
+    loading::{self, Seen},
     portfolio::{self, PortfolioId, member},
     property::{self, PropertyId},
 };
@@ -24,13 +24,13 @@ pub struct DelegationGrantInput {
     /// Who may. They need no membership.
     #[garde(skip)]
     pub holder_id: PrincipalId,
-    #[garde(length(max = 100))]
+    #[garde(custom(valid::count(0, 100)))]
     pub property_ids: Option<Vec<PropertyId>>,
     /// With all that is in them, at any time.
-    #[garde(length(max = 100))]
+    #[garde(custom(valid::count(0, 100)))]
     pub portfolio_ids: Option<Vec<PortfolioId>>,
     /// What they may do. To see goes with each.
-    #[garde(length(min = 1))]
+    #[garde(custom(valid::count(1, 100)))]
     pub actions: Vec<DelegatedAction>,
     /// Whether they may pass it on, in whole or in part; no, if absent.
     #[garde(skip)]
@@ -51,7 +51,7 @@ pub struct DelegationGrantInput {
 
 /// A delegation that is to be, and the one that it is to rest on.
 pub struct ToBe {
-    parent: Option<delegation::Model>,
+    parent: Option<Seen<delegation::Model>>,
     attributes: serde_json::Value,
 }
 
@@ -61,8 +61,12 @@ impl Subject for ToBe {
             kind: delegation::KIND,
             id: Uuid::nil(),
             attributes: self.attributes.clone(),
-            version: self.parent.as_ref().map(|parent| parent.version),
+            version: self.parent.as_ref().map(|parent| parent.row.version),
         })
+    }
+
+    fn beheld(&self) -> Option<Resource> {
+        self.parent.as_ref().and_then(Subject::beheld)
     }
 }
 
@@ -93,7 +97,7 @@ impl Procedure for Grant {
 
     async fn subject(cx: &Context, input: &DelegationGrantInput) -> Result<ToBe> {
         let parent = match input.parent_id {
-            Some(id) => Some(loading::one(cx, delegation::by_id(cx.owner(), id)).await?.row),
+            Some(id) => Some(loading::one(cx, delegation::by_id(cx.owner(), id)).await?),
             None => None,
         };
         let mut attributes = json!({
@@ -102,7 +106,7 @@ impl Procedure for Grant {
             "grantor": cx.actor.principal,
         });
         if let Some(parent) = &parent {
-            attributes["parent"] = json!({ "holder": parent.holder_id, "mayDelegate": parent.may_delegate });
+            attributes["parent"] = json!({ "holder": parent.row.holder_id, "mayDelegate": parent.row.may_delegate });
         }
         Ok(ToBe { parent, attributes })
     }
@@ -120,7 +124,7 @@ impl Procedure for Grant {
             parent_id: _,
         } = input;
         let refuse = |field: &str, code: &str, message: &str| Err(Error::new(Code::InvalidInput).field(field, code, message));
-        let parent = allowed.into_subject().parent;
+        let parent = allowed.into_subject().parent.map(|parent| parent.row);
         let (property_ids, portfolio_ids) = (property_ids.unwrap_or_default(), portfolio_ids.unwrap_or_default());
         if property_ids.is_empty() && portfolio_ids.is_empty() {
             return refuse("propertyIds", "REQUIRED", "name a property or a portfolio");

@@ -21,15 +21,15 @@ pub struct DelegationNarrowInput {
     #[garde(custom(valid::version))]
     pub version: i32,
     /// The properties that stay.
-    #[garde(length(max = 100))]
+    #[garde(custom(valid::count(0, 100)))]
     #[serde(default, deserialize_with = "schema::present", skip_serializing_if = "Option::is_none")]
     pub property_ids: Option<Vec<PropertyId>>,
     /// The portfolios that stay.
-    #[garde(length(max = 100))]
+    #[garde(custom(valid::count(0, 100)))]
     #[serde(default, deserialize_with = "schema::present", skip_serializing_if = "Option::is_none")]
     pub portfolio_ids: Option<Vec<PortfolioId>>,
     /// The actions that stay. To see stays with each.
-    #[garde(inner(length(min = 1)))]
+    #[garde(custom(valid::count(1, 100)))]
     #[serde(default, deserialize_with = "schema::present", skip_serializing_if = "Option::is_none")]
     pub actions: Option<Vec<DelegatedAction>>,
     /// False: it may no longer be passed on, and what was passed on ends.

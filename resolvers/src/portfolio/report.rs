@@ -5,7 +5,7 @@ use entities::{
     report::{self, Report, ReportBy, ReportMeasure, ReportRow, Visible},
 };
 use garde::Validate;
-use schema::{Allowed, Code, Context, Date, Kind, Nullable, Procedure, Result, input, nullable, snapshot};
+use schema::{Allowed, Code, Context, Date, Kind, Nullable, Procedure, Result, input, nullable, snapshot, valid};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PortfolioReportInput {
     /// Over the properties in any of these; over all, if absent.
-    #[garde(length(max = 100))]
+    #[garde(custom(valid::count(0, 100)))]
     pub portfolio_ids: Option<Vec<PortfolioId>>,
     #[garde(skip)]
     pub by: ReportBy,

@@ -175,6 +175,35 @@ impl World {
         self.rpc(who, Some(organization), procedure, body).await
     }
 
+    /// A mutation with a fresh key, in another organization by its grant.
+    pub async fn call_through(&self, who: &Person, acting: Uuid, grant: &Value, procedure: &str, mut body: Value) -> Answer {
+        body["idempotencyKey"] = self.key().to_string().into();
+        self.read_through(who, acting, grant, procedure, body).await
+    }
+
+    pub async fn read_through(&self, who: &Person, acting: Uuid, grant: &Value, procedure: &str, body: Value) -> Answer {
+        let request = self.http.post(format!("{}/api/v1/rpc/{procedure}", self.app.url())).bearer_auth(&who.token).json(&body);
+        let request = request.header("x-grant-id", grant.as_str().expect("an id"));
+        send(scoped(request, Some(acting))).await
+    }
+
+    pub async fn gql_through(&self, who: &Person, acting: Uuid, grant: &Value, query: &str, variables: Value) -> Answer {
+        let body = json!({ "query": query, "variables": variables });
+        let request = self.http.post(format!("{}/graphql", self.app.url())).bearer_auth(&who.token).json(&body);
+        send(scoped(request.header("x-grant-id", grant.as_str().expect("an id")), Some(acting))).await
+    }
+
+    /// Lets a concierge's organization in.
+    pub async fn engage(&self, owner: &Person, home: Uuid, desk: Uuid, scope: &str) -> Value {
+        let input = json!({ "kind": "ENGAGEMENT", "granteeOrganizationId": desk, "scopes": [scope] });
+        self.call(owner, home, "accessGrant/v1/grant", input).await.ok().clone()
+    }
+
+    /// A person's principal id.
+    pub async fn principal(&self, who: &Person) -> Value {
+        self.gql(who, None, "{ viewer { id } }", json!({})).await.data()["viewer"]["id"].clone()
+    }
+
     pub async fn gql(&self, who: &Person, organization: Option<Uuid>, query: &str, variables: Value) -> Answer {
         self.gql_at(&self.app.url(), who, organization, query, variables).await
     }
