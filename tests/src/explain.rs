@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// 100 organizations with 1,000 of each kind; the person's own is one of them.
 async fn crowded(world: &World, home: Uuid) {
     let sql = format!(
-        "CREATE TEMPORARY TABLE crowd AS SELECT CASE WHEN n = 1 THEN '{home}'::uuid ELSE gen_random_uuid() END AS id FROM generate_series(1, 100) n;
+        "SET session_replication_role = replica; CREATE TEMPORARY TABLE crowd AS SELECT CASE WHEN n = 1 THEN '{home}'::uuid ELSE gen_random_uuid() END AS id FROM generate_series(1, 100) n;
          INSERT INTO organization (id, type, name, created_at, updated_at) SELECT id, 'TRUST_OR_LLC', 'One of many', now(), now() FROM crowd WHERE id <> '{home}';
          INSERT INTO external_party (organization_id, id, kind, name, status, created_at, updated_at)
            SELECT id, gen_random_uuid(), 'HOA', 'Ridge ' || n, 'ACTIVE', now(), now() FROM crowd, generate_series(1, 1000) n;
@@ -23,6 +23,15 @@ async fn crowded(world: &World, home: Uuid) {
          INSERT INTO portfolio_property (organization_id, portfolio_id, property_id, position, added_at)
            SELECT organization_id, g.id, p.id, 0, now() FROM portfolio g JOIN property p USING (organization_id)
            WHERE g.name = 'Group ' || split_part(p.line1, ' ', 1);
+         INSERT INTO principal (id, kind, issuer, subject, created_at, updated_at) SELECT id, 'HUMAN', 'crowd', id::text, now(), now() FROM crowd;
+         INSERT INTO ownership (organization_id, id, property_id, holder_name, capacity, share_basis_points, starts_on, recorded_by, created_at, updated_at)
+           SELECT organization_id, gen_random_uuid(), id, line1, 'OWNER', 10000, '2020-01-01'::date + (random() * 1000)::int, organization_id, now(), now() FROM property;
+         INSERT INTO financial_entry (organization_id, id, property_id, kind, amount_minor, currency, booked_on, source, recorded_by, created_at, updated_at)
+           SELECT organization_id, gen_random_uuid(), id, 'RENT', 100, 'USD', '2020-01-01'::date + (random() * 1000)::int, 'x', organization_id, now(), now() FROM property;
+         INSERT INTO delegation (organization_id, id, holder_id, grantor_id, root_id, actions, may_delegate, starts_at, state, created_at, updated_at)
+           SELECT organization_id, id, organization_id, organization_id, organization_id, '{{READ}}', false, now(), 'ACTIVE', now(), now() FROM property;
+         INSERT INTO delegation_item (organization_id, id, delegation_id, property_id) SELECT organization_id, id, id, id FROM property;
+         ANALYZE ownership; ANALYZE financial_entry; ANALYZE delegation; ANALYZE delegation_item; ANALYZE membership;
          ANALYZE portfolio; ANALYZE portfolio_property; ANALYZE organization; ANALYZE external_party; ANALYZE property; ANALYZE operation;"
     );
     world.sql.acquire().await.expect("a connection").execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("a crowd");
@@ -48,6 +57,9 @@ async fn lists_of_100_000_rows_are_read_by_index() {
         ("operations", "operation", "OperationOrder"),
         ("externalParties", "external_party", "ExternalPartyOrder"),
         ("portfolios", "portfolio", "PortfolioOrder"),
+        ("ownerships", "ownership", "OwnershipOrder"),
+        ("financialEntries", "financial_entry", "FinancialEntryOrder"),
+        ("delegations", "delegation", "DelegationOrder"),
     ] {
         let orders = orders(&world, &owner, home, order_type).await;
         assert!(!orders.is_empty());
@@ -69,7 +81,7 @@ async fn lists_of_100_000_rows_are_read_by_index() {
     }
     // A relation below a list is one statement, by index as well.
     let explain = Explain::of(&world);
-    let query = "{ properties(first: 20) { edges { node { id hoa { name } portfolios { name } } } } }";
+    let query = "{ properties(first: 20) { edges { node { id hoa { name } portfolios { name } ownerships { holderName property { id } } } } } }";
     let answer = world.gql(&owner, Some(home), query, json!({})).await;
     assert!(!answer.data()["properties"]["edges"][0]["node"]["portfolios"][0]["name"].is_null());
     for table in ["property", "portfolio"] {
@@ -78,11 +90,96 @@ async fn lists_of_100_000_rows_are_read_by_index() {
             statement.uses_index("portfolio_property");
         }
     }
+    for statement in explain.statements("ownership").await {
+        statement.uses_index("ownership");
+    }
     let explain = Explain::of(&world);
     let query = "{ portfolios(first: 1) { edges { node { properties(first: 20) { edges { node { id } } } } } } }";
     world.gql(&owner, Some(home), query, json!({})).await.data();
     for statement in explain.statements("property").await {
         statement.uses_index("portfolio_property");
         statement.uses_index("property");
+    }
+}
+
+/// A concierge whom 10,000 owners of 20 properties each engaged.
+async fn engaged(world: &World, home: Uuid, desk: Uuid) {
+    let sql = format!(
+        "SET session_replication_role = replica;
+         CREATE TEMPORARY TABLE crowd AS SELECT CASE WHEN n = 1 THEN '{home}'::uuid ELSE gen_random_uuid() END AS id FROM generate_series(1, 10000) n;
+         INSERT INTO organization (id, type, name, created_at, updated_at) SELECT id, 'TRUST_OR_LLC', 'One of many', now(), now() FROM crowd WHERE id <> '{home}';
+         INSERT INTO property (organization_id, id, kind, line1, locality, country, time_zone, status, created_at, updated_at)
+           SELECT id, gen_random_uuid(), 'LAND', n || ' First Street', 'Tucson', 'US', 'America/Phoenix', 'ACTIVE', now(), now() - random() * interval '1 year'
+           FROM crowd, generate_series(1, 20) n;
+         INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, starts_at, granted_by, created_at, updated_at)
+           SELECT id, gen_random_uuid(), '{desk}', 'ENGAGEMENT', '{{read}}', '2020-01-01', id, now(), now() FROM crowd;
+         INSERT INTO engaged_property (organization_id, owner_organization_id, property_id, kind, status, line1, locality, region, country, updated_at)
+           SELECT '{desk}', organization_id, id, kind, status, line1, locality, region, country, updated_at FROM property;
+         ANALYZE organization; ANALYZE property; ANALYZE access_grant; ANALYZE engaged_property;"
+    );
+    world.sql.acquire().await.expect("a connection").execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("a crowd");
+}
+
+#[tokio::test]
+async fn what_10_000_owners_of_200_000_properties_engaged_is_read_by_index() {
+    let cluster = crate::harness::cluster().await;
+    let database = Explain::database(cluster).await;
+    let world = World::on(cluster, database, Options::default()).await;
+    let (owner, staff) = (person("olga"), person("sam"));
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    let desk = world.found(&staff, "CONCIERGE_OPERATOR").await;
+    engaged(&world, home, desk).await;
+    let fields = "edges { node { id organizationId address { line1 } } } pageInfo { endCursor }";
+    for order in orders(&world, &staff, desk, "PropertyOrder").await {
+        let mut after = Value::Null;
+        for page in ["the first page", "the next"] {
+            let query = format!(
+                "query ($after: String, $order: PropertyOrder) {{ engagedProperties(first: 50, after: $after, orderBy: $order) {{ {fields} }} }}"
+            );
+            let explain = Explain::of(&world);
+            let answer = world.gql(&staff, Some(desk), &query, json!({ "after": after, "order": order })).await;
+            let edges = answer.data()["engagedProperties"]["edges"].as_array().cloned().unwrap_or_default();
+            assert_eq!(edges.len(), 50, "{page} by {order}");
+            after = answer.data()["engagedProperties"]["pageInfo"]["endCursor"].clone();
+            for table in ["engaged_property", "property"] {
+                let statements = explain.statements(table).await;
+                assert_eq!(statements.len(), 1, "one statement a table, {page} by {order}");
+                for statement in statements {
+                    statement.uses_index(table);
+                    assert!(!statement.plan.contains("Seq Scan on access_grant"), "{}", statement.plan);
+                }
+            }
+        }
+    }
+    // Who they are, a page at a time; and what one of them has.
+    let mut after = Value::Null;
+    for _ in 0..2 {
+        let query = "query ($after: String) { engagedOrganizations(first: 20, after: $after) { edges { node { organizationId organization { name } properties(first: 3) { edges { node { id } } } } } pageInfo { endCursor } } }";
+        let explain = Explain::of(&world);
+        let answer = world.gql(&staff, Some(desk), query, json!({ "after": after })).await;
+        assert_eq!(answer.data()["engagedOrganizations"]["edges"].as_array().map(Vec::len), Some(20));
+        assert_eq!(
+            answer.data()["engagedOrganizations"]["edges"][19]["node"]["properties"]["edges"].as_array().map(Vec::len),
+            Some(3)
+        );
+        after = answer.data()["engagedOrganizations"]["pageInfo"]["endCursor"].clone();
+        for table in ["access_grant", "organization", "engaged_property", "property"] {
+            for statement in explain.statements(table).await {
+                assert!(!statement.plan.contains(&format!("Seq Scan on {table}")), "{}\n{}", statement.text, statement.plan);
+                if table != "organization" {
+                    statement.uses_index(table);
+                }
+            }
+        }
+    }
+    // For an owner among them, as if there were nobody else.
+    for order in orders(&world, &owner, home, "PropertyOrder").await {
+        let query = "query ($order: PropertyOrder) { properties(first: 20, orderBy: $order) { edges { node { id } } } }";
+        let explain = Explain::of(&world);
+        let answer = world.gql(&owner, Some(home), query, json!({ "order": order })).await;
+        assert_eq!(answer.data()["properties"]["edges"].as_array().map(Vec::len), Some(20));
+        for statement in explain.statements("property").await {
+            statement.uses_index("property");
+        }
     }
 }

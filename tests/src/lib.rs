@@ -17,6 +17,7 @@ mod graphql_surface;
 mod idempotency;
 mod identity;
 mod membership;
+mod model;
 mod observability;
 mod organizations;
 mod outages;

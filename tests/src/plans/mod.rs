@@ -5,7 +5,7 @@
 //! lists two and three levels deep, relations to one row, and NULLs of both meanings.
 
 mod conformance;
-mod random;
+pub mod random;
 mod shipped;
 
 use crate::harness::{cluster, folder, root};
