@@ -1,13 +1,24 @@
 //! A small believable world, made through the same procedures as everything else.
 
 use crate::{Fault, app::told, secrets::ISSUER};
+use async_graphql::MaybeUndefined;
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
 use entities::{
+    access_grant::{AccessGrantKind, AccessScope},
+    delegation::DelegatedAction,
     external_party::{ExternalPartyId, ExternalPartyKind},
+    financial_entry::FinancialEntryKind,
     organization::OrganizationType,
+    ownership::OwnershipCapacity,
+    portfolio::PortfolioId,
     property::{Address, PropertyId, PropertyKind},
 };
-use resolvers::{external_party, membership, organization, portfolio, property};
-use schema::{Caller, Gateway, OrganizationId, PrincipalId, PrincipalKind, Procedure, Role, run};
+use resolvers::{
+    access_grant, delegation, external_party, financial_entry, membership, organization, ownership, portfolio, property,
+};
+use schema::{
+    AccessGrantId, Caller, Date, Gateway, Long, OrganizationId, PrincipalId, PrincipalKind, Procedure, Role, Time, run,
+};
 use sqlx::PgPool;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -27,6 +38,8 @@ const JONAS: Person = Person { subject: "demo|jonas", name: "Jonas Natarajan", e
 const DANA: Person = Person { subject: "demo|dana", name: "Dana Okafor", email: "dana.okafor@example.com" };
 const SAM: Person = Person { subject: "demo|sam", name: "Sam Reyes", email: "sam.reyes@example.com" };
 
+const LENA: Person = Person { subject: "demo|lena", name: "Lena Ortiz", email: "lena.ortiz@example.com" };
+
 /// Who is shown at the start with a token, one a role.
 pub const CAST: &[(&str, &Person, &str)] = &[
     ("OWNER", &ROBERT, "Chen Holdings LLC"),
@@ -34,6 +47,7 @@ pub const CAST: &[(&str, &Person, &str)] = &[
     ("TRUSTEE", &INES, "Alvarez Family Trust"),
     ("CONCIERGE_STAFF", &SAM, "Desert Sky Concierge"),
     ("ADMINISTRATOR", &DANA, "Desert Sky Concierge"),
+    ("DELEGATE", &LENA, "Chen Holdings LLC"),
 ];
 
 /// Loads it once: a database that knows the demo's people is left alone.
@@ -47,11 +61,12 @@ pub async fn load(gateway: &Arc<Gateway>, owner: &PgPool) -> Result<bool, Fault>
         return Ok(false);
     }
     let demo = Demo { gateway };
+    let desk = demo.found(&DANA, OrganizationType::ConciergeOperator, "Desert Sky Concierge").await?;
     demo.maria().await?;
-    demo.trust().await?;
-    demo.llc().await?;
+    demo.trust(desk).await?;
+    let (grant, house) = demo.llc(desk).await?;
     demo.couple().await?;
-    demo.concierge().await?;
+    demo.concierge(desk, grant, house).await?;
     Ok(true)
 }
 
@@ -76,8 +91,19 @@ impl Demo<'_> {
         what: &str,
         input: P::Input,
     ) -> Result<P::Output, Fault> {
+        self.act_by::<P>(person, organization, None, what, input).await
+    }
+
+    async fn act_by<P: Procedure>(
+        &self,
+        person: &Person,
+        organization: Option<OrganizationId>,
+        grant: Option<AccessGrantId>,
+        what: &str,
+        input: P::Input,
+    ) -> Result<P::Output, Fault> {
         let principal = self.who(person).await?;
-        let caller = Caller { principal, kind: PrincipalKind::Human, organization, grant: None };
+        let caller = Caller { principal, kind: PrincipalKind::Human, organization, grant };
         let key = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{ISSUER}/demo/{}/{what}", P::NAME).as_bytes());
         let answer = run::<P>(self.gateway, &caller, key, input).await.map_err(told)?;
         answer.result.ok_or_else(|| format!("{what} is still running").into())
@@ -151,7 +177,7 @@ impl Demo<'_> {
         name: &str,
         (colour, target_notes): (&str, &str),
         properties: &[PropertyId],
-    ) -> Result<(), Fault> {
+    ) -> Result<PortfolioId, Fault> {
         let input = portfolio::create::PortfolioCreateInput {
             name: name.into(),
             colour: Some(colour.into()),
@@ -164,6 +190,68 @@ impl Demo<'_> {
             let what = format!("{to}/{name}/{property_id}");
             self.act::<portfolio::add_property::AddProperty>(by, Some(to), &what, input).await?;
         }
+        Ok(id)
+    }
+
+    async fn holds(
+        &self,
+        by: &Person,
+        to: OrganizationId,
+        property_id: PropertyId,
+        (holder_name, capacity, share_basis_points): (&str, OwnershipCapacity, i32),
+        evidence: &str,
+    ) -> Result<(), Fault> {
+        let input = ownership::record::OwnershipRecordInput {
+            property_id,
+            holder_name: holder_name.into(),
+            principal_id: None,
+            capacity,
+            share_basis_points,
+            starts_on: day("2019-04-01")?,
+            ends_on: None,
+            evidence: Some(evidence.into()),
+        };
+        self.act::<ownership::record::Record>(by, Some(to), &format!("{property_id}/{holder_name}"), input).await?;
+        Ok(())
+    }
+
+    async fn engage(
+        &self,
+        by: &Person,
+        from: OrganizationId,
+        desk: OrganizationId,
+        scope: AccessScope,
+        reason: &str,
+    ) -> Result<AccessGrantId, Fault> {
+        let input = access_grant::grant::AccessGrantGrantInput {
+            kind: AccessGrantKind::Engagement,
+            grantee_organization_id: desk,
+            scopes: vec![scope],
+            starts_at: None,
+            ends_at: None,
+            reason: Some(reason.into()),
+        };
+        Ok(self.act::<access_grant::grant::Grant>(by, Some(from), &format!("{from}/{desk}"), input).await?.id)
+    }
+
+    /// A year of rent, dues and tax.
+    async fn year(&self, by: &Person, to: OrganizationId, property_id: PropertyId, rent: i64) -> Result<(), Fault> {
+        let dues = |month: u32| (FinancialEntryKind::AssociationDues, -18_500, month, "Association's statement");
+        let tax = |month: u32| (FinancialEntryKind::Tax, -rent / 2, month, "County treasurer");
+        let rents = (1..=12).map(|month| (FinancialEntryKind::Rent, rent, month, "Bank statement"));
+        for (kind, amount, month, source) in rents.chain([dues(1), dues(4), dues(7), dues(10), tax(4), tax(10)]) {
+            let input = financial_entry::record::FinancialEntryRecordInput {
+                property_id,
+                kind,
+                amount_minor: Long(amount),
+                currency: "USD".into(),
+                booked_on: day(&format!("2025-{month:02}-03"))?,
+                source: source.into(),
+                note: None,
+            };
+            let what = format!("{property_id}/{}/{month}", kind.as_str());
+            self.act::<financial_entry::record::Record>(by, Some(to), &what, input).await?;
+        }
         Ok(())
     }
 
@@ -173,18 +261,23 @@ impl Demo<'_> {
         Ok(())
     }
 
-    async fn trust(&self) -> Result<(), Fault> {
+    async fn trust(&self, desk: OrganizationId) -> Result<(), Fault> {
         let trust = self.found(&MARIA, OrganizationType::TrustOrLlc, "Alvarez Family Trust").await?;
         self.bring_in(&MARIA, trust, &INES, Role::Trustee, "Second trustee by the trust deed of 2019").await?;
         let hoa = self.hoa(&MARIA, trust, "Saguaro Ridge Homeowners Association").await?;
         let tucson = ("Tucson", "AZ", "85718");
-        self.own(&MARIA, trust, PropertyKind::SingleFamily, "12 Saguaro Lane", tucson, Some(hoa)).await?;
+        let house = self.own(&MARIA, trust, PropertyKind::SingleFamily, "12 Saguaro Lane", tucson, Some(hoa)).await?;
+        for trustee in ["Maria Alvarez, trustee", "Ines Alvarez, trustee"] {
+            self.holds(&MARIA, trust, house, (trustee, OwnershipCapacity::Trustee, 5_000), "Trust deed of 2019, article 4")
+                .await?;
+        }
+        self.engage(&MARIA, trust, desk, AccessScope::Read, "To look into the letters of the association").await?;
         self.own(&INES, trust, PropertyKind::SingleFamily, "14 Saguaro Lane", tucson, Some(hoa)).await?;
         self.own(&MARIA, trust, PropertyKind::Land, "Lot 9, Cienega Creek Road", ("Vail", "AZ", "85641"), None).await?;
         Ok(())
     }
 
-    async fn llc(&self) -> Result<(), Fault> {
+    async fn llc(&self, desk: OrganizationId) -> Result<(AccessGrantId, PropertyId), Fault> {
         let llc = self.found(&ROBERT, OrganizationType::TrustOrLlc, "Chen Holdings LLC").await?;
         let hoa = self.hoa(&ROBERT, llc, "Palo Verde Townhomes Association").await?;
         let (mut phoenix, mut santa_fe) = (Vec::new(), Vec::new());
@@ -203,18 +296,67 @@ impl Demo<'_> {
         let to_sell = [phoenix[0], santa_fe[5]];
         self.group(&ROBERT, llc, "Phoenix rentals", ("#B4552D", "Keep; raise with the index"), &phoenix).await?;
         self.group(&ROBERT, llc, "Santa Fe", ("#2F6B4F", "One manager for all by 2028"), &santa_fe).await?;
-        self.group(&ROBERT, llc, "To sell", ("#5A5A5A", "The weakest of each town"), &to_sell).await
+        self.group(&ROBERT, llc, "To sell", ("#5A5A5A", "The weakest of each town"), &to_sell).await?;
+        for house in &phoenix[..3] {
+            let (llc_, whole) = (("Chen Holdings LLC", OwnershipCapacity::Owner, 10_000), "Special warranty deed");
+            self.holds(&ROBERT, llc, *house, llc_, whole).await?;
+            self.holds(&ROBERT, llc, *house, ("Robert Chen", OwnershipCapacity::Manager, 0), "Operating agreement, section 5")
+                .await?;
+            self.year(&ROBERT, llc, *house, 195_000).await?;
+        }
+        // An agent who may do two things with three houses until March.
+        let input = delegation::grant::DelegationGrantInput {
+            holder_id: self.who(&LENA).await?,
+            property_ids: Some(phoenix[..3].to_vec()),
+            portfolio_ids: None,
+            actions: vec![DelegatedAction::Update, DelegatedAction::RecordFinances],
+            may_delegate: None,
+            starts_at: None,
+            ends_at: Some(next_march(self.gateway.clock.now())),
+            reason: Some("Lets the three until March".into()),
+            parent_id: None,
+        };
+        self.act::<delegation::grant::Grant>(&ROBERT, Some(llc), "lena", input).await?;
+        // The concierge looks after all of it.
+        let grant = self.engage(&ROBERT, llc, desk, AccessScope::Act, "Looks after the houses").await?;
+        Ok((grant, phoenix[0]))
+    }
+
+    /// Comes last: whoever finds Sam at the desk finds the whole demo. The desk begins with a note.
+    async fn concierge(&self, desk: OrganizationId, grant: AccessGrantId, house: PropertyId) -> Result<(), Fault> {
+        self.bring_in(&DANA, desk, &SAM, Role::ConciergeStaff, "Works the desk").await?;
+        let input = property::update::PropertyUpdateInput {
+            id: house,
+            version: 1,
+            kind: None,
+            address: None,
+            parcel: MaybeUndefined::Undefined,
+            time_zone: None,
+            notes: MaybeUndefined::Value("Keys are at the desk. Gate code by phone only.".into()),
+            hoa_id: MaybeUndefined::Undefined,
+        };
+        self.act_by::<property::update::Update>(&SAM, Some(desk), Some(grant), "keys", input).await?;
+        Ok(())
     }
 
     async fn couple(&self) -> Result<(), Fault> {
         let home = self.found(&PRIYA, OrganizationType::IndividualPropertyOwner, "Priya Natarajan").await?;
         self.bring_in(&PRIYA, home, &JONAS, Role::CoOwner, "Married; both are on the deed").await?;
-        self.own(&PRIYA, home, PropertyKind::Condominium, "1200 Central Avenue, 14C", ("Phoenix", "AZ", "85012"), None).await?;
+        let phoenix = ("Phoenix", "AZ", "85012");
+        let flat = self.own(&PRIYA, home, PropertyKind::Condominium, "1200 Central Avenue, 14C", phoenix, None).await?;
+        for name in ["Priya Natarajan", "Jonas Natarajan"] {
+            self.holds(&PRIYA, home, flat, (name, OwnershipCapacity::CoOwner, 5_000), "Warranty deed 2021-0713").await?;
+        }
         Ok(())
     }
+}
 
-    async fn concierge(&self) -> Result<(), Fault> {
-        let desk = self.found(&DANA, OrganizationType::ConciergeOperator, "Desert Sky Concierge").await?;
-        self.bring_in(&DANA, desk, &SAM, Role::ConciergeStaff, "Works the desk").await
-    }
+fn day(text: &str) -> Result<Date, Fault> {
+    Date::parse(text).ok_or_else(|| format!("{text} is no day").into())
+}
+
+/// The first of March of the next year.
+fn next_march(now: DateTime<Utc>) -> Time {
+    let march = NaiveDate::from_ymd_opt(now.year() + 1, 3, 1).unwrap_or(now.date_naive());
+    Time(march.and_time(NaiveTime::MIN).and_utc())
 }

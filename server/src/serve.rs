@@ -292,8 +292,11 @@ async fn announce(config: &Config, ground: &Ground, app: &App, took: Duration) -
     let now = app.gateway.clock.now().timestamp();
     for (role, person, organization) in demo::CAST {
         let id: Option<uuid::Uuid> = sqlx::query_scalar(
-            "SELECT o.id FROM organization o JOIN membership m ON m.organization_id = o.id JOIN principal p ON p.id = m.principal_id
-             WHERE o.name = $1 AND p.subject = $2 AND m.state = 'ACTIVE' LIMIT 1",
+            "SELECT o.id FROM organization o JOIN principal p ON p.subject = $2
+             WHERE o.name = $1 AND (
+               EXISTS (SELECT FROM membership m WHERE m.organization_id = o.id AND m.principal_id = p.id AND m.state = 'ACTIVE')
+               OR EXISTS (SELECT FROM delegation d WHERE d.organization_id = o.id AND d.holder_id = p.id AND d.state = 'ACTIVE'))
+             ORDER BY o.created_at LIMIT 1",
         )
         .bind(organization)
         .bind(person.subject)
