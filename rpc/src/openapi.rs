@@ -126,10 +126,14 @@ fn operation_of(entry: &Entry, body: Value, result: Value, operation: &Value) ->
         "responses": responses,
     });
     if entry.scope() == Scope::Organization {
-        described["parameters"] = json!([{
-            "name": "X-Organization-Id", "in": "header", "required": true,
-            "description": "The acting organization.", "schema": { "type": "string", "format": "uuid" },
-        }]);
+        let id = json!({ "type": "string", "format": "uuid" });
+        described["parameters"] = json!([
+            { "name": "X-Organization-Id", "in": "header", "required": true, "description": "The acting organization.", "schema": id },
+            {
+                "name": "X-Grant-Id", "in": "header", "required": false,
+                "description": "To work in the organization that gave the acting one this grant.", "schema": id,
+            },
+        ]);
     }
     described
 }
