@@ -204,7 +204,8 @@ impl Cerbos {
             let owner = OrganizationId(uuid::Uuid::from_u128(3));
             let through = Through { grant: AccessGrantId(uuid::Uuid::from_u128(4)), owner, acts: true, epoch: 0 };
             let organization = OrganizationId(uuid::Uuid::from_u128(2));
-            Actor { roles, organization, delegated: true, through: Some(through), ..nobody }
+            let organization_type = Some("CONCIERGE_OPERATOR".to_owned());
+            Actor { roles, organization, organization_type, delegated: true, through: Some(through), ..nobody }
         };
         let mut refused = Vec::new();
         let reads: Vec<_> = asked.iter().copied().filter(|(action, _)| *action == "read").collect();

@@ -30,7 +30,9 @@ fn actors(tom: Uuid) -> Vec<Actor> {
             let organization = OrganizationId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + organization));
             // Tom holds a delegation at home.
             for (principal, delegated) in [(nobody.principal, false), (PrincipalId(tom), true)] {
-                actors.push(Actor { roles: roles.clone(), organization, principal, delegated, ..nobody.clone() });
+                let organization_type = Some("CONCIERGE_OPERATOR".to_owned());
+                let roles = roles.clone();
+                actors.push(Actor { roles, organization, organization_type, principal, delegated, ..nobody.clone() });
             }
         }
     }
