@@ -314,7 +314,8 @@ pub async fn engaged(
     now: DateTime<Utc>,
 ) -> Result<Connection<EngagedOrganization>> {
     let select = engaging(grantee, now).filter(visible);
-    page::page(tx, select, Column::Id, AccessGrantOrder::CreatedAsc.sort(), page, |row| row.id.0).await
+    let sort = page::Sort { name: "engaged_organization:CREATED_ASC", ..AccessGrantOrder::CreatedAsc.sort() };
+    page::page(tx, select, Column::Id, sort, page, |row| row.id.0).await
 }
 
 /// The same for a query, whose transaction then reaches those of the page.

@@ -49,12 +49,18 @@ pub async fn find(
     }))
 }
 
-/// The same, and it stays true until the transaction ends.
-pub async fn lock(tx: &Tx, principal: PrincipalId, organization: OrganizationId, now: DateTime<Utc>) -> Result<Option<Actor>> {
+/// The same, and it stays true until the transaction ends. With `turns`, others of this actor wait.
+pub async fn lock(
+    tx: &Tx,
+    principal: PrincipalId,
+    organization: OrganizationId,
+    now: DateTime<Utc>,
+    turns: bool,
+) -> Result<Option<Actor>> {
     let statement = Statement::from_sql_and_values(
         DbBackend::Postgres,
-        "SELECT * FROM app.actor_locked($1, $2, $3)",
-        [principal.0.into(), organization.0.into(), now.into()],
+        "SELECT * FROM app.actor_locked($1, $2, $3, $4)",
+        [principal.0.into(), organization.0.into(), now.into(), turns.into()],
     );
     let row = tx.query_one_raw(statement).await?;
     let standing = row.map(|row| Standing::from_query_result(&row, "")).transpose()?;

@@ -104,10 +104,29 @@ pub async fn over(
         .collect()
 }
 
-/// The delegation that someone acts by: one that lets do more than see, if there is such.
-pub fn leave(all: &[Delegated]) -> Option<DelegationId> {
-    let more = all.iter().find(|one| one.action != DelegatedAction::Read.as_str());
-    more.or(all.first()).map(|one| one.delegation)
+/// The delegation that someone does this by.
+pub fn leave(all: &[Delegated], verb: &str) -> Option<DelegationId> {
+    let needed = match verb {
+        "update" => DelegatedAction::Update,
+        "archive" | "restore" => DelegatedAction::Archive,
+        "record" | "correct" => DelegatedAction::RecordFinances,
+        _ => DelegatedAction::Read,
+    };
+    all.iter().find(|one| one.action == needed.as_str()).map(|one| one.delegation)
+}
+
+/// Whether this member stands for the owner now, so that what they delegated counts.
+pub async fn may_give(
+    db: &impl ConnectionTrait,
+    organization: OrganizationId,
+    member: PrincipalId,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM membership WHERE organization_id = $1 AND principal_id = $2 AND state = 'ACTIVE'
+                 AND role IN ('OWNER', 'CO_OWNER', 'TRUSTEE', 'ADMINISTRATOR') AND starts_at <= $3 AND (ends_at IS NULL OR ends_at > $3)) AS yes";
+    let values = [organization.0.into(), member.0.into(), now.into()];
+    let row = db.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+    Ok(row.map(|row| row.try_get("", "yes")).transpose()?.unwrap_or(false))
 }
 
 schema::id!(

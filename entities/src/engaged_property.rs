@@ -115,7 +115,15 @@ fn sort(order: PropertyOrder) -> page::Sort<Column, Model> {
         property::Column::Line1 => (Column::Line1, |row| row.line1.clone()),
         _ => (Column::PropertyId, |row| row.property_id.to_string()),
     };
-    page::Sort { name: of.name, column, descending: of.descending, key, bind: of.bind }
+    let name = match order {
+        PropertyOrder::CreatedAsc => "engaged_property:CREATED_ASC",
+        PropertyOrder::CreatedDesc => "engaged_property:CREATED_DESC",
+        PropertyOrder::UpdatedAsc => "engaged_property:UPDATED_ASC",
+        PropertyOrder::UpdatedDesc => "engaged_property:UPDATED_DESC",
+        PropertyOrder::AddressAsc => "engaged_property:ADDRESS_ASC",
+        PropertyOrder::AddressDesc => "engaged_property:ADDRESS_DESC",
+    };
+    page::Sort { name, column, descending: of.descending, key, bind: of.bind }
 }
 
 /// Where a property of the page is to be read.

@@ -37,9 +37,9 @@ impl<R: Row> Seen<R> {
             }
             _ => Vec::new(),
         };
-        // Whoever has a role acts by that.
-        if cx.actor.roles.is_empty()
-            && let Some(leave) = delegation::leave(&delegations)
+        // Whoever stands for the owner acts by that.
+        if !cx.actor.governs()
+            && let Some(leave) = delegation::leave(&delegations, cx.verb)
         {
             cx.by_leave(leave.0);
         }

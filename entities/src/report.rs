@@ -13,7 +13,8 @@ use schemars::JsonSchema;
 use sea_orm::{
     Condition, ConnectionTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect, QueryTrait,
     sea_query::{
-        Alias, Expr, ExprTrait, Func, IntoCondition, Order, Query, SelectStatement, SimpleExpr, extension::postgres::PgExpr,
+        Alias, Expr, ExprTrait, Func, IntoCondition, Order, Query, SelectStatement, SimpleExpr, UnionType,
+        extension::postgres::PgExpr,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -140,7 +141,8 @@ text_enum!(
         Country = "COUNTRY",
         Region = "REGION",
         Locality = "LOCALITY",
-        /// Who owns them: a property of two is told of under both, and money by each one's share on its day.
+        /// Who owns them: a property of two is told of under both, and money by each one's share on its day; what is
+        /// nobody's share, under no key.
         Owner = "OWNER",
         /// A property in two is told of under both.
         Portfolio = "PORTFOLIO",
@@ -194,6 +196,9 @@ pub async fn report(tx: &Tx, organization: OrganizationId, visible: Visible, rep
     Ok(rows.iter().map(|row| ReportRow::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?)
 }
 
+/// The shares of a property, in the statement of a report.
+const HELD: &str = "held";
+
 fn statement(organization: OrganizationId, visible: Visible, report: Report) -> SelectStatement {
     use financial_entry::Column as Entry;
     use ownership::Column as Owned;
@@ -212,16 +217,16 @@ fn statement(organization: OrganizationId, visible: Visible, report: Report) -> 
         ReportBy::Country => (of(Property::Country), Expr::cust("NULL::text")),
         ReportBy::Region => (of(Property::Region), Expr::cust("NULL::text")),
         ReportBy::Locality => (of(Property::Locality), Expr::cust("NULL::text")),
-        ReportBy::Owner => (owned(Owned::HolderName), Expr::cust("NULL::text")),
+        ReportBy::Owner => (Expr::col((Alias::new(HELD), Alias::new("holder_name"))), Expr::cust("NULL::text")),
         ReportBy::Portfolio => {
             (text(Expr::col((portfolio::Entity, portfolio::Column::Id))), Expr::col((portfolio::Entity, portfolio::Column::Name)))
         }
     };
     let amount: SimpleExpr = match by {
         // To the unit, after everything was added up.
-        ReportBy::Owner => Expr::cust(
-            "round(sum(financial_entry.amount_minor::numeric * coalesce(ownership.share_basis_points, 10000)) / 10000)::bigint",
-        ),
+        ReportBy::Owner => {
+            Expr::cust("round(sum(financial_entry.amount_minor::numeric * held.share_basis_points) / 10000)::bigint")
+        }
         _ => Expr::cust("sum(financial_entry.amount_minor)::bigint"),
     };
     let value = if money { amount } else { Func::count_distinct(of(Property::Id)).into() };
@@ -255,16 +260,35 @@ fn statement(organization: OrganizationId, visible: Visible, report: Report) -> 
     }
     match by {
         ReportBy::Owner => {
-            // Who owned it on the day that the figure is about.
-            let day: SimpleExpr = if money { entry(Entry::BookedOn) } else { Expr::val(today.0) };
-            let on = Condition::all()
-                .add(owned(Owned::OrganizationId).equals((property::Entity, Property::OrganizationId)))
-                .add(owned(Owned::PropertyId).equals((property::Entity, Property::Id)))
-                .add(owned(Owned::CorrectedAt).is_null())
-                .add(owned(Owned::StartsOn).lte(day.clone()))
-                .add(Condition::any().add(owned(Owned::EndsOn).is_null()).add(owned(Owned::EndsOn).gt(day)))
-                .add(visible.ownership);
-            select.join(JoinType::LeftJoin, ownership::Entity, on);
+            // Who owned it on the day that the figure is about, and what was then nobody's.
+            let day = if money { entry(Entry::BookedOn) } else { Expr::val(today.0) };
+            let of_the_day = || {
+                Condition::all()
+                    .add(owned(Owned::OrganizationId).equals((property::Entity, Property::OrganizationId)))
+                    .add(owned(Owned::PropertyId).equals((property::Entity, Property::Id)))
+                    .add(owned(Owned::CorrectedAt).is_null())
+                    .add(owned(Owned::StartsOn).lte(day.clone()))
+                    .add(Condition::any().add(owned(Owned::EndsOn).is_null()).add(owned(Owned::EndsOn).gt(day.clone())))
+                    .add(visible.ownership.clone())
+            };
+            let rest = Expr::cust("10000 - coalesce(sum(ownership.share_basis_points), 0)");
+            // Of a number of properties only those are nobody's that have no owner at all.
+            let nobody = if money { rest.clone().gt(0) } else { Expr::cust("count(*)").eq(0) };
+            let remainder = Query::select()
+                .expr_as(Expr::cust("NULL::text"), Alias::new("holder_name"))
+                .expr_as(rest, Alias::new("share_basis_points"))
+                .from(ownership::Entity)
+                .cond_where(of_the_day())
+                .and_having(nobody)
+                .take();
+            let held = Query::select()
+                .expr_as(owned(Owned::HolderName), Alias::new("holder_name"))
+                .expr_as(owned(Owned::ShareBasisPoints), Alias::new("share_basis_points"))
+                .from(ownership::Entity)
+                .cond_where(of_the_day())
+                .union(UnionType::All, remainder)
+                .take();
+            select.join_lateral(JoinType::InnerJoin, held, Alias::new(HELD), Condition::all().add(Expr::cust("true")));
         }
         ReportBy::Portfolio => {
             let theirs = |column: member::Column| Expr::col((member::Entity, column));

@@ -29,7 +29,9 @@ ALTER TABLE access_grant ADD COLUMN revoke_reason text;
 GRANT UPDATE (revoke_reason) ON access_grant TO hestami_app;
 CREATE INDEX access_grant_grantee ON access_grant (grantee_organization_id, id);
 
--- Whom it was given to sees it; only the grantor writes it.
+-- Its two sides see it, whatever else lets one into the grantor's organization; only the grantor writes it.
+DROP POLICY access_grant_read ON access_grant;
+CREATE POLICY access_grant_read ON access_grant FOR SELECT TO hestami_app USING (organization_id = (SELECT app.acting()));
 CREATE POLICY access_grant_grantee ON access_grant FOR SELECT TO hestami_app
   USING (grantee_organization_id = (SELECT app.acting()));
 

@@ -28,7 +28,7 @@ crate::sql_migration!("m20261121_000009_delegation", {
     sql.push_str(FUNCTIONS);
     for signature in [
         "app.actor(uuid, uuid, timestamptz)",
-        "app.actor_locked(uuid, uuid, timestamptz)",
+        "app.actor_locked(uuid, uuid, timestamptz, boolean)",
         "app.viewer_delegations(timestamptz)",
         "app.delegations_due(timestamptz, int)",
     ] {
@@ -180,12 +180,17 @@ $$
 $$;
 
 -- The same, and it stays so until the transaction ends: whoever takes a right away waits.
-CREATE FUNCTION app.actor_locked(who uuid, org uuid, at timestamptz)
+-- With turns, what follows may bump that very epoch: two that share it would wait for each other.
+CREATE FUNCTION app.actor_locked(who uuid, org uuid, at timestamptz, turns boolean)
 RETURNS TABLE (kind text, organization_type text, roles text[], epoch bigint, delegated boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
 $$
 BEGIN
-  PERFORM FROM authority_epoch e WHERE e.organization_id = org AND e.holder_id = who FOR SHARE;
+  IF turns THEN
+    PERFORM FROM authority_epoch e WHERE e.organization_id = org AND e.holder_id = who FOR NO KEY UPDATE;
+  ELSE
+    PERFORM FROM authority_epoch e WHERE e.organization_id = org AND e.holder_id = who FOR SHARE;
+  END IF;
   RETURN QUERY SELECT * FROM app.actor(who, org, at);
 END $$;
 

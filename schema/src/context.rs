@@ -12,6 +12,8 @@ pub struct Context {
     pub actor: Actor,
     pub operation: Option<OperationId>,
     pub trace_id: String,
+    /// What the operation does; nothing for judging and reads.
+    pub verb: &'static str,
     now: DateTime<Utc>,
     mode: Mode,
     tx: OnceCell<Tx>,
@@ -27,6 +29,7 @@ impl Context {
             actor,
             operation: None,
             trace_id: crate::current_trace_id(),
+            verb: "",
             now: gateway.clock.now(),
             mode: Mode::Read,
             tx: OnceCell::new(),
@@ -36,10 +39,18 @@ impl Context {
     }
 
     /// For the domain transaction of an operation.
-    pub(crate) fn domain(gateway: &Arc<Gateway>, actor: Actor, operation: OperationId, trace_id: String, tx: Tx) -> Self {
+    pub(crate) fn domain(
+        gateway: &Arc<Gateway>,
+        actor: Actor,
+        operation: OperationId,
+        trace_id: String,
+        verb: &'static str,
+        tx: Tx,
+    ) -> Self {
         Context {
             operation: Some(operation),
             trace_id,
+            verb,
             mode: Mode::Write,
             tx: OnceCell::new_with(Some(tx)),
             ..Context::reading(gateway, actor)

@@ -51,6 +51,9 @@ impl Entry {
     pub fn surface(&self) -> Surface {
         self.0.surface()
     }
+    pub(crate) fn changes_rights(&self) -> bool {
+        self.0.changes_rights()
+    }
     pub fn is_mutation(&self) -> bool {
         matches!(self.kind(), Kind::Mutation(_))
     }
@@ -117,6 +120,7 @@ trait Erased: Send + Sync {
     fn scope(&self) -> Scope;
     fn surface(&self) -> Surface;
     fn errors(&self) -> &'static [Code];
+    fn changes_rights(&self) -> bool;
     fn example(&self) -> Value;
     fn input_schema(&self, generator: &mut SchemaGenerator) -> Schema;
     fn output_schema(&self, generator: &mut SchemaGenerator) -> Schema;
@@ -149,6 +153,9 @@ impl<P: Procedure> Erased for Of<P> {
     }
     fn errors(&self) -> &'static [Code] {
         P::ERRORS
+    }
+    fn changes_rights(&self) -> bool {
+        P::CHANGES_RIGHTS
     }
     fn example(&self) -> Value {
         serde_json::to_value(P::example()).unwrap_or_default()

@@ -103,7 +103,7 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run) -> Result<Step> {
         Scope::Principal => Some(Actor::own_scope(stored.view.initiator, stored.view.initiator_kind)),
         Scope::Organization => {
             let grant = stored.claim.grant.map(|(grant, _)| grant);
-            gateway.identity.actor_locked(&tx, stored.view.initiator, organization, grant).await?
+            gateway.identity.actor_locked(&tx, stored.view.initiator, organization, grant, entry.changes_rights()).await?
         }
     };
     let age = (gateway.clock.now() - stored.claim.decided_at).to_std().unwrap_or_default();
@@ -115,7 +115,7 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run) -> Result<Step> {
         tx.reach(organization, [through.owner].iter()).await?;
     }
     let trace_id = stored.view.trace_id.clone().unwrap_or_default();
-    let cx = Context::domain(gateway, actor, stored.view.id, trace_id, tx);
+    let cx = Context::domain(gateway, actor, stored.view.id, trace_id, entry.parts().verb, tx);
     let payload = stored.payload.clone().ok_or_else(|| Error::internal("an unfinished operation without its input"))?;
     match entry.perform(&cx, payload, &stored.claim).await? {
         Performed::Moved => Ok(Step::Reauthorize(Box::new(stored))),

@@ -52,6 +52,11 @@ impl Actor {
         }
     }
 
+    /// Stands for the owner, by a role.
+    pub fn governs(&self) -> bool {
+        self.roles.iter().any(|role| matches!(role, Role::Owner | Role::CoOwner | Role::Trustee | Role::Administrator))
+    }
+
     /// Whose data the request is about: the acting organization's, or the one's that let it in.
     pub fn owner(&self) -> OrganizationId {
         self.through.map_or(self.organization, |through| through.owner)
@@ -88,13 +93,15 @@ pub trait Identity: Send + Sync {
     /// GRANT_NOT_FOUND if it names a grant that does not count.
     async fn actor(&self, principal: PrincipalId, organization: OrganizationId, grant: Option<AccessGrantId>) -> Result<Actor>;
 
-    /// The same inside a domain transaction: what it read stays true until that ends.
+    /// The same inside a domain transaction: what it read stays true until that ends. `turns`: what follows
+    /// may change what this very actor may do, so that one of theirs waits for another.
     async fn actor_locked(
         &self,
         tx: &Tx,
         principal: PrincipalId,
         organization: OrganizationId,
         grant: Option<AccessGrantId>,
+        turns: bool,
     ) -> Result<Option<Actor>>;
 }
 

@@ -50,6 +50,8 @@ pub trait Procedure: Send + Sync + 'static {
     /// False: only the gateway itself calls it (timers); no surface carries it.
     const EXPOSED: bool = true;
 
+    /// It changes who may do what, and so perhaps what its own actor may do.
+    const CHANGES_RIGHTS: bool = false;
     /// A read that meets rows of organizations that engaged the acting one, besides its own.
     const ACROSS: bool = false;
 

@@ -6,7 +6,7 @@ use jsonwebtoken::{
     jwk::{Jwk, JwkSet},
 };
 use schema::{
-    AccessGrantId, Actor, Chance, Clock, Code, Error, Identity, OrganizationId, PrincipalId, PrincipalKind, Result, Tx,
+    AccessGrantId, Actor, Chance, Clock, Code, Error, Identity, OrganizationId, PrincipalId, PrincipalKind, Result, Through, Tx,
 };
 use serde::Deserialize;
 use sqlx::PgPool;
@@ -215,7 +215,7 @@ impl Identity for Registry {
         let actor = actor.ok_or_else(|| Error::new(Code::OrganizationNotFound))?;
         let Some(grant) = grant else { return Ok(actor) };
         let through = entities::actor::through(&self.pool, organization, grant, now).await?;
-        Ok(Actor { through: Some(through.ok_or_else(|| Error::new(Code::GrantNotFound))?), ..actor })
+        Ok(within(actor, through.ok_or_else(|| Error::new(Code::GrantNotFound))?))
     }
 
     async fn actor_locked(
@@ -224,11 +224,17 @@ impl Identity for Registry {
         principal: PrincipalId,
         organization: OrganizationId,
         grant: Option<AccessGrantId>,
+        turns: bool,
     ) -> Result<Option<Actor>> {
         let now = self.clock.now();
-        let Some(actor) = entities::actor::lock(tx, principal, organization, now).await? else { return Ok(None) };
+        let Some(actor) = entities::actor::lock(tx, principal, organization, now, turns).await? else { return Ok(None) };
         let Some(grant) = grant else { return Ok(Some(actor)) };
         let through = entities::actor::lock_through(tx, organization, grant, now).await?;
-        Ok(through.map(|through| Actor { through: Some(through), ..actor }))
+        Ok(through.map(|through| within(actor, through)))
     }
+}
+
+/// What was delegated to someone in their own organization is nothing in another.
+fn within(actor: Actor, through: Through) -> Actor {
+    Actor { through: Some(through), delegated: false, ..actor }
 }

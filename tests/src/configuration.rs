@@ -49,7 +49,7 @@ async fn the_embedded_servers_live_and_die_with_the_gateway_and_keep_their_data(
     let first = Process::run(&settings, None).await;
     assert!(children_of(&home).len() >= 2, "PostgreSQL and Cerbos are children");
     let links = first.lines().iter().filter(|line| line.contains("/graphiql#organization=")).count();
-    assert_eq!(links, 5, "a link a role: {:#?}", first.lines());
+    assert_eq!(links, 6, "a link a role: {:#?}", first.lines());
 
     // A second gateway on the same data says why it does not start.
     let pairs: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

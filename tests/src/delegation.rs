@@ -261,6 +261,9 @@ async fn a_delegation_counts_as_long_as_the_member_who_gave_it_could_still_give_
         let viewer = world.gql(who, None, "{ viewer { delegations { organizationId } } }", json!({})).await;
         assert_eq!(viewer.data()["viewer"]["delegations"], json!([]));
     }
+    // It does not come back with them.
+    world.join(olga, home, &ines, "TRUSTEE").await;
+    assert_eq!(scene.sees(&tom).await, ["ORGANIZATION_NOT_FOUND"]);
 }
 
 #[tokio::test]
@@ -306,4 +309,55 @@ async fn a_delegation_is_to_somebody_over_something_of_ones_own() {
         .rpc(&mallory, Some(home), "delegation/v1/get", json!({ "id": delegation["id"] }))
         .await
         .refused("ORGANIZATION_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn an_earlier_end_leaves_nothing_of_what_would_have_begun_later() {
+    let scene = scene().await;
+    let (world, olga, home, houses) = (&scene.world, &scene.olga, scene.home, &scene.houses);
+    let (tom, uma) = (person("tom"), person("uma"));
+    let what = json!({ "propertyIds": [houses[0]], "actions": ["READ"], "mayDelegate": true });
+    let first = scene.grant(olga, &tom, what).await.ok().clone();
+    let at = |seconds: u64| {
+        let time = schema::Clock::now(&*world.clock) + Duration::from_secs(seconds);
+        json!(time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+    };
+    let later = json!({ "propertyIds": [houses[0]], "actions": ["READ"], "parentId": first["id"], "startsAt": at(100) });
+    scene.grant(&tom, &uma, later).await.ok();
+    let narrow = json!({ "id": first["id"], "version": 1, "endsAt": at(50) });
+    world.call(olga, home, "delegation/v1/narrow", narrow).await.ok();
+    assert_eq!(world.count("SELECT count(*) FROM delegation WHERE state = 'REVOKED'").await, 1);
+}
+
+/// The history names the delegation that lets one do what was done.
+#[tokio::test]
+async fn of_two_delegations_the_one_is_named_that_something_was_done_by() {
+    let scene = scene().await;
+    let (world, olga, home, houses) = (&scene.world, &scene.olga, scene.home, &scene.houses);
+    let (tom, sam) = (person("tom"), person("sam"));
+    world.join(olga, home, &sam, "CONCIERGE_STAFF").await;
+    for who in [&tom, &sam] {
+        scene.grant(olga, who, json!({ "propertyIds": [houses[0]], "actions": ["ARCHIVE"] })).await.ok();
+        let update = scene.grant(olga, who, json!({ "propertyIds": [houses[0]], "actions": ["UPDATE"] })).await.ok().clone();
+        scene.touch(who, 0).await.ok();
+        let query = "query ($id: ID!) { property(id: $id) { history(first: 1) { edges { node { onBehalfOf } } } } }";
+        let history = world.gql(olga, Some(home), query, json!({ "id": houses[0] })).await;
+        assert_eq!(history.data()["property"]["history"]["edges"][0]["node"]["onBehalfOf"], update["id"], "{}", who.subject);
+    }
+}
+
+#[tokio::test]
+async fn many_are_given_back_at_once() {
+    let scene = scene().await;
+    let (world, olga, home, houses) = (&scene.world, &scene.olga, scene.home, &scene.houses);
+    let tom = person("tom");
+    let mut held = Vec::new();
+    for _ in 0..12 {
+        held.push(scene.grant(olga, &tom, json!({ "propertyIds": [houses[0]], "actions": ["READ"] })).await.ok()["id"].clone());
+    }
+    let back = held.iter().map(|id| world.call(&tom, home, "delegation/v1/revoke", json!({ "id": id, "version": 1 })));
+    for answer in futures_util::future::join_all(back).await {
+        answer.ok();
+    }
+    assert_eq!(scene.sees(&tom).await, ["ORGANIZATION_NOT_FOUND"]);
 }

@@ -361,3 +361,36 @@ async fn the_projection_misses_nothing_that_happens_at_once() {
         assert_eq!(world.count("SELECT count(*) FROM engaged_property").await, 0, "round {round}");
     }
 }
+
+/// What was delegated to someone at home is nothing in the organization that a grant leads to.
+#[tokio::test]
+async fn a_grant_for_seeing_and_a_delegation_do_not_add_up() {
+    let Scene { world, olga, dana, sam, home, desk, .. } = scene().await;
+    let house = world.create_property(&olga, home, "1 First Street").await;
+    let own = world.create_property(&dana, desk, "The desk").await;
+    let read = world.engage(&olga, home, desk, "READ").await;
+    world.engage(&olga, home, desk, "ACT").await;
+    let holder = world.principal(&sam).await;
+    for (who, organization, property) in [(&olga, home, &house), (&dana, desk, &own)] {
+        let input = json!({ "holderId": holder, "propertyIds": [property["id"]], "actions": ["UPDATE", "RECORD_FINANCES"] });
+        world.call(who, organization, "delegation/v1/grant", input).await.ok();
+    }
+    let update = json!({ "id": house["id"], "version": 1, "notes": "x" });
+    world.call_through(&sam, desk, &read["id"], "property/v1/update", update.clone()).await.refused("FORBIDDEN");
+    // For the owner's organization itself, by the delegation, they may.
+    world.call(&sam, home, "property/v1/update", update).await.ok();
+}
+
+#[tokio::test]
+async fn a_concierge_does_not_see_whom_else_its_owner_engaged() {
+    let Scene { world, olga, dana, sam, home, desk, .. } = scene().await;
+    let rival = world.found(&dana, "CONCIERGE_OPERATOR").await;
+    let theirs = world.engage(&olga, home, rival, "READ").await;
+    let ours = world.engage(&olga, home, desk, "ACT").await;
+    let listed = world.read_through(&sam, desk, &ours["id"], "accessGrant/v1/list", json!({})).await;
+    assert_eq!(listed.ok()["edges"].as_array().map(Vec::len), Some(1), "{:#}", listed.body);
+    world.read_through(&sam, desk, &ours["id"], "accessGrant/v1/get", json!({ "id": theirs["id"] })).await.refused("NOT_FOUND");
+    let cursor = world.gql(&sam, Some(desk), "{ engagedOrganizations { pageInfo { endCursor } } }", json!({})).await;
+    let after = json!({ "after": cursor.data()["engagedOrganizations"]["pageInfo"]["endCursor"], "orderBy": "CREATED_ASC" });
+    world.rpc(&olga, Some(home), "accessGrant/v1/list", after).await.refused("INVALID_CURSOR");
+}

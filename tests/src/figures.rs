@@ -127,6 +127,13 @@ async fn amounts_are_added_up_by_currency_month_and_kind() {
             (None, Some("USD".to_owned()), -10),
         ]
     );
+    // A share that nobody is recorded for is told of as nobody's.
+    let input = json!({ "propertyId": houses[1], "holderName": "Cleo", "capacity": "CO_OWNER", "shareBasisPoints": 5_000, "startsOn": "2020-01-01" });
+    let cleo = world.call(&owner, home, "ownership/v1/record", input).await.ok()["id"].clone();
+    let halves = report("OWNER", "NET", json!([two])).await;
+    let nobody = (None, Some("EUR".to_owned()), 35_000);
+    assert!(halves.contains(&row("Cleo", Some("EUR"), 35_000)) && halves.contains(&nobody), "{halves:?}");
+    world.call(&owner, home, "ownership/v1/end", json!({ "id": cleo, "version": 1, "endsOn": "2020-01-02" })).await.ok();
     assert_eq!(report("OWNER", "PROPERTIES", json!([two])).await, [row("Ana", None, 1), (None, None, 1)]);
     let query =
         "{ portfolios(orderBy: NAME_ASC) { edges { node { name report(by: KIND, measure: PROPERTIES) { key value } } } } }";

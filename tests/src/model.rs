@@ -227,6 +227,13 @@ impl Play {
                         let body = json!({ "id": self.model.trustees[at].membership, "version": 2 });
                         self.world.call(&self.people[owner], home, "membership/v1/revoke", body).await.ok();
                         self.model.trustees[at].gone = true;
+                        // What they delegated ends with it, and does not come back with them.
+                        for root in 0..self.model.delegations.len() {
+                            if self.model.delegations[root].by == Ok(who) && self.model.delegations[root].owner == owner {
+                                self.model.delegations[root].revoked = true;
+                                self.end_below(root);
+                            }
+                        }
                         self.done.push(format!("{who} is trustee of {owner} no more"));
                     }
                     None => {

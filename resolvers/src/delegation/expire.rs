@@ -26,6 +26,7 @@ impl Procedure for Expire {
     const NAME: &'static str = "delegation/v1/expire";
     const ABOUT: &'static str = "Notes that a delegation's term is over.";
     const KIND: Kind = Kind::Mutation(CHANGE);
+    const CHANGES_RIGHTS: bool = true;
     const ERRORS: &'static [Code] = &[Code::DelegationEnded, Code::DelegationTermOpen];
     const EXPOSED: bool = false;
     type Input = DelegationExpireInput;

@@ -76,6 +76,7 @@ impl Procedure for Grant {
     const NAME: &'static str = "delegation/v1/grant";
     const ABOUT: &'static str = "Lets someone do named things with named properties or portfolios, for a time.";
     const KIND: Kind = Kind::Mutation(CHANGE);
+    const CHANGES_RIGHTS: bool = true;
     const ERRORS: &'static [Code] = &[Code::DelegationExceeds, Code::DelegationEnded];
     type Input = DelegationGrantInput;
     type Output = Delegation;
@@ -148,6 +149,12 @@ impl Procedure for Grant {
             }
             Some(parent) => {
                 open(parent, cx)?;
+                if !delegation::may_give(cx.tx().await?, cx.owner(), parent.root_id, cx.now()).await? {
+                    return Err(Error::new(Code::DelegationEnded));
+                }
+                if !cx.actor.governs() {
+                    cx.by_leave(parent.id.0);
+                }
                 if !actions.iter().all(|action| parent.actions.contains(action)) {
                     return Err(exceeds("actions", "you may not do all of this yourself"));
                 }

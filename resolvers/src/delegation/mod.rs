@@ -7,8 +7,10 @@ use entities::{
     delegation::{self, DelegatedAction, Delegation, DelegationState, item},
     loading::event,
 };
-use schema::{Change, Code, Context, Entry, Error, Result, Time, Workflow};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel, QueryOrder, QuerySelect, sea_query::LockType};
+use schema::{Change, Code, Context, Entry, Error, PrincipalId, Result, Time, Workflow};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
+};
 
 // One a line, so that a new procedure is one line more.
 #[rustfmt::skip]
@@ -67,15 +69,17 @@ async fn reduce(cx: &Context, row: delegation::Model, rest: Rest, reason: Option
             delegation::children(row.organization_id, row.id).order_by_asc(delegation::Column::Id).lock(LockType::NoKeyUpdate);
         for child in children.all(tx).await? {
             let theirs: Vec<item::Item> = held(cx, &child).await?.iter().map(Into::into).collect();
-            let rest = match rest.may_delegate {
+            let ends_at = match (child.ends_at, rest.ends_at) {
+                (Some(theirs), Some(ours)) => Some(theirs.min(ours)),
+                (theirs, ours) => theirs.or(ours),
+            };
+            // What would begin only after that has nothing left.
+            let rest = match rest.may_delegate && ends_at.is_none_or(|ends| ends > child.starts_at) {
                 true => Rest {
                     items: theirs.into_iter().filter(|item| item.covered_by(&rest.items)).collect(),
                     actions: child.actions.iter().copied().filter(|action| rest.actions.contains(action)).collect(),
                     may_delegate: child.may_delegate,
-                    ends_at: match (child.ends_at, rest.ends_at) {
-                        (Some(theirs), Some(ours)) => Some(theirs.min(ours)),
-                        (theirs, ours) => theirs.or(ours),
-                    },
+                    ends_at,
                 },
                 false => Rest::nothing(),
             };
@@ -120,6 +124,35 @@ async fn leave(cx: &Context, row: delegation::Model, rest: Rest, reason: Option<
     };
     cx.changed(event(kind, &row, change.id("holderId", Some(row.holder_id.0))));
     Ok(row)
+}
+
+/// Ends all that rests on someone who stands for the owner no more.
+pub async fn end_what_rests_on(cx: &Context, root: PrincipalId) -> Result<()> {
+    let tx = cx.tx().await?;
+    if delegation::may_give(tx, cx.owner(), root, cx.now()).await? {
+        return Ok(());
+    }
+    let roots = delegation::of(cx.owner())
+        .filter(delegation::Column::RootId.eq(root))
+        .filter(delegation::Column::ParentId.is_null())
+        .filter(delegation::Column::State.eq(DelegationState::Active))
+        .order_by_asc(delegation::Column::Id)
+        .lock(LockType::NoKeyUpdate);
+    for row in roots.all(tx).await? {
+        reduce(cx, row, Rest::nothing(), Some("Who gave it stands for the owner no more")).await?;
+    }
+    Ok(())
+}
+
+/// By whose leave someone changes a delegation who does not stand for the owner: by that which they hold,
+/// or by the one that they passed on.
+fn by_leave(cx: &Context, row: &delegation::Model) {
+    if !cx.actor.governs() {
+        let leave = if row.holder_id == cx.actor.principal { Some(row.id) } else { row.parent_id };
+        if let Some(leave) = leave {
+            cx.by_leave(leave.0);
+        }
+    }
 }
 
 async fn held(cx: &Context, row: &delegation::Model) -> Result<Vec<item::Model>> {

@@ -1,4 +1,4 @@
-use super::{CHANGE, Rest, exceeds, held, open, reduce};
+use super::{CHANGE, Rest, by_leave, exceeds, held, open, reduce};
 use async_graphql::InputObject;
 use entities::{
     delegation::{self, DelegatedAction, Delegation, DelegationId, item},
@@ -48,6 +48,7 @@ impl Procedure for Narrow {
     const NAME: &'static str = "delegation/v1/narrow";
     const ABOUT: &'static str = "Leaves less of a delegation, and of all that rests on it, at once.";
     const KIND: Kind = Kind::Mutation(CHANGE);
+    const CHANGES_RIGHTS: bool = true;
     const ERRORS: &'static [Code] = &[Code::VersionConflict, Code::DelegationEnded, Code::DelegationExceeds];
     type Input = DelegationNarrowInput;
     type Output = Delegation;
@@ -74,6 +75,7 @@ impl Procedure for Narrow {
         let row = allowed.into_subject().row;
         expect_version(row.version, version)?;
         open(&row, cx)?;
+        by_leave(cx, &row);
         let had: Vec<item::Item> = held(cx, &row).await?.iter().map(Into::into).collect();
         for (at, id) in property_ids.iter().flatten().enumerate() {
             if !had.iter().any(|item| item.property_id == Some(*id)) {

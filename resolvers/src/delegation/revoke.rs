@@ -1,4 +1,4 @@
-use super::{CHANGE, Rest, open, reduce};
+use super::{CHANGE, Rest, by_leave, open, reduce};
 use async_graphql::InputObject;
 use entities::{
     delegation::{self, Delegation, DelegationId},
@@ -28,6 +28,7 @@ impl Procedure for Revoke {
     const NAME: &'static str = "delegation/v1/revoke";
     const ABOUT: &'static str = "Takes a delegation back, and all that rests on it, at once. Its holder may give it back so.";
     const KIND: Kind = Kind::Mutation(CHANGE);
+    const CHANGES_RIGHTS: bool = true;
     const ERRORS: &'static [Code] = &[Code::VersionConflict, Code::DelegationEnded];
     type Input = DelegationRevokeInput;
     type Output = Delegation;
@@ -50,6 +51,7 @@ impl Procedure for Revoke {
         let row = allowed.into_subject().row;
         expect_version(row.version, version)?;
         open(&row, cx)?;
+        by_leave(cx, &row);
         reduce(cx, row, Rest::nothing(), reason.as_deref()).await
     }
 }

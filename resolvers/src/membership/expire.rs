@@ -1,5 +1,5 @@
 use super::{CHANGE, event};
-use crate::expiry;
+use crate::{delegation, expiry};
 use async_graphql::InputObject;
 use entities::{
     loading::{self, Seen},
@@ -26,6 +26,7 @@ impl Procedure for Expire {
     const NAME: &'static str = "membership/v1/expire";
     const ABOUT: &'static str = "Notes that a membership's term is over.";
     const KIND: Kind = Kind::Mutation(CHANGE);
+    const CHANGES_RIGHTS: bool = true;
     const ERRORS: &'static [Code] = &[Code::MembershipEnded, Code::MembershipTermOpen];
     const EXPOSED: bool = false;
     type Input = MembershipExpireInput;
@@ -48,6 +49,7 @@ impl Procedure for Expire {
         if row.ends_at.is_none_or(|ends| ends > cx.now()) {
             return Err(Error::new(Code::MembershipTermOpen));
         }
+        let was_active = row.state == MembershipState::Active;
         let version = row.version + 1;
         let mut row = row.into_active_model();
         row.state = Set(MembershipState::Expired);
@@ -57,6 +59,9 @@ impl Procedure for Expire {
         row.updated_at = Set(cx.now());
         let row = row.update(cx.tx().await?).await?;
         cx.changed(event("membership.expired", &row, Change::fields(&["state"])));
+        if let Some(member) = row.principal_id.filter(|_| was_active) {
+            delegation::end_what_rests_on(cx, member).await?;
+        }
         Ok(row.into())
     }
 }

@@ -32,6 +32,7 @@ impl Procedure for Extend {
     const NAME: &'static str = "membership/v1/extend";
     const ABOUT: &'static str = "Changes when a membership or an open invitation ends.";
     const KIND: Kind = Kind::Mutation(CHANGE);
+    const CHANGES_RIGHTS: bool = true;
     const ERRORS: &'static [Code] = &[Code::VersionConflict, Code::MembershipEnded, Code::MembershipLastOwner];
     type Input = MembershipExtendInput;
     type Output = Membership;

@@ -34,6 +34,7 @@ impl Procedure for Invite {
     const NAME: &'static str = "membership/v1/invite";
     const ABOUT: &'static str = "Invites a person to act for the organization in a role.";
     const KIND: Kind = Kind::Mutation(CHANGE);
+    const CHANGES_RIGHTS: bool = true;
     const ERRORS: &'static [Code] = &[Code::MembershipExists];
     type Input = MembershipInviteInput;
     type Output = Membership;

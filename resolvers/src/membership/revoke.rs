@@ -1,4 +1,5 @@
 use super::{CHANGE, event, keeps_a_governor};
+use crate::delegation;
 use async_graphql::InputObject;
 use entities::{
     loading::{self, Seen, expect_version},
@@ -29,6 +30,7 @@ impl Procedure for Revoke {
     const NAME: &'static str = "membership/v1/revoke";
     const ABOUT: &'static str = "Takes a membership or an open invitation back, at once.";
     const KIND: Kind = Kind::Mutation(CHANGE);
+    const CHANGES_RIGHTS: bool = true;
     const ERRORS: &'static [Code] = &[Code::VersionConflict, Code::MembershipEnded, Code::MembershipLastOwner];
     type Input = MembershipRevokeInput;
     type Output = Membership;
@@ -54,6 +56,7 @@ impl Procedure for Revoke {
             return Err(Error::new(Code::MembershipEnded));
         }
         keeps_a_governor(cx, &row).await?;
+        let was_active = row.state == MembershipState::Active;
         let version = row.version + 1;
         let mut row = row.into_active_model();
         row.state = Set(MembershipState::Revoked);
@@ -64,6 +67,9 @@ impl Procedure for Revoke {
         row.updated_at = Set(cx.now());
         let row = row.update(cx.tx().await?).await?;
         cx.changed(event("membership.revoked", &row, Change::fields(&["state"])));
+        if let Some(member) = row.principal_id.filter(|_| was_active) {
+            delegation::end_what_rests_on(cx, member).await?;
+        }
         Ok(row.into())
     }
 }

@@ -42,6 +42,7 @@ impl Procedure for Register {
     const NAME: &'static str = "principal/v1/register";
     const ABOUT: &'static str = "Lets an agent or a service act for the organization in a role.";
     const KIND: Kind = Kind::Mutation(CHANGE);
+    const CHANGES_RIGHTS: bool = true;
     const ERRORS: &'static [Code] = &[Code::PrincipalTaken];
     type Input = PrincipalRegisterInput;
     type Output = Membership;
