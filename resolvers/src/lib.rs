@@ -6,6 +6,7 @@ pub mod delegation;
 mod expiry;
 pub mod external_party;
 pub mod financial_entry;
+mod financials;
 pub mod membership;
 pub mod node;
 pub mod operation;

@@ -1,0 +1,81 @@
+//! What came in and went out, for one thing: the same for a property and for a portfolio.
+
+/// Makes the procedure `OfOne` and the query field.
+macro_rules! financials {
+    ($over:ident, $kind:ident::$id:ident, $name:literal $about:literal, $input:ident ($example:literal), $query:ident.$field:ident) => {
+        use crate::Listed;
+        use async_graphql::{InputObject, Object};
+        use entities::{
+            report::{self, Financials, Over, Visible},
+            $kind::$id,
+        };
+        use garde::Validate;
+        use schema::{Allowed, Code, Context, Date, Error, Kind, Nullable, Procedure, Result, nullable, snapshot};
+        use schemars::JsonSchema;
+        use serde::{Deserialize, Serialize};
+
+        #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate, InputObject)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        pub struct $input {
+            #[garde(skip)]
+            pub id: $id,
+            /// The first day.
+            #[garde(skip)]
+            pub from: Option<Date>,
+            /// The first day after.
+            #[garde(skip)]
+            pub until: Option<Date>,
+        }
+
+        pub struct OfOne;
+
+        impl Procedure for OfOne {
+            const NAME: &'static str = $name;
+            const ABOUT: &'static str = $about;
+            const KIND: Kind = Kind::Read;
+            const ERRORS: &'static [Code] = &[];
+            type Input = $input;
+            type Output = Financials;
+            type Subject = Listed;
+
+            fn example() -> $input {
+                $input { id: $id(uuid::uuid!($example)), from: Date::parse("2026-01-01"), until: None }
+            }
+
+            async fn subject(_: &Context, _: &$input) -> Result<Listed> {
+                Ok(Listed(Visible::KINDS))
+            }
+
+            async fn handle(cx: &Context, allowed: Allowed<Listed>, input: $input) -> Result<Financials> {
+                let $input { id, from, until } = input;
+                let visible = Visible::of(|kind| Ok(allowed.filter(kind)))?;
+                let found = report::financials(cx.tx().await?, cx.owner(), visible, Over::$over(id), from, until).await?;
+                found.ok_or_else(|| Error::new(Code::NotFound))
+            }
+        }
+
+        #[derive(Default)]
+        pub struct $query;
+
+        #[Object]
+        impl $query {
+            #[doc = $about]
+            async fn $field(
+                &self,
+                cx: &async_graphql::Context<'_>,
+                id: $id,
+                from: Option<Date>,
+                until: Option<Date>,
+            ) -> Nullable<Financials> {
+                nullable(async {
+                    let snapshot = snapshot(cx).await?;
+                    let visible = Visible::of(|kind| snapshot.filter(kind))?;
+                    let found = report::financials(&snapshot.tx, snapshot.owner(), visible, Over::$over(id), from, until).await?;
+                    Ok(Some(found.ok_or_else(|| Error::new(Code::NotFound))?))
+                })
+                .await
+            }
+        }
+    };
+}
+pub(crate) use financials;
