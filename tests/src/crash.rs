@@ -77,29 +77,40 @@ impl Stand {
     }
 }
 
+/// So many procedures stand at once as a small machine can carry.
+const AT_ONCE: usize = 10;
+
 async fn killed_at(boundary: Boundary) {
     let world = sleeping().await;
     let examples = Examples::new(&world).await;
-    let mut stands = Vec::new();
-    for returns in [true, false] {
-        for entry in resolvers::TABLE.iter().filter(|entry| !reads_of(entry)) {
-            let number = stands.len() as u128;
-            stands.push(Stand::lay(&world, &examples, entry, number, returns).await);
+    let mutations: Vec<_> = resolvers::TABLE.iter().filter(|entry| !reads_of(entry)).collect();
+    let mut number = 0;
+    for entries in mutations.chunks(AT_ONCE) {
+        let mut stands = Vec::new();
+        for returns in [true, false] {
+            for entry in entries {
+                stands.push(Stand::lay(&world, &examples, entry, number, returns).await);
+                number += 1;
+            }
         }
+        killed_with(&world, &examples, boundary, stands).await;
     }
+}
+
+async fn killed_with(world: &World, examples: &Examples, boundary: Boundary, stands: Vec<Stand>) {
     let events_before = world.count("SELECT count(DISTINCT operation_id) FROM event").await;
     // Everyone who stands there holds a connection, and their rescues ask for more.
     let connections = (stands.len() * 2 + 20).to_string();
     let settings = [("HESTAMI_PARK_AT", boundary.as_str()), ("HESTAMI_DATABASE_CONNECTIONS", connections.as_str())];
-    let first = Process::serve(&world, &settings).await;
+    let first = Process::serve(world, &settings).await;
     {
         // The requests hang until the kill; nobody waits for their answers.
         let answered = std::sync::Mutex::new(Vec::new());
         let calls = join_all(stands.iter().filter(|stand| !stand.inside()).map(async |stand| {
-            // A client keeps trying while a busy machine puts it off.
+            // A client keeps trying while a busy machine puts it off, or does not answer in time.
             loop {
-                let answer = world.send_quietly(stand.call_request(&world, &examples, &first.url)).await;
-                if answer != Some(503) {
+                let answer = world.send_quietly(stand.call_request(world, examples, &first.url)).await;
+                if answer.is_some_and(|status| status != 503) {
                     answered.lock().expect("no panic holds it").push((stand.entry.name(), answer));
                     break;
                 }
@@ -111,7 +122,7 @@ async fn killed_at(boundary: Boundary) {
         let everyone = crate::harness::until_or("every procedure at the boundary", &mut missing, async |missing| {
             // A run that is begun anew stands there twice, so each must have its record as well.
             for stand in stands.iter().filter(|stand| !stand.inside() && boundary != Boundary::BeforeOperation) {
-                if stand.done(&world).await.is_empty() {
+                if stand.done(world).await.is_empty() {
                     *missing = format!("no record of {}; {answered:?}", stand.entry.name());
                     return None;
                 }
@@ -129,22 +140,22 @@ async fn killed_at(boundary: Boundary) {
     first.kill().await;
     let killed = Instant::now();
 
-    let second = Process::serve(&world, &[]).await;
+    let second = Process::serve(world, &[]).await;
     let returning = stands.iter().filter(|stand| stand.returns && !stand.inside());
-    let answers = join_all(returning.clone().map(|stand| stand.call(&world, &examples, &second.url))).await;
+    let answers = join_all(returning.clone().map(|stand| stand.call(world, examples, &second.url))).await;
     for (stand, answer) in returning.zip(&answers) {
         answer.ok();
-        let again = stand.call(&world, &examples, &second.url).await;
+        let again = stand.call(world, examples, &second.url).await;
         assert_eq!((again.ok(), &again.body["replayed"]), (answer.ok(), &json!(true)), "{}", stand.entry.name());
-        assert_eq!(stand.done(&world).await, [("COMPLETED".to_owned(), Some(1))], "{}", stand.entry.name());
+        assert_eq!(stand.done(world).await, [("COMPLETED".to_owned(), Some(1))], "{}", stand.entry.name());
     }
     for stand in stands.iter().filter(|stand| !stand.returns || stand.inside()) {
         if boundary == Boundary::BeforeOperation && !stand.inside() {
-            assert_eq!(stand.done(&world).await, [], "{}: before the record nothing happened", stand.entry.name());
+            assert_eq!(stand.done(world).await, [], "{}: before the record nothing happened", stand.entry.name());
             continue;
         }
         let done = until(stand.entry.name(), async || {
-            let done = stand.done(&world).await;
+            let done = stand.done(world).await;
             done.iter().all(|(state, _)| state == "COMPLETED").then_some(done).filter(|done| !done.is_empty())
         })
         .await;
