@@ -325,6 +325,7 @@ pub mod item {
                 let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
                 let mut found: HashMap<_, Vec<Item>> = keys.iter().map(|key| (*key, Vec::new())).collect();
                 let mut organizations: Vec<OrganizationId> = keys.iter().map(|(organization, _)| *organization).collect();
+                organizations.sort_unstable();
                 organizations.dedup();
                 for organization in organizations {
                     let ids: Vec<DelegationId> = keys.iter().map(|(_, id)| *id).collect();

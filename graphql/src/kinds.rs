@@ -41,8 +41,8 @@ pub const PLANNED: &[(&str, &[&str])] = &[
     ("report", Visible::KINDS),
 ];
 
-/// Fields that read in organizations that engaged the acting one.
-const ACROSS: &[&str] = &["engagedOrganizations", "engagedProperties"];
+/// Fields that read rows of organizations that engaged the acting one.
+const ACROSS: &[&str] = &["accessGrant", "engagedOrganizations", "engagedProperties"];
 
 pub fn planned(document: &ExecutableDocument) -> Planned {
     let mut kinds = Planned::default();

@@ -128,7 +128,9 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run) -> Result<Step> {
 
 /// Nothing that says what this actor may do has changed since the decision.
 fn rests_on(actor: &Actor, claim: &Claim) -> bool {
-    actor.epoch == claim.epoch && actor.through.map(|through| (through.grant, through.epoch)) == claim.grant
+    actor.epoch == claim.epoch
+        && actor.standing() == claim.standing
+        && actor.through.map(|through| (through.grant, through.epoch)) == claim.grant
 }
 
 async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, operation: &Operation, outcome: &Outcome) -> Result<()> {

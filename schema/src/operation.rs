@@ -105,6 +105,9 @@ pub struct Claim {
     /// The grant that it was asked through, and `authority_epoch` of (grantor, grantee) then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<(AccessGrantId, i64)>,
+    /// What else the policy was told of the actor.
+    #[serde(default)]
+    pub standing: String,
     /// What was judged: a hash of kind, id, version and attributes.
     pub judged: String,
     pub decided_at: DateTime<Utc>,

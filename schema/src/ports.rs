@@ -52,6 +52,13 @@ impl Actor {
         }
     }
 
+    /// What the policy is told of it besides who it is: it may change by time alone.
+    pub fn standing(&self) -> String {
+        let mut roles: Vec<_> = self.roles.iter().map(|role| role.as_str()).collect();
+        roles.sort_unstable();
+        format!("{} {} {}", roles.join(","), self.delegated, self.through.is_some_and(|through| through.acts))
+    }
+
     /// Stands for the owner, by a role.
     pub fn governs(&self) -> bool {
         self.roles.iter().any(|role| matches!(role, Role::Owner | Role::CoOwner | Role::Trustee | Role::Administrator))

@@ -138,15 +138,19 @@ impl Snapshot {
 
     /// Lets the transaction reach these as well, as far as grants cover them.
     pub async fn reach(&self, organizations: impl IntoIterator<Item = OrganizationId>) -> Result<()> {
-        let mut across = self.across.lock().await;
-        let before = across.len();
+        let mut reached = self.across.lock().await;
+        let mut across = reached.clone();
         across.extend(organizations);
         across.remove(&self.actor.organization);
         if across.len() > MOST_ACROSS {
             let message = format!("a request reaches at most {MOST_ACROSS} organizations");
             return Err(Error::new(Code::InvalidInput).field("first", "TOO_MANY_ORGANIZATIONS", message));
         }
-        if across.len() > before { self.tx.reach(self.actor.organization, across.iter()).await } else { Ok(()) }
+        if across.len() > reached.len() {
+            self.tx.reach(self.actor.organization, across.iter()).await?;
+            *reached = across;
+        }
+        Ok(())
     }
 
     /// A kind that was not planned is an error, never "all rows".

@@ -5,8 +5,8 @@
 
 use crate::{
     Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Error, Gateway, Judged, Kind, Name, NewOperation,
-    OperationId, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Sight, Stored, Subject, Verdict,
-    Workflow, execute, filter::Filters, input, operation::Claim,
+    OperationId, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Scope, Sight, Stored, Subject,
+    Verdict, Workflow, execute, filter::Filters, input, operation::Claim,
 };
 use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Instant};
@@ -40,11 +40,12 @@ async fn accept<P: Procedure>(
     workflow: Workflow,
 ) -> Result<Answer<P::Output>> {
     input::validate(&input)?;
-    let actor = caller.actor(gateway, P::SCOPE).await?;
+    // A known key is answered whatever became of a grant since.
+    let actor = Caller { grant: None, ..*caller }.actor(gateway, P::SCOPE).await?;
     let span = tracing::Span::current();
     span.record("organization_id", tracing::field::display(actor.organization));
     let attributes = vec![("organization_id", actor.organization.to_string())];
-    let (stored, replayed) = Carried::with(attributes, concluded::<P>(gateway, actor, key, input, workflow)).await?;
+    let (stored, replayed) = Carried::with(attributes, concluded::<P>(gateway, caller, actor, key, input, workflow)).await?;
     gateway.faults.at(Boundary::BeforeAnswer, P::NAME).await?;
     answer::<P>(stored, replayed)
 }
@@ -52,16 +53,18 @@ async fn accept<P: Procedure>(
 /// The operation that stands for this key, as far as it came, and whether it was there before.
 async fn concluded<P: Procedure>(
     gateway: &Arc<Gateway>,
+    caller: &Caller,
     actor: Actor,
     key: Uuid,
     input: P::Input,
     workflow: Workflow,
 ) -> Result<(Stored, bool)> {
     let span = tracing::Span::current();
+    let grant = caller.grant.filter(|_| P::SCOPE == Scope::Organization);
     if gateway.tasks.closing() {
         return Err(Error::new(Code::ShuttingDown));
     }
-    let fingerprint = gateway.fingerprint.of(P::NAME, actor.through.map(|through| through.grant), &input)?;
+    let fingerprint = gateway.fingerprint.of(P::NAME, grant, &input)?;
     let turn = gateway.flights.turn((actor.organization, P::NAME, key), gateway.limits.answer).await;
 
     if let Some(known) = gateway.operations.find(actor.organization, P::NAME, key).await? {
@@ -78,6 +81,7 @@ async fn concluded<P: Procedure>(
     }
     let Some(turn) = turn else { return Err(Error::unavailable("others with this key did not finish in time")) };
 
+    let actor = if grant.is_some() { caller.actor(gateway, P::SCOPE).await? } else { actor };
     let judging = Context::reading(gateway, actor.clone());
     let subject = P::subject(&judging, &input).await?;
     drop(judging);
@@ -245,6 +249,7 @@ pub(crate) async fn authorize<P: Procedure>(gateway: &Gateway, actor: &Actor, su
     }
     let claim = Claim {
         epoch: actor.epoch,
+        standing: actor.standing(),
         grant: actor.through.map(|through| (through.grant, through.epoch)),
         judged: judged_hash(&judged),
         decided_at: gateway.clock.now(),

@@ -188,10 +188,21 @@ async fn what_is_done_through_a_grant_is_the_owners_and_names_who_did_it() {
     let again = world.read_through(&sam, desk, &act["id"], "property/v1/update", update.clone()).await;
     assert_eq!((again.ok(), &again.body["replayed"]), (done.ok(), &json!(true)));
     world.read_through(&sam, desk, &read["id"], "property/v1/update", update.clone()).await.refused("IDEMPOTENCY_KEY_REUSED");
+    let known = update.clone();
     world.rpc(&sam, Some(desk), "property/v1/update", update).await.refused("IDEMPOTENCY_KEY_REUSED");
+    let group = world.call(&olga, home, "portfolio/v1/create", json!({ "name": "Rentals" })).await.ok()["id"].clone();
+    let member = json!({ "id": group, "propertyId": property["id"] });
+    world.call_through(&sam, desk, &act["id"], "portfolio/v1/addProperty", member).await.refused("FORBIDDEN");
+    let given =
+        world.gql(&sam, Some(desk), "query ($id: ID!) { accessGrant(id: $id) { scopes } }", json!({ "id": act["id"] })).await;
+    assert_eq!(given.data()["accessGrant"]["scopes"], json!(["ACT"]), "its grantee sees it on both surfaces");
     let created = world.call_through(&sam, desk, &act["id"], "property/v1/create", World::property("2 Second Street")).await;
     assert_eq!(created.ok()["organizationId"], json!(home));
     world.call_through(&sam, desk, &act["id"], "financialEntry/v1/record", input).await.ok();
+    // Whatever becomes of the grant, who asked gets their own outcome by the key.
+    world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": act["id"], "version": 1 })).await.ok();
+    let late = world.read_through(&sam, desk, &act["id"], "property/v1/update", known).await;
+    assert_eq!((late.ok(), &late.body["replayed"]), (done.ok(), &json!(true)));
     let rows: Vec<(Uuid, String, Uuid, Option<Uuid>)> = sqlx::query_as(
         "SELECT organization_id, kind, actor_organization_id, on_behalf_of FROM event WHERE actor_organization_id = $1 AND organization_id <> $1 ORDER BY seq",
     )

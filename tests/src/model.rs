@@ -202,7 +202,8 @@ impl Play {
             3 if !self.model.grants.is_empty() => {
                 let at = self.random.below(self.model.grants.len());
                 let narrow = self.random.below(2) == 0;
-                let counts = self.model.counts(&self.model.grants[at]);
+                let open = !narrow && !self.model.grants[at].revoked;
+                let counts = open || self.model.counts(&self.model.grants[at]);
                 let grant = &mut self.model.grants[at];
                 let (verb, mut body) = if narrow { ("narrow", json!({ "scopes": ["READ"] })) } else { ("revoke", json!({})) };
                 body["id"] = grant.id.clone();

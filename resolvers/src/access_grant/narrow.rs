@@ -50,7 +50,7 @@ impl Procedure for Narrow {
     }
 
     async fn subject(cx: &Context, input: &AccessGrantNarrowInput) -> Result<Self::Subject> {
-        loading::one(cx, access_grant::by_id(cx.organization(), input.id)).await
+        loading::one(cx, access_grant::by_id(cx.owner(), input.id)).await
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: AccessGrantNarrowInput) -> Result<AccessGrant> {

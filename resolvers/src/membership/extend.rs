@@ -47,7 +47,7 @@ impl Procedure for Extend {
     }
 
     async fn subject(cx: &Context, input: &MembershipExtendInput) -> Result<Self::Subject> {
-        loading::one(cx, membership::by_id(cx.organization(), input.id)).await
+        loading::one(cx, membership::by_id(cx.owner(), input.id)).await
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: MembershipExtendInput) -> Result<Membership> {

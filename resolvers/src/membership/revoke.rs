@@ -45,7 +45,7 @@ impl Procedure for Revoke {
     }
 
     async fn subject(cx: &Context, input: &MembershipRevokeInput) -> Result<Self::Subject> {
-        loading::one(cx, membership::by_id(cx.organization(), input.id)).await
+        loading::one(cx, membership::by_id(cx.owner(), input.id)).await
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: MembershipRevokeInput) -> Result<Membership> {

@@ -5,7 +5,7 @@ use entities::{
     organization::{self, Organization},
 };
 use garde::Validate;
-use schema::{Allowed, Change, Code, Context, Kind, NewEvent, OrganizationId, Procedure, Result, valid};
+use schema::{Allowed, Change, Code, Context, Error, Kind, NewEvent, OrganizationId, Procedure, Result, valid};
 use schemars::JsonSchema;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel};
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,9 @@ impl Procedure for Update {
     }
 
     async fn subject(cx: &Context, input: &OrganizationUpdateInput) -> Result<Self::Subject> {
+        if input.id != cx.owner() {
+            return Err(Error::new(Code::NotFound));
+        }
         loading::one(cx, organization::of(input.id)).await
     }
 
