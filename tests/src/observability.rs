@@ -174,6 +174,8 @@ async fn work_that_another_replica_adopts_stays_in_its_trace() {
     let otlp = receiver.listen().await;
     let world = sleeping().await;
     let owner = person("olga");
+    // A work queue serves all replicas; here it must be the one that is watched.
+    world.app.engine.shutdown().await;
     let first = Process::serve(&world, &[("HESTAMI_PARK_AT", "after-claim")]).await;
     let body = json!({ "idempotencyKey": world.key(), "type": "TRUST_OR_LLC", "name": "T" });
     let request =
