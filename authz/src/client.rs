@@ -2,6 +2,7 @@
 
 use crate::pdp::{Pdp, Principal, Question};
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use queryplan::{Bindings, Rule};
 use schema::{
     AccessGrantId, Actor, Check, Code, Decide, Error, OrganizationId, PrincipalId, PrincipalKind, Result, Role, Sight, Through,
@@ -240,6 +241,21 @@ impl Decide for Cerbos {
             .collect();
         let span = tracing::info_span!("pdp.check", checks = checks.len());
         self.pdp.check(&principal(actor), &questions).instrument(span).await
+    }
+
+    async fn allows(&self, actor: &Actor, check: &Check, now: DateTime<Utc>) -> Result<bool> {
+        let rule = self.rule(actor, check.action, check.resource.kind).await?;
+        let resource = json!({ "id": check.resource.id, "attr": check.resource.attributes });
+        Ok(rule.allows(&resource, now))
+    }
+
+    async fn policies(&self) -> Result<String> {
+        let fresh = self.settings.sentinel * 2;
+        let known = self.rules.with(|kept| kept.bundle.clone().filter(|(_, heard)| heard.elapsed() < fresh));
+        match known {
+            Some((bundle, _)) => Ok(bundle.hash),
+            None => Ok(self.sentinel().await?.hash),
+        }
     }
 
     async fn query_filter(&self, actor: &Actor, action: &'static str, kind: &'static str, sight: Sight) -> Result<Condition> {

@@ -1,7 +1,7 @@
 //! Who a principal is in an organization, read from rows through definer functions.
 
 use chrono::{DateTime, Utc};
-use schema::{AccessGrantId, Actor, OrganizationId, PrincipalId, PrincipalKind, Result, Role, Through, Tx};
+use schema::{AccessGrantId, Actor, Mode, OrganizationId, PrincipalId, PrincipalKind, Reach, Result, Role, Through, Tx};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -47,6 +47,34 @@ pub async fn find(
     Ok(row.and_then(|(kind, organization_type, roles, epoch, delegated)| {
         Standing { kind, organization_type, roles, epoch, delegated }.actor(principal, organization)
     }))
+}
+
+/// What was delegated to an actor, in a word that changes with it, and when that or its roles may change
+/// next by time alone.
+pub async fn delegated(pool: &PgPool, actor: &Actor, now: DateTime<Utc>) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
+    let grant = actor.through.map(|through| through.grant.0);
+    let until = sqlx::query_scalar("SELECT app.actor_until($1, $2, $3, $4)")
+        .bind(actor.principal.0)
+        .bind(actor.organization.0)
+        .bind(grant)
+        .bind(now)
+        .fetch_one(pool)
+        .await?;
+    if !actor.delegated {
+        return Ok((None, until));
+    }
+    let tx = Tx::begin(pool, &Reach::of(actor.organization, now), Mode::Read).await?;
+    let sql = "
+        SELECT md5(coalesce(string_agg(held, ',' ORDER BY held), '')) AS held FROM (
+          SELECT concat(property_id, action) AS held FROM delegated_property WHERE organization_id = $1 AND holder_id = $2
+          UNION
+          SELECT concat(portfolio_id, action) FROM delegated_portfolio WHERE organization_id = $1 AND holder_id = $2
+          UNION
+          SELECT concat(id, version) FROM delegation_now WHERE organization_id = $1 AND holder_id = $2
+        ) AS all_of_it";
+    let values = [actor.organization.0.into(), actor.principal.0.into()];
+    let row = tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+    Ok((row.map(|row| row.try_get("", "held")).transpose()?, until))
 }
 
 /// The same, and it stays true until the transaction ends. With `turns`, others of this actor wait.

@@ -5,10 +5,12 @@ use queryplan::{Attribute, Scalar, Stored};
 
 pub mod access_grant;
 pub mod actor;
+pub mod change;
 pub mod delegation;
 pub mod engaged_property;
 pub mod event;
 pub mod external_party;
+pub mod feed;
 pub mod financial_entry;
 pub mod history;
 pub mod loading;

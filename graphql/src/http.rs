@@ -1,21 +1,27 @@
-//! POST and GET on `/graphql`. A GET never mutates: its document is looked at before it runs.
+//! POST and GET on `/graphql`, and the upgrade to a WebSocket. A GET never mutates: its document is looked at before it
+//! runs. Subscriptions are answered as what the client accepts: server-sent events or multipart.
 
 use crate::{
     errors::{classify, code_of, refused},
     kinds::planned,
     limits,
+    live::{self, Shapes, Subscription},
     roots::GatewaySchema,
+    streams, ws,
 };
-use async_graphql::{Request, Response, Variables, parser::types::OperationType};
+use async_graphql::{
+    Request, Response, Variables,
+    parser::types::{ExecutableDocument, OperationType},
+};
 use axum::{
     Router,
     body::Body,
-    extract::{Request as HttpRequest, State},
+    extract::{FromRequestParts, Request as HttpRequest, State, WebSocketUpgrade},
     http::{HeaderMap, Method, StatusCode, header},
     response::IntoResponse,
     routing::any,
 };
-use schema::{Code, Error, Reads, Result};
+use schema::{Caller, Code, Error, Reads, Result};
 use serde_json::Value;
 use std::sync::Arc;
 use surface::{Mount, caller};
@@ -24,6 +30,32 @@ use surface::{Mount, caller};
 pub struct GraphQl {
     pub schema: GatewaySchema,
     pub mount: Mount,
+    pub live: Arc<::live::Hub>,
+    pub shapes: Shapes,
+}
+
+/// A request whose document was read.
+pub struct Prepared {
+    pub query: String,
+    pub operation: Option<String>,
+    pub variables: Variables,
+    pub document: ExecutableDocument,
+}
+
+impl Prepared {
+    /// What the chosen operation does.
+    pub fn operation_type(&self) -> OperationType {
+        let named = self.operation.as_deref();
+        let mut chosen = self
+            .document
+            .operations
+            .iter()
+            .filter(|(name, _)| named.is_none() || name.map(|name| name.as_str()) == named)
+            .map(|(_, operation)| operation.node.ty);
+        // Of several, the one that does most: a GET with any mutation among them is refused.
+        let first = chosen.next().unwrap_or(OperationType::Query);
+        chosen.fold(first, |most, ty| if ty == OperationType::Query { most } else { ty })
+    }
 }
 
 pub fn routes(graphql: GraphQl) -> Router {
@@ -31,30 +63,74 @@ pub fn routes(graphql: GraphQl) -> Router {
 }
 
 async fn handle(State(graphql): State<GraphQl>, request: HttpRequest) -> axum::response::Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let strict = accepts_graphql_response(&parts.headers);
+    if parts.headers.contains_key(header::UPGRADE) {
+        return match WebSocketUpgrade::from_request_parts(&mut parts, &graphql).await {
+            Ok(upgrade) => ws::upgrade(graphql, upgrade, parts.headers),
+            Err(_) => refuse(Error::new(Code::InvalidInput).message("This is no upgrade to a WebSocket."), strict),
+        };
+    }
     match serve(&graphql, &parts.method, parts.uri.query(), &parts.headers, body).await {
-        Ok(response) => {
+        Ok(Served::Response(response)) => {
             let failed_before_execution = strict && !response.errors.is_empty() && response.data == async_graphql::Value::Null;
             let executed = response.errors.iter().any(|error| !error.path.is_empty());
             let status = if failed_before_execution && !executed { StatusCode::BAD_REQUEST } else { StatusCode::OK };
             answer(status, strict, &response)
         }
-        Err(error) => {
-            let status = surface::status(&error);
-            answer(status, strict, &refused(error))
-        }
+        Ok(Served::Stream(stream)) => *stream,
+        Err(error) => refuse(error, strict),
     }
 }
 
-async fn serve(graphql: &GraphQl, method: &Method, query: Option<&str>, headers: &HeaderMap, body: Body) -> Result<Response> {
+fn refuse(error: Error, strict: bool) -> axum::response::Response {
+    let status = surface::status(&error);
+    answer(status, strict, &refused(error))
+}
+
+enum Served {
+    Response(Box<Response>),
+    Stream(Box<axum::response::Response>),
+}
+
+async fn serve(graphql: &GraphQl, method: &Method, query: Option<&str>, headers: &HeaderMap, body: Body) -> Result<Served> {
     let gateway = &graphql.mount.gateway;
-    let mut request = match *method {
+    let request = match *method {
         Method::POST => from_json(surface::json(headers, body, graphql.mount.body_limit).await?)?,
         Method::GET => from_query(query.unwrap_or_default())?,
         _ => return Err(Error::new(Code::MethodNotAllowed)),
     };
     let caller = caller(gateway, headers).await?;
+    let prepared = match prepare(graphql, &caller, request).await? {
+        Ok(prepared) => prepared,
+        Err(response) => return Ok(Served::Response(response)),
+    };
+    let operation = prepared.operation_type();
+    if *method == Method::GET && operation == OperationType::Mutation {
+        return Err(Error::new(Code::MethodNotAllowed).message("Send a mutation by POST."));
+    }
+    let stream = streams::accepted(headers);
+    if operation == OperationType::Subscription {
+        let Some(stream) = stream else {
+            return match live::wrong(graphql, &prepared).await {
+                Some(response) => Ok(Served::Response(Box::new(response))),
+                None => Err(Error::new(Code::NotAcceptable)),
+            };
+        };
+        return Ok(match Subscription::open(graphql, caller, prepared).await {
+            Ok(subscription) => Served::Stream(Box::new(stream.answer(subscription))),
+            Err(response) => Served::Response(Box::new(response)),
+        });
+    }
+    let response = execute(graphql, caller, prepared).await;
+    Ok(match stream.and_then(|stream| stream.once(&response)) {
+        Some(answer) => Served::Stream(Box::new(answer)),
+        None => Served::Response(Box::new(response)),
+    })
+}
+
+/// Reads the document. One that cannot be read is answered at once.
+pub async fn prepare(graphql: &GraphQl, caller: &Caller, mut request: Request) -> Result<Result<Prepared, Box<Response>>> {
     let span = tracing::Span::current();
     span.record("actor_id", tracing::field::display(caller.principal));
     span.record("actor_kind", caller.kind.as_str());
@@ -64,25 +140,24 @@ async fn serve(graphql: &GraphQl, method: &Method, query: Option<&str>, headers:
     if let Some(name) = &request.operation_name {
         span.record("graphql.operation.name", name.as_str());
     }
-
     let Ok(document) = request.parsed_query().cloned() else {
         // It is parsed again below, for the place of the problem.
         let mut response = graphql.schema.execute(request).await;
         classify(&mut response, None);
-        return Ok(response);
+        return Ok(Err(Box::new(response)));
     };
     limits::check(&document)?;
-    if method == Method::GET {
-        let named = request.operation_name.as_deref();
-        let mutates = document
-            .operations
-            .iter()
-            .filter(|(name, _)| named.is_none() || name.map(|name| name.as_str()) == named)
-            .any(|(_, operation)| operation.node.ty != OperationType::Query);
-        if mutates {
-            return Err(Error::new(Code::MethodNotAllowed).message("Send a mutation by POST."));
-        }
-    }
+    let Request { query, operation_name: operation, variables, .. } = request;
+    Ok(Ok(Prepared { query, operation, variables, document }))
+}
+
+/// Runs a query or a mutation.
+pub async fn execute(graphql: &GraphQl, caller: Caller, prepared: Prepared) -> Response {
+    let gateway = &graphql.mount.gateway;
+    let Prepared { query, operation, variables, document } = prepared;
+    let mut request = Request::new(query).variables(variables);
+    request.operation_name = operation;
+    request.set_parsed_query(document.clone());
     let reads = Arc::new(Reads::new(gateway, caller, planned(&document)));
     let request = request.data(Arc::clone(gateway)).data(caller).data(Arc::clone(&reads));
     let mut response = graphql.schema.execute(request).await;
@@ -90,12 +165,12 @@ async fn serve(graphql: &GraphQl, method: &Method, query: Option<&str>, headers:
     reads.close().await;
     classify(&mut response, Some(&document));
     if let Some(code) = response.errors.first().and_then(code_of) {
-        span.record("error.code", code);
+        tracing::Span::current().record("error.code", code);
     }
-    Ok(response)
+    response
 }
 
-fn from_json(body: Value) -> Result<Request> {
+pub fn from_json(body: Value) -> Result<Request> {
     let refuse = |field: &str, message: &str| Err(Error::new(Code::InvalidInput).field(field, "WRONG_TYPE", message));
     let Value::Object(mut body) = body else {
         return Err(

@@ -13,10 +13,13 @@ use schema::Planned;
 pub const PLANNED: &[(&str, &[&str])] = &[
     ("accessGrant", &[access_grant::KIND]),
     ("accessGrants", &[access_grant::KIND]),
+    ("changes", KINDS),
     ("delegation", &[delegation::KIND]),
     ("delegations", &[delegation::KIND]),
     ("engagedOrganizations", &[access_grant::KIND]),
     ("engagedProperties", &[engaged_property::KIND, property::KIND]),
+    ("event", &[history::KIND]),
+    ("events", KINDS),
     ("externalParties", &[external_party::KIND]),
     ("externalParty", &[external_party::KIND]),
     ("financialEntries", &[financial_entry::KIND]),
@@ -28,21 +31,25 @@ pub const PLANNED: &[(&str, &[&str])] = &[
     ("nodes", KINDS),
     ("operation", &[operation::KIND]),
     ("operations", &[operation::KIND]),
+    ("operationChanged", &[operation::KIND]),
     ("organization", &[organization::KIND]),
     ("ownership", &[ownership::KIND]),
     ("ownerships", &[ownership::KIND]),
     ("portfolio", &[portfolio::KIND]),
+    ("portfolioChanged", &[portfolio::KIND, history::KIND]),
     ("portfolioFinancials", Visible::KINDS),
     ("portfolios", &[portfolio::KIND]),
     // Of an organization that engaged the acting one, by the projection.
     ("properties", &[property::KIND, engaged_property::KIND]),
     ("property", &[property::KIND]),
+    ("propertyChanged", &[property::KIND, portfolio::KIND, history::KIND]),
     ("propertyFinancials", Visible::KINDS),
     ("report", Visible::KINDS),
 ];
 
 /// Fields that read rows of organizations that engaged the acting one.
-const ACROSS: &[&str] = &["accessGrant", "engagedOrganizations", "engagedProperties"];
+const ACROSS: &[&str] =
+    &["accessGrant", "changes", "engagedOrganizations", "engagedProperties", "events", "portfolioChanged", "propertyChanged"];
 
 pub fn planned(document: &ExecutableDocument) -> Planned {
     let mut kinds = Planned::default();

@@ -1,6 +1,5 @@
 use async_graphql::{
-    Context, ContextSelectionSet, EmptySubscription, MergedObject, ObjectType, OutputType, Positioned, Schema, ServerResult,
-    Value,
+    Context, ContextSelectionSet, MergedObject, ObjectType, OutputType, Positioned, Schema, ServerResult, Value,
     parser::types::Field,
     registry::{MetaTypeId, ObjectBuilder, Registry},
     resolver_utils::{ContainerType, resolve_container_serial},
@@ -10,6 +9,7 @@ use indexmap::IndexMap;
 use resolvers::{
     TABLE,
     access_grant::{self, AccessGrantQuery},
+    change::{ChangeQuery, live::LiveSubscription},
     delegation::DelegationQuery,
     external_party::ExternalPartyQuery,
     financial_entry::FinancialEntryQuery,
@@ -24,7 +24,7 @@ use resolvers::{
 use schema::Surface;
 use std::borrow::Cow;
 
-pub type GatewaySchema = Schema<Query, Mutation, EmptySubscription>;
+pub type GatewaySchema = Schema<Query, Mutation, LiveSubscription>;
 
 #[derive(MergedObject, Default)]
 pub struct Query(
@@ -44,6 +44,7 @@ pub struct Query(
     DelegationQuery,
     AccessGrantQuery,
     OperationQuery,
+    ChangeQuery,
 );
 
 /// Every mutation of the table. They run one after the other; each answers or fails by itself.
@@ -57,7 +58,7 @@ const ALIASES: usize = 50;
 const DIRECTIVES: usize = 20;
 
 pub fn schema(introspection: bool) -> GatewaySchema {
-    let builder = Schema::build(Query::default(), Mutation, EmptySubscription)
+    let builder = Schema::build(Query::default(), Mutation, LiveSubscription)
         .register_output_type::<Node>()
         .limit_depth(DEPTH)
         .limit_complexity(COMPLEXITY)

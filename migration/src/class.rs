@@ -110,3 +110,21 @@ pub fn definer_function(signature: &str) -> String {
          GRANT EXECUTE ON FUNCTION {signature} TO hestami_app;\n"
     )
 }
+
+/// A partition is reached through its table only.
+pub fn partition(name: &str, class: &str) -> String {
+    format!(
+        "ALTER TABLE {name} ENABLE ROW LEVEL SECURITY;
+         ALTER TABLE {name} FORCE ROW LEVEL SECURITY;
+         REVOKE ALL ON {name} FROM PUBLIC;
+         COMMENT ON TABLE {name} IS 'class: {class}';\n"
+    )
+}
+
+/// Lets the relay, which serves every organization, work on a table.
+pub fn relayed(table: &str, privileges: &str) -> String {
+    format!(
+        "GRANT {privileges} ON {table} TO hestami_relay;
+         CREATE POLICY {table}_relay ON {table} TO hestami_relay USING (true) WITH CHECK (true);\n"
+    )
+}

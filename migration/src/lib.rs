@@ -14,6 +14,7 @@ mod m20261121_000007_engagement;
 mod m20261121_000008_ownership;
 mod m20261121_000009_delegation;
 mod m20261121_000010_financial_entry;
+mod m20261121_000011_live;
 
 use sea_orm_migration::MigrationTrait;
 
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000008_ownership::Migration),
             Box::new(m20261121_000009_delegation::Migration),
             Box::new(m20261121_000010_financial_entry::Migration),
+            Box::new(m20261121_000011_live::Migration),
         ]
     }
 }

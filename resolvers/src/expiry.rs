@@ -19,7 +19,9 @@ pub async fn end<P: Procedure, Id: Copy>(
     input: fn(Id) -> P::Input,
 ) {
     for (organization, id, ends) in due {
-        let caller = Caller { principal: SYSTEM, kind: PrincipalKind::System, organization: Some(organization), grant: None };
+        let until = DateTime::<Utc>::MAX_UTC;
+        let caller =
+            Caller { principal: SYSTEM, kind: PrincipalKind::System, organization: Some(organization), grant: None, until };
         // The hour is in the key, so that a failure is tried anew and a success never is.
         let hour = gateway.clock.now().timestamp() / 3_600;
         let name = format!("{}/{organization}/{}/{hour}", P::NAME, ends.timestamp_micros());

@@ -2,6 +2,7 @@
 //! domain's `mod.rs`; every surface follows from the table.
 
 pub mod access_grant;
+pub mod change;
 pub mod delegation;
 mod expiry;
 pub mod external_party;
@@ -33,6 +34,7 @@ const DOMAINS: &[&[Entry]] = &[
     portfolio::ALL,
     external_party::ALL,
     operation::ALL,
+    change::ALL,
 ];
 
 /// Every procedure, in the order of the contract.

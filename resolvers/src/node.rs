@@ -1,12 +1,9 @@
 //! Relay's object identification. Ids are unique across kinds, so a bare id is enough.
 
 use async_graphql::{Context, ID, Object};
-use entities::{
-    access_grant, delegation, external_party, financial_entry, membership, node::Node, operation, organization, ownership,
-    portfolio, property,
-};
+use entities::node::{self, Node, Wanted};
 use schema::{Code, Error, Nullable, Result, Snapshot, nullable, snapshot};
-use sea_orm::{ColumnTrait, QueryFilter};
+use sea_orm::Condition;
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -45,32 +42,20 @@ fn parse(id: &ID) -> Result<Uuid> {
     id.parse().map_err(|_| Error::new(Code::InvalidInput).field("id", "WRONG_TYPE", "is not a UUID"))
 }
 
-/// One statement a kind, however many ids.
+/// Any kind may have it.
+struct AnyKind<'a>(&'a Snapshot, &'a [Uuid]);
+
+impl Wanted for AnyKind<'_> {
+    fn ids(&self, _: &'static str) -> Vec<Uuid> {
+        self.1.to_vec()
+    }
+
+    fn visible(&self, kind: &'static str) -> Result<Condition> {
+        self.0.filter(kind)
+    }
+}
+
 async fn find(snapshot: &Snapshot, ids: &[Uuid]) -> Result<HashMap<Uuid, Node>> {
-    let (tx, owner) = (&snapshot.tx, snapshot.owner());
-    let mut found: HashMap<Uuid, Node> = HashMap::new();
-    macro_rules! of {
-        ($($kind:ident in $organization:expr => $node:ident;)*) => {
-            $(
-                let rows = $kind::of($organization).filter($kind::Column::Id.eq_any(ids.to_vec())).filter(snapshot.filter($kind::KIND)?);
-                found.extend(rows.all(tx).await?.into_iter().map(|row| (row.id.0, Node::$node(row.into()))));
-            )*
-        };
-    }
-    of! {
-        property in owner => Property;
-        portfolio in owner => Portfolio;
-        ownership in owner => Ownership;
-        financial_entry in owner => FinancialEntry;
-        external_party in owner => ExternalParty;
-        delegation in owner => Delegation;
-        access_grant in owner => AccessGrant;
-        membership in owner => Membership;
-        operation in snapshot.actor.organization => Operation;
-    }
-    if ids.contains(&owner.0) {
-        let row = organization::of(owner).filter(snapshot.filter(organization::KIND)?).one(tx).await?;
-        found.extend(row.map(|row| (row.id.0, Node::Organization(row.into()))));
-    }
-    Ok(found)
+    let found = node::find(&snapshot.tx, &[snapshot.owner()], snapshot.actor.organization, &AnyKind(snapshot, ids)).await?;
+    Ok(found.into_iter().map(|((_, id), node)| (id, node)).collect())
 }

@@ -1,9 +1,14 @@
 //! What a procedure works with: who acts, the time, fresh ids, the transaction, and the list of
 //! what changed.
 
-use crate::{Actor, Gateway, Judged, Mode, NewEvent, OperationId, OrganizationId, Resource, Result, Subject, Tx};
+use crate::{
+    Actor, Gateway, Judged, Mode, NewEvent, OperationId, OrganizationId, Resource, Result, Rights, Subject, Tx, standing,
+};
 use chrono::{DateTime, Utc};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -65,6 +70,16 @@ impl Context {
     /// Whose data this is about: the acting organization, unless it works through a grant.
     pub fn owner(&self) -> OrganizationId {
         self.actor.owner()
+    }
+
+    /// What the actor may see, in a word that changes with it.
+    pub async fn rights(&self) -> Result<Rights> {
+        Ok(standing(&self.gateway, &self.actor).await?.rights)
+    }
+
+    /// How long a cursor can be gone on from.
+    pub fn window(&self) -> Duration {
+        self.gateway.limits.window
     }
 
     pub fn service_issuer(&self) -> &str {

@@ -82,6 +82,7 @@ macro_rules! codes {
 codes! {
     MalformedJson = "MALFORMED_JSON", Validation, Some(400), "The body is not valid JSON.";
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", Validation, Some(415), "Send the body as application/json.";
+    NotAcceptable = "NOT_ACCEPTABLE", Validation, Some(406), "Subscriptions are answered as text/event-stream or multipart/mixed, or over graphql-transport-ws.";
     BodyTooLarge = "BODY_TOO_LARGE", Validation, Some(413), "The body is larger than this server accepts.";
     MethodNotAllowed = "METHOD_NOT_ALLOWED", Validation, Some(405), "This address does not answer that method.";
     UnknownPath = "UNKNOWN_PATH", NotFound, None, "There is nothing at this address.";
@@ -89,6 +90,7 @@ codes! {
     UnknownVersion = "UNKNOWN_VERSION", NotFound, None, "The procedure exists, but not in that version.";
     InvalidInput = "INVALID_INPUT", Validation, None, "The input is not valid; see field_errors.";
     InvalidCursor = "INVALID_CURSOR", Validation, None, "The cursor does not belong to this list and ordering.";
+    CursorExpired = "CURSOR_EXPIRED", Conflict, Some(410), "The cursor cannot be gone on from; read anew, then follow from there.";
     GraphqlParseFailed = "GRAPHQL_PARSE_FAILED", Validation, Some(400), "The document is not valid GraphQL.";
     GraphqlValidationFailed = "GRAPHQL_VALIDATION_FAILED", Validation, Some(400), "The document does not fit the schema.";
     IdempotencyKeyRequired = "IDEMPOTENCY_KEY_REQUIRED", Validation, None, "A mutation needs an idempotencyKey.";
@@ -129,6 +131,8 @@ codes! {
     MembershipTermOpen = "MEMBERSHIP_TERM_OPEN", Conflict, None, "The membership's term has not ended yet.";
     PrincipalTaken = "PRINCIPAL_TAKEN", Conflict, None, "This subject cannot be registered.";
     Unavailable = "UNAVAILABLE", Unavailable, None, "A part of the service is not available; try again with the same key.";
+    TooManySubscriptions = "TOO_MANY_SUBSCRIPTIONS", RateLimit, None, "This connection has as many subscriptions as it may have.";
+    SlowReader = "SLOW_READER", Unavailable, None, "The events were not read as fast as they came; go on from the cursor.";
     ShuttingDown = "SHUTTING_DOWN", Unavailable, None, "This instance is going away; try again with the same key.";
     OperationGaveUp = "OPERATION_GAVE_UP", Unavailable, None, "It was tried too often without success and was given up; nothing was done.";
     Internal = "INTERNAL", Internal, None, "Something went wrong on our side.";

@@ -72,8 +72,10 @@ async fn persevere(gateway: &Arc<Gateway>, run: Run) {
         }
         if Instant::now() >= until {
             let now = gateway.clock.now();
-            if let Err(error) = gateway.operations.put_off(run.organization.into(), OperationId(run.operation), now).await {
-                error.trace();
+            let (organization, id) = (run.organization.into(), OperationId(run.operation));
+            match gateway.operations.put_off(organization, id, now).await {
+                Ok(()) => gateway.live.committed(&[], (organization, id)),
+                Err(error) => error.trace(),
             }
             return;
         }
@@ -138,6 +140,7 @@ async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, operation: &
     gateway.operations.finish(tx, operation, outcome, gateway.clock.now()).await?;
     gateway.faults.at(Boundary::BeforeCommit, entry.name()).await?;
     let events = cx.take_events();
+    let mut grown: Vec<_> = events.iter().map(|event| event.organization).collect();
     for event in &events {
         Carried::about(event.resource_kind, event.resource_id);
     }
@@ -150,9 +153,13 @@ async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, operation: &
         }
         gateway.operations.append(tx, &cx, events).await?;
     }
+    if matches!(outcome, Outcome::Refusal(_)) {
+        grown.clear();
+    }
     if let Some(tx) = cx.into_tx() {
         tx.commit().await?;
     }
+    gateway.live.committed(&grown, (operation.organization_id, operation.id));
     gateway.faults.at(Boundary::AfterCommit, entry.name()).await
 }
 
@@ -188,5 +195,7 @@ async fn refuse(gateway: &Arc<Gateway>, run: Run, refusal: &Error) -> Result<()>
     if stored.outcome.is_none() {
         gateway.operations.finish(&tx, &stored.view, &Outcome::Refusal(refusal.into()), gateway.clock.now()).await?;
     }
-    tx.commit().await
+    tx.commit().await?;
+    gateway.live.committed(&[], (stored.view.organization_id, stored.view.id));
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! Everything that a request needs, wired once by the server.
 
 use crate::{
-    Chance, Clock, Decide, Engine, Entry, Faults, Guard, Identity, Operations, fingerprint::FingerprintKey, singleflight::Flights,
+    Chance, Clock, Decide, Engine, Entry, Faults, Guard, Identity, Live, Operations, fingerprint::FingerprintKey,
+    singleflight::Flights,
 };
 use sqlx::PgPool;
 use std::{
@@ -23,6 +24,8 @@ pub struct Limits {
     pub execution: Duration,
     /// A decision older than this is made again.
     pub decision: Duration,
+    /// How long a cursor can be gone on from.
+    pub window: Duration,
 }
 
 impl Default for Limits {
@@ -32,6 +35,7 @@ impl Default for Limits {
             rescue: Duration::from_millis(250),
             execution: Duration::from_secs(5),
             decision: Duration::from_secs(60),
+            window: Duration::from_secs(30 * 24 * 3600),
         }
     }
 }
@@ -45,6 +49,7 @@ pub struct Gateway {
     pub guard: Arc<dyn Guard>,
     pub operations: Arc<dyn Operations>,
     pub engine: Arc<dyn Engine>,
+    pub live: Arc<dyn Live>,
     pub faults: Arc<dyn Faults>,
     pub fingerprint: FingerprintKey,
     pub limits: Limits,

@@ -18,6 +18,7 @@ mod gateway;
 mod graphql_field;
 mod id;
 pub mod input;
+mod live;
 mod long;
 mod metrics;
 mod operation;
@@ -46,14 +47,16 @@ pub use gateway::{Gateway, Limits, Table, Tasks};
 pub use graphql_field::{Payload, resolve_mutation};
 pub use id::{AccessGrantId, OperationId, OrganizationId, PrincipalId};
 pub use input::{camel_case, parse as parse_input, present};
+pub use live::{Expired, Live, LogId, Place, Rights, Standing, standing};
 pub use long::Long;
 pub use metrics::SECONDS;
 pub use operation::{Claim, NewOperation, Operation, OperationError, OperationState, Outcome, Stored, StoredError};
 pub use ports::{
-    Actor, Boundary, Decide, Due, Engine, Faults, Guard, Identity, NoFaults, Operations, PeopleAct, Run, Through, Tick, Verdict,
+    Actor, Boundary, Decide, Due, Engine, Faults, Guard, Identity, Known, NoFaults, Operations, PeopleAct, Run, Through, Tick,
+    Verdict,
 };
 pub use procedure::{Kind, Name, Procedure, Scope, Workflow};
-pub use reads::{Caller, MOST_ACROSS, Nullable, Planned, Reads, Snapshot, load_one, nullable, snapshot};
+pub use reads::{Caller, Filters, MOST_ACROSS, Nullable, Planned, Reads, Snapshot, load_one, nullable, snapshot};
 pub use run::{read, resume, run};
 pub use text_enum::{PrincipalKind, Role};
 pub use time::{Date, Time};

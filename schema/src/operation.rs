@@ -25,6 +25,13 @@ text_enum!(
     }
 );
 
+impl OperationState {
+    /// It moves no more.
+    pub fn ended(self) -> bool {
+        matches!(self, OperationState::Completed | OperationState::Failed | OperationState::Cancelled)
+    }
+}
+
 /// The error that an operation ended with, as it was first answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject)]
 #[serde(rename_all = "camelCase")]

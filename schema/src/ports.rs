@@ -75,11 +75,25 @@ impl Actor {
     }
 }
 
+/// Who is behind a token, and until when it says so.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    pub principal: PrincipalId,
+    pub kind: PrincipalKind,
+    pub until: DateTime<Utc>,
+}
+
 /// The policy decision point.
 #[async_trait]
 pub trait Decide: Send + Sync {
     /// One answer for each check, in order. An error means no.
     async fn check(&self, actor: &Actor, checks: &[Check]) -> Result<Vec<bool>>;
+
+    /// The same for one, by the plan that lists are filtered by, in memory.
+    async fn allows(&self, actor: &Actor, check: &Check, now: DateTime<Utc>) -> Result<bool>;
+
+    /// The policies that are in force, by a name that changes when they do.
+    async fn policies(&self) -> Result<String>;
 
     /// The rows of a kind on which the actor may do this, for a query that can meet no others than
     /// `sight` says.
@@ -94,7 +108,11 @@ pub trait Identity: Send + Sync {
     fn service_issuer(&self) -> &str;
 
     /// A valid token's principal; a first sign-in makes one without any right.
-    async fn principal(&self, bearer: Option<&str>) -> Result<(PrincipalId, PrincipalKind)>;
+    async fn principal(&self, bearer: Option<&str>) -> Result<Known>;
+
+    /// What was delegated to an actor, in a word that changes with it, and when that or its roles may change
+    /// next by time alone.
+    async fn delegated(&self, actor: &Actor) -> Result<(Option<String>, Option<DateTime<Utc>>)>;
 
     /// The actor for this organization, or ORGANIZATION_NOT_FOUND if there is none such for them;
     /// GRANT_NOT_FOUND if it names a grant that does not count.

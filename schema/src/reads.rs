@@ -2,8 +2,8 @@
 //! then the transaction opens, and all fields read from that one snapshot.
 
 use crate::{
-    AccessGrantId, Actor, Carried, Code, Error, Gateway, Mode, OrganizationId, PrincipalId, PrincipalKind, Result, Scope, Sight,
-    Tx,
+    AccessGrantId, Actor, Carried, Code, Decide, Error, Gateway, Mode, OrganizationId, PrincipalId, PrincipalKind, Result, Scope,
+    Sight, Tx,
 };
 use async_graphql::{
     dataloader::{DataLoader, Loader},
@@ -31,6 +31,8 @@ pub struct Caller {
     pub organization: Option<OrganizationId>,
     /// Of another organization, to work in it.
     pub grant: Option<AccessGrantId>,
+    /// When its token ends.
+    pub until: DateTime<Utc>,
 }
 
 impl Caller {
@@ -53,10 +55,25 @@ pub struct Planned {
     pub across: bool,
 }
 
+/// The condition of each kind under which its rows may be seen.
+pub type Filters = HashMap<&'static str, Condition>;
+
+impl Planned {
+    pub async fn filters(&self, decide: &dyn Decide, actor: &Actor) -> Result<Filters> {
+        let sight = if self.across || actor.through.is_some() { Sight::Across } else { Sight::Own };
+        let plans = self
+            .kinds
+            .iter()
+            .map(|kind| async move { Ok::<_, Error>((*kind, decide.query_filter(actor, "read", kind, sight).await?)) });
+        Ok(try_join_all(plans).await?.into_iter().collect())
+    }
+}
+
 pub struct Reads {
     gateway: Arc<Gateway>,
     pub caller: Caller,
     kinds: Planned,
+    prepared: Option<(Actor, Arc<Filters>)>,
     /// Opened once, or refused once: fifty fields do not ask a silent PDP fifty times.
     open: tokio::sync::Mutex<Option<Result<Arc<Snapshot>, Arc<Error>>>>,
     alone: tokio::sync::Mutex<()>,
@@ -70,7 +87,7 @@ pub struct Snapshot {
     pub actor: Actor,
     pub tx: Tx,
     pub now: DateTime<Utc>,
-    filters: HashMap<&'static str, Condition>,
+    filters: Arc<Filters>,
     loaders: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
     /// Other organizations that the transaction reaches by now.
     across: tokio::sync::Mutex<BTreeSet<OrganizationId>>,
@@ -82,8 +99,21 @@ impl Reads {
             gateway: Arc::clone(gateway),
             caller,
             kinds,
+            prepared: None,
             open: tokio::sync::Mutex::new(None),
             alone: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// For an actor that was found before, with the filters that were planned for it.
+    pub fn prepared(gateway: &Arc<Gateway>, caller: Caller, actor: Actor, filters: Arc<Filters>, kinds: Planned) -> Self {
+        Reads { prepared: Some((actor, filters)), ..Reads::new(gateway, caller, kinds) }
+    }
+
+    pub async fn actor(&self) -> Result<Actor> {
+        match &self.prepared {
+            Some((actor, _)) => Ok(actor.clone()),
+            None => self.caller.actor(&self.gateway, Scope::Organization).await,
         }
     }
 
@@ -104,15 +134,13 @@ impl Reads {
     }
 
     async fn begin(&self) -> Result<Arc<Snapshot>> {
-        let actor = self.caller.actor(&self.gateway, Scope::Organization).await?;
+        let actor = self.actor().await?;
         let now = self.gateway.clock.now();
         let reach = actor.reach(now);
-        let (decide, sight) = (&self.gateway.decide, if self.kinds.across { Sight::Across } else { reach.sight() });
-        let plans = self.kinds.kinds.iter().map(|kind| {
-            let actor = &actor;
-            async move { Ok::<_, Error>((*kind, decide.query_filter(actor, "read", kind, sight).await?)) }
-        });
-        let filters = try_join_all(plans).await?.into_iter().collect();
+        let filters = match &self.prepared {
+            Some((_, filters)) => Arc::clone(filters),
+            None => Arc::new(self.kinds.filters(&*self.gateway.decide, &actor).await?),
+        };
         let tx = Tx::begin(&self.gateway.pool, &reach, Mode::Read).await?;
         let across = tokio::sync::Mutex::new(reach.across.into_iter().collect());
         Ok(Arc::new(Snapshot { actor, tx, now, filters, loaders: Mutex::default(), across }))

@@ -26,6 +26,8 @@ pub struct Parts {
     /// As hestami_workflow.
     pub workflow_url: String,
     pub workflow_connections: u32,
+    /// Follows and relays the event log, as hestami_relay.
+    pub live: live::Settings,
     pub cerbos: authz::Settings,
     pub verifier: Verifier,
     pub fingerprint_key: Vec<u8>,
@@ -48,6 +50,7 @@ pub struct App {
     pub gateway: Arc<Gateway>,
     pub engine: Arc<Durable>,
     pub cerbos: Arc<Cerbos>,
+    pub live: Arc<live::Hub>,
     /// Turns true when others took this process for dead.
     pub buried: watch::Receiver<bool>,
     stop: watch::Sender<bool>,
@@ -83,6 +86,7 @@ impl App {
             clock: Arc::clone(&parts.clock),
             ids: Arc::clone(&parts.ids),
         };
+        let live = live::Hub::start(parts.live, parts.limits.window, Arc::clone(&parts.clock)).map_err(told)?;
         let gateway = Arc::new(Gateway {
             pool,
             clock: parts.clock,
@@ -92,6 +96,7 @@ impl App {
             guard: Arc::new(PeopleAct),
             operations: Arc::new(operations) as Arc<dyn Operations>,
             engine: Arc::clone(&engine) as Arc<dyn schema::Engine>,
+            live: Arc::clone(&live) as Arc<dyn schema::Live>,
             faults: parts.faults,
             fingerprint: schema::FingerprintKey::new(&parts.fingerprint_key),
             limits: parts.limits,
@@ -108,6 +113,7 @@ impl App {
             mount: surface::Mount { gateway: Arc::clone(&gateway), body_limit: parts.body_limit },
             engine: Arc::clone(&engine),
             cerbos: Arc::clone(&cerbos),
+            live: Arc::clone(&live),
             graphiql: parts.graphiql,
             metrics: parts.metrics,
         });
@@ -115,7 +121,7 @@ impl App {
         let server = axum::serve(listener, router).with_graceful_shutdown(async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         });
-        Ok(App { address, gateway, engine, cerbos, buried, stop, server: tokio::spawn(server.into_future()) })
+        Ok(App { address, gateway, engine, cerbos, live, buried, stop, server: tokio::spawn(server.into_future()) })
     }
 
     pub fn url(&self) -> String {
@@ -126,6 +132,7 @@ impl App {
     pub async fn stop(self, grace: Duration) {
         let until = Instant::now() + grace;
         self.gateway.tasks.close();
+        self.live.close();
         let _ = self.stop.send(true);
         let mut server = self.server;
         if tokio::time::timeout(grace, &mut server).await.is_err() {

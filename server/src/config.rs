@@ -74,6 +74,7 @@ pub const SETTINGS: &[Setting] = &[
         "The same database, as the owner of its tables: only `hestami migrate` uses it.",
     ),
     secret("database_workflow_url", "HESTAMI_DATABASE_WORKFLOW_URL", "postgres://…", "The same database, as hestami_workflow."),
+    secret("database_relay_url", "HESTAMI_DATABASE_RELAY_URL", "postgres://…", "The same database, as hestami_relay."),
     setting(
         "database_connections",
         "HESTAMI_DATABASE_CONNECTIONS",
@@ -126,6 +127,13 @@ pub const SETTINGS: &[Setting] = &[
         "a duration",
         "How long an outcome, and so an idempotency key, is kept.",
     ),
+    setting(
+        "cursor_window",
+        "HESTAMI_CURSOR_WINDOW",
+        Some("30d"),
+        "a duration",
+        "How long a client may be away and still go on from its cursor.",
+    ),
     setting("heartbeat", "HESTAMI_HEARTBEAT", Some("1s"), "a duration", "How often a replica says that it lives."),
     setting("dead_after", "HESTAMI_DEAD_AFTER", Some("10s"), "a duration", "After this silence others take over its work."),
     setting(
@@ -165,6 +173,7 @@ pub struct Config {
     pub database_url: Option<String>,
     pub database_owner_url: Option<String>,
     pub database_workflow_url: Option<String>,
+    pub database_relay_url: Option<String>,
     pub database_connections: u32,
     pub workflow_connections: u32,
     pub cerbos_url: Option<String>,
@@ -176,6 +185,7 @@ pub struct Config {
     pub fingerprint_key: Option<String>,
     pub body_limit: usize,
     pub outcome_retention: Duration,
+    pub cursor_window: Duration,
     pub heartbeat: Duration,
     pub dead_after: Duration,
     pub abandoned_after: Duration,
@@ -315,6 +325,7 @@ impl Reader {
                 database_url: self.get("database_url", url),
                 database_owner_url: self.get("database_owner_url", url),
                 database_workflow_url: self.get("database_workflow_url", url),
+                database_relay_url: self.get("database_relay_url", url),
                 database_connections: self.get("database_connections", between(2, 500))?,
                 workflow_connections: self.get("workflow_connections", between(2, 200))?,
                 cerbos_url: self
@@ -327,6 +338,7 @@ impl Reader {
                 fingerprint_key: self.get("fingerprint_key", |value| Some(value.to_owned()).filter(|v| v.len() >= 32)),
                 body_limit: self.get("body_limit", between(1_024, 16_777_216))? as usize,
                 outcome_retention: self.get("outcome_retention", duration)?,
+                cursor_window: self.get("cursor_window", duration)?,
                 heartbeat: self.get("heartbeat", duration)?,
                 dead_after: self.get("dead_after", duration)?,
                 abandoned_after: self.get("abandoned_after", duration)?,
@@ -360,6 +372,10 @@ fn contradictions(config: &Config) -> Vec<String> {
             config.database_workflow_url.is_some(),
             "DATABASE_URL needs HESTAMI_DATABASE_WORKFLOW_URL: the same database as hestami_workflow",
         );
+        need(
+            config.database_relay_url.is_some(),
+            "DATABASE_URL needs HESTAMI_DATABASE_RELAY_URL: the same database as hestami_relay",
+        );
         need(config.jwks.is_some(), "DATABASE_URL needs HESTAMI_JWKS: with a database of one's own the binary issues no tokens");
         need(config.issuer.is_some(), "DATABASE_URL needs HESTAMI_ISSUER");
         need(config.fingerprint_key.is_some(), "DATABASE_URL needs HESTAMI_FINGERPRINT_KEY, the same on all replicas");
@@ -381,6 +397,12 @@ fn contradictions(config: &Config) -> Vec<String> {
         need(
             cluster(app) == cluster(workflow),
             "DATABASE_URL and HESTAMI_DATABASE_WORKFLOW_URL must name the same database of the same cluster",
+        );
+    }
+    if let (Some(app), Some(relay)) = (&config.database_url, &config.database_relay_url) {
+        need(
+            cluster(app) == cluster(relay),
+            "DATABASE_URL and HESTAMI_DATABASE_RELAY_URL must name the same database of the same cluster",
         );
     }
     need(config.dead_after > config.heartbeat * 2, "HESTAMI_DEAD_AFTER must be more than twice HESTAMI_HEARTBEAT");

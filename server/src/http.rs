@@ -28,6 +28,7 @@ pub struct Served {
     pub mount: Mount,
     pub engine: Arc<Durable>,
     pub cerbos: Arc<Cerbos>,
+    pub live: Arc<live::Hub>,
     pub graphiql: Option<PathBuf>,
     pub metrics: prometheus::Registry,
 }
@@ -40,11 +41,11 @@ struct Health {
 }
 
 pub fn router(served: Served) -> Router {
-    let Served { mount, engine, cerbos, graphiql, metrics } = served;
+    let Served { mount, engine, cerbos, live, graphiql, metrics } = served;
     let schema = graphql::schema(graphiql.is_some());
     let description = rpc::openapi(resolvers::TABLE);
     let mut router = Router::new()
-        .merge(graphql::routes(graphql::GraphQl { schema, mount: mount.clone() }))
+        .merge(graphql::routes(graphql::GraphQl { schema, mount: mount.clone(), live, shapes: graphql::Shapes::default() }))
         .merge(rpc::routes(mount.clone()))
         .route("/openapi.json", get(move || async move { Json(description) }))
         .route("/metrics", get(move || async move { exposition(&metrics) }))

@@ -1,12 +1,13 @@
 //! A token says who; rows say what they are and may do.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use jsonwebtoken::{
     Algorithm, DecodingKey, Validation,
     jwk::{Jwk, JwkSet},
 };
 use schema::{
-    AccessGrantId, Actor, Chance, Clock, Code, Error, Identity, OrganizationId, PrincipalId, PrincipalKind, Result, Through, Tx,
+    AccessGrantId, Actor, Chance, Clock, Code, Error, Identity, Known, OrganizationId, PrincipalId, Result, Through, Tx,
 };
 use serde::Deserialize;
 use sqlx::PgPool;
@@ -114,6 +115,12 @@ impl Verifier {
         Ok(claims)
     }
 
+    /// When it is no longer accepted.
+    fn ends(&self, claims: &Claims) -> DateTime<Utc> {
+        let leeway = i64::try_from(self.leeway.as_secs()).unwrap_or(i64::MAX);
+        DateTime::from_timestamp(claims.exp.saturating_add(leeway), 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
     async fn key(&self, id: Option<&str>, algorithm: Algorithm) -> Result<Option<Jwk>> {
         let find = |set: &JwkSet| match id {
             Some(id) => set.find(id).cloned(),
@@ -189,20 +196,26 @@ pub struct Registry {
 
 #[async_trait]
 impl Identity for Registry {
-    async fn principal(&self, bearer: Option<&str>) -> Result<(PrincipalId, PrincipalKind)> {
+    async fn principal(&self, bearer: Option<&str>) -> Result<Known> {
         let token = bearer.ok_or_else(|| Error::new(Code::AuthenticationRequired))?;
         let now = self.clock.now();
         let claims = self.verifier.verify(token, now.timestamp()).await?;
         let (fresh, pool) = (self.ids.id(now), &self.pool);
+        let until = self.verifier.ends(&claims);
+        let known = |(principal, kind)| Known { principal, kind, until };
         if claims.iss == self.verifier.service_issuer {
             // Registered by an administrator, or nobody.
-            let known = entities::actor::registered(pool, &claims.iss, &claims.sub).await?;
-            return known.ok_or_else(|| Error::new(Code::TokenInvalid));
+            let registered = entities::actor::registered(pool, &claims.iss, &claims.sub).await?;
+            return registered.map(known).ok_or_else(|| Error::new(Code::TokenInvalid));
         }
         // An address that nobody verified proves nothing.
         let email = claims.email.as_deref().filter(|email| claims.email_verified && plain(email));
         let name = claims.name.as_deref().filter(|name| plain(name));
-        entities::actor::sign_in(pool, &claims.iss, &claims.sub, email, name, fresh, now).await
+        entities::actor::sign_in(pool, &claims.iss, &claims.sub, email, name, fresh, now).await.map(known)
+    }
+
+    async fn delegated(&self, actor: &Actor) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
+        entities::actor::delegated(&self.pool, actor, self.clock.now()).await
     }
 
     fn service_issuer(&self) -> &str {

@@ -35,6 +35,7 @@ struct Ground {
     secrets: Option<Secrets>,
     database_url: String,
     workflow_url: String,
+    relay_url: String,
     owner_url: Option<String>,
     cerbos_url: String,
     _lock: Option<Lock>,
@@ -42,8 +43,12 @@ struct Ground {
 
 /// Brings up what the configuration does not name.
 async fn ground(config: &Config) -> Result<Ground, Fault> {
-    let own_database = config.database_url.clone().zip(config.database_workflow_url.clone());
-    let (Some((database_url, workflow_url)), Some(cerbos_url)) = (own_database.clone(), config.cerbos_url.clone()) else {
+    let own_database = match (&config.database_url, &config.database_workflow_url, &config.database_relay_url) {
+        (Some(app), Some(workflow), Some(relay)) => Some((app.clone(), workflow.clone(), relay.clone())),
+        _ => None,
+    };
+    let (Some((database_url, workflow_url, relay_url)), Some(cerbos_url)) = (own_database.clone(), config.cerbos_url.clone())
+    else {
         let lock = Lock::take(&config.data)?;
         let folders = Folders::lay_out(&config.data, &config.servers)?;
         let secrets = Secrets::load_or_make(&folders.home)?;
@@ -55,7 +60,8 @@ async fn ground(config: &Config) -> Result<Ground, Fault> {
         stack.postgres.open().await?;
         let app = stack.postgres.url("hestami_app", DATABASE);
         let workflow = stack.postgres.url("hestami_workflow", DATABASE);
-        let (database_url, workflow_url) = own_database.unwrap_or((app, workflow));
+        let relay = stack.postgres.url("hestami_relay", DATABASE);
+        let (database_url, workflow_url, relay_url) = own_database.unwrap_or((app, workflow, relay));
         let cerbos_url = config.cerbos_url.clone().unwrap_or_else(|| stack.cerbos_url.clone());
         return Ok(Ground {
             owner_url: config.database_url.is_none().then_some(owner_url),
@@ -63,12 +69,13 @@ async fn ground(config: &Config) -> Result<Ground, Fault> {
             secrets: Some(secrets),
             database_url,
             workflow_url,
+            relay_url,
             cerbos_url,
             _lock: Some(lock),
         });
     };
     check_own_servers(config).await?;
-    Ok(Ground { stack: None, secrets: None, database_url, workflow_url, owner_url: None, cerbos_url, _lock: None })
+    Ok(Ground { stack: None, secrets: None, database_url, workflow_url, relay_url, owner_url: None, cerbos_url, _lock: None })
 }
 
 /// As the owner of the database. Own servers are migrated by this command only, never silently.
@@ -101,9 +108,13 @@ async fn missing_migrations(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
 /// With servers of one's own: the two URLs must mean one database of one cluster.
 pub async fn check_own_servers(config: &Config) -> Result<Vec<String>, Fault> {
     let mut said = Vec::new();
-    if let (Some(app), Some(workflow)) = (&config.database_url, &config.database_workflow_url) {
+    if let (Some(app), Some(workflow), Some(relay)) =
+        (&config.database_url, &config.database_workflow_url, &config.database_relay_url)
+    {
         let mut places = Vec::new();
-        for (name, url) in [("DATABASE_URL", app), ("HESTAMI_DATABASE_WORKFLOW_URL", workflow)] {
+        for (name, url) in
+            [("DATABASE_URL", app), ("HESTAMI_DATABASE_WORKFLOW_URL", workflow), ("HESTAMI_DATABASE_RELAY_URL", relay)]
+        {
             let pool = PgPool::connect(url).await.map_err(|problem| format!("{name}: {problem}"))?;
             let row = sqlx::query(
                 "SELECT current_database()::text, pg_postmaster_start_time()::text, current_user::text, current_setting('server_version'),
@@ -115,7 +126,7 @@ pub async fn check_own_servers(config: &Config) -> Result<Vec<String>, Fault> {
                 (row.get(0), row.get(1), row.get(2), row.get(3));
             if row.get::<bool, _>(4) {
                 return Err(format!(
-                    "{name} connects as {user}, who could pass by row security; use hestami_app and hestami_workflow"
+                    "{name} connects as {user}, who could pass by row security; use hestami_app, hestami_workflow and hestami_relay"
                 )
                 .into());
             }
@@ -123,8 +134,10 @@ pub async fn check_own_servers(config: &Config) -> Result<Vec<String>, Fault> {
             places.push((database, started));
             pool.close().await;
         }
-        if places[0] != places[1] {
-            return Err("DATABASE_URL and HESTAMI_DATABASE_WORKFLOW_URL reach different databases".into());
+        if places.iter().any(|place| *place != places[0]) {
+            return Err(
+                "DATABASE_URL, HESTAMI_DATABASE_WORKFLOW_URL and HESTAMI_DATABASE_RELAY_URL reach different databases".into()
+            );
         }
         check_migrated(app).await?;
         said.push("the database is migrated".into());
@@ -179,11 +192,12 @@ fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry, listener: TcpL
         database_connections: config.database_connections,
         workflow_url: ground.workflow_url.clone(),
         workflow_connections: config.workflow_connections,
+        live: live::Settings::new(&ground.relay_url),
         cerbos: authz::Settings::new(&ground.cerbos_url),
         verifier: Verifier::new(issuer, service_issuer, config.audience.clone(), config.token_leeway, source),
         fingerprint_key: fingerprint_key.into_bytes(),
         body_limit: config.body_limit,
-        limits: Limits::default(),
+        limits: Limits { window: config.cursor_window, ..Limits::default() },
         supervision: Supervision {
             heartbeat: config.heartbeat,
             dead_after: config.dead_after,

@@ -30,9 +30,10 @@ pub async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Caller> {
     if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
         return Err(Error::new(Code::TokenInvalid).message("Send one Authorization header."));
     }
-    let (principal, kind) = gateway.identity.principal(bearer(headers)).await?;
+    let known = gateway.identity.principal(bearer(headers)).await?;
     let organization = id(headers, ORGANIZATION, Code::OrganizationInvalid)?.map(OrganizationId);
-    Ok(Caller { principal, kind, organization, grant: id(headers, GRANT, Code::GrantInvalid)?.map(AccessGrantId) })
+    let grant = id(headers, GRANT, Code::GrantInvalid)?.map(AccessGrantId);
+    Ok(Caller { principal: known.principal, kind: known.kind, organization, grant, until: known.until })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -19,6 +19,8 @@ const OTHER_INDEXES: &[(&str, &str)] = &[
     ("access_grant_grantee", "a grant is seen from its other side as well"),
     ("delegation_of_principal", "the definer's viewer_delegations() looks across organizations"),
     ("delegation_due", "the timer's definer looks across organizations"),
+    ("feed_at", "the relay trims all feeds at once"),
+    ("feed_scope_source", "the relay looks for whoever gets an organization's events"),
     ("operation_unfinished", "the reaper's definer looks across organizations"),
     ("operation_expiring", "retention's definer looks across organizations"),
 ];

@@ -155,10 +155,12 @@ async fn servers_of_ones_own_are_migrated_by_command_only() {
     std::fs::write(&keys, SECRETS.jwks().expect("keys").to_string()).expect("a file");
     let (app, workflow, owner) =
         (cluster.url("hestami_app", name), cluster.url("hestami_workflow", name), cluster.url("hestami_owner", name));
+    let relay = cluster.url("hestami_relay", name);
     let jwks = keys.display().to_string();
     let environment = [
         ("DATABASE_URL", app.as_str()),
         ("HESTAMI_DATABASE_WORKFLOW_URL", workflow.as_str()),
+        ("HESTAMI_DATABASE_RELAY_URL", relay.as_str()),
         ("CERBOS_URL", cluster.cerbos_url()),
         ("HESTAMI_ISSUER", "https://issuer.example"),
         ("HESTAMI_JWKS", jwks.as_str()),

@@ -16,6 +16,7 @@ mod golden;
 mod graphql_surface;
 mod idempotency;
 mod identity;
+mod live;
 mod membership;
 mod model;
 mod observability;

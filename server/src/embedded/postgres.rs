@@ -59,6 +59,7 @@ impl Postgres {
             format!("max_connections={}", tuning.connections),
             "shared_buffers=128MB".to_owned(),
             "log_min_messages=fatal".to_owned(),
+            "log_line_prefix=%m [%p] %d ".to_owned(),
             "log_statement=none".to_owned(),
             SCRAM.to_owned(),
         ];

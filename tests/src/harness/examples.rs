@@ -95,7 +95,10 @@ impl Examples {
              VALUES ({home}, {operation}, 'property/v1/create', {operation}, '', {olga}, '{{\"kind\": \"HUMAN\"}}', '{{\"epoch\": 0, \"judged\": \"\", \"decided_at\": \"2026-01-01T00:00:00Z\"}}', 'COMPLETED', '{{\"result\": {{}}}}', {at}, {at});
              INSERT INTO event (organization_id, seq, kind, resource_kind, resource_id, version, actor, actor_kind, actor_organization_id, operation_id, change, at)
              VALUES ({home}, 1, 'property.created', 'property', {property}, 1, {olga}, 'HUMAN', {home}, {operation}, '{{}}', {at});
-             UPDATE org_head SET event_seq = 1 WHERE organization_id = {home};",
+             UPDATE org_head SET event_seq = 1 WHERE organization_id = {home};
+             INSERT INTO feed_head (organization_id, position) VALUES ({home}, 1) ON CONFLICT DO NOTHING;
+             INSERT INTO feed_scope (organization_id, source_organization_id, relayed_seq) VALUES ({home}, {home}, 1) ON CONFLICT DO NOTHING;
+             INSERT INTO feed (organization_id, position, source_organization_id, seq, at) VALUES ({home}, 1, {home}, 1, {at}) ON CONFLICT DO NOTHING;",
             owner = id("c0"),
             invited = id(invitation),
             revoked = id("c2"),
@@ -226,6 +229,7 @@ fn selection(shape: &Value) -> String {
                 Value::Array(items) => match items.first() {
                     Some(Value::Object(inner)) => format!("{name} {}", fields(inner)),
                     None if name == "edges" => "edges { cursor }".to_owned(),
+                    None if name == "items" => "items { change }".to_owned(),
                     _ => name.clone(),
                 },
                 _ => name.clone(),

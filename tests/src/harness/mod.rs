@@ -7,6 +7,7 @@ mod explain;
 mod faults;
 pub mod people;
 mod process;
+pub mod subscriber;
 mod world;
 
 pub use cluster::{Cluster, PASSWORD, cluster, folder, root};
@@ -14,6 +15,7 @@ pub use explain::Explain;
 pub use faults::{Gate, Shaky};
 pub use people::{Person, person};
 pub use process::{Process, binary};
+pub use subscriber::Socket;
 pub use world::START;
 pub use world::{Answer, Options, World, process_environment};
 

@@ -56,6 +56,8 @@ pub struct Options {
     pub attempts: i32,
     pub real_time: bool,
     pub connections: u32,
+    /// How many places of a log are at hand.
+    pub kept: usize,
 }
 
 impl Default for Options {
@@ -67,6 +69,7 @@ impl Default for Options {
             attempts: 12,
             real_time: false,
             connections: 6,
+            kept: 512,
         }
     }
 }
@@ -280,6 +283,7 @@ async fn start(cluster: &Cluster, database: &str, clock: Arc<TestClock>, ids: Ar
         database_connections: options.connections,
         workflow_url: cluster.url("hestami_workflow", database),
         workflow_connections: 4,
+        live: live::Settings { kept: options.kept, ..live::Settings::new(cluster.url("hestami_relay", database)) },
         cerbos: authz::Settings::new(cluster.cerbos_url()),
         verifier: Verifier::new(ISSUER.into(), format!("{ISSUER}/services"), AUDIENCE.into(), Duration::from_secs(30), keys),
         fingerprint_key: b"the same for every replica of a test".to_vec(),
@@ -303,6 +307,7 @@ pub fn process_environment(world: &World, keys: &std::path::Path) -> Map<String,
     let settings = json!({
         "DATABASE_URL": url("hestami_app"),
         "HESTAMI_DATABASE_WORKFLOW_URL": url("hestami_workflow"),
+        "HESTAMI_DATABASE_RELAY_URL": url("hestami_relay"),
         "CERBOS_URL": world.cluster.cerbos_url(),
         "HESTAMI_ISSUER": ISSUER,
         "HESTAMI_JWKS": keys.display().to_string(),

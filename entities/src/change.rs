@@ -1,0 +1,282 @@
+//! What changed for who reads it: the log as deltas of things, current ones, with tombstones.
+
+use crate::{
+    KINDS, history,
+    node::{self, Node, Wanted},
+};
+use async_graphql::{ID, SimpleObject};
+use chrono::{DateTime, Utc};
+use schema::{Code, Error, Expired, LogId, OrganizationId, Place, Result, Rights, Tx, text_enum};
+use schemars::JsonSchema;
+use sea_orm::{
+    Condition, ConnectionTrait, DbBackend, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement, entity::prelude::*,
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, time::Duration};
+
+text_enum!(
+    /// What became of something, for who reads this.
+    ChangeState {
+        /// It is new, or another than before.
+        Changed = "CHANGED",
+        /// It is archived: still there, out of the way.
+        Archived = "ARCHIVED",
+        /// It is no longer to be seen.
+        Gone = "GONE",
+        /// An organization came into sight, or may have been out of sight for a moment: read all of it anew.
+        ScopeGained = "SCOPE_GAINED",
+        /// An organization left sight: forget all of it.
+        ScopeLost = "SCOPE_LOST",
+    }
+);
+
+impl ChangeState {
+    pub fn of(node: &Node) -> Self {
+        if node.archived() { ChangeState::Archived } else { ChangeState::Changed }
+    }
+}
+
+/// One thing that is another than it was.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, SimpleObject)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceChange {
+    pub change: ChangeState,
+    /// Whose it is.
+    pub organization_id: OrganizationId,
+    /// Such as `property`; null where all of an organization is meant.
+    pub kind: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub id: Option<ID>,
+    /// As it is now; null where there is nothing to see.
+    pub node: Option<Node>,
+}
+
+/// A page of what changed.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, SimpleObject)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangePage {
+    pub items: Vec<ResourceChange>,
+    /// Where to go on from: next time, or at once if there is more.
+    pub cursor: String,
+    pub has_more: bool,
+}
+
+/// Who reads, and how: the transaction, and the rows of each kind that are to be seen.
+pub struct Reader<'a> {
+    pub tx: &'a Tx,
+    pub acting: OrganizationId,
+    pub now: DateTime<Utc>,
+    pub window: Duration,
+    pub visible: &'a (dyn Fn(&'static str) -> Result<Condition> + Send + Sync),
+}
+
+/// One place of a log, as its reader's own transaction sees it.
+struct Step {
+    position: i64,
+    organization: OrganizationId,
+    what: What,
+}
+
+enum What {
+    Touched(&'static str, Uuid, i64),
+    Mark(ChangeState),
+    /// Of nothing that has a list, or out of sight.
+    Nothing,
+}
+
+/// What changed behind a place. Without one: nothing, and where the log ends now.
+pub async fn page(
+    reader: &Reader<'_>,
+    log: LogId,
+    rights: Rights,
+    after: Option<Place>,
+    kinds: Option<Vec<&'static str>>,
+    first: u64,
+    reach: impl AsyncFnOnce(BTreeSet<OrganizationId>) -> Result<()>,
+) -> Result<ChangePage> {
+    let (head, gone) = head(reader.tx, log).await?;
+    let at = |position| Place { log, position, rights }.to_string();
+    let Some(after) = after else { return Ok(ChangePage { items: Vec::new(), cursor: at(head), has_more: false }) };
+    if after.position > head {
+        return Err(Expired::Unknown.into());
+    }
+    if after.position < gone {
+        return Err(Expired::TooOld.into());
+    }
+    if after.position == head {
+        return Ok(ChangePage { items: Vec::new(), cursor: at(head), has_more: false });
+    }
+    let mut places = match log {
+        LogId::Own(organization) => own(reader, organization, after.position, first).await?,
+        LogId::Feed(organization) => fed(reader, organization, after.position, first, reach).await?,
+    };
+    let has_more = places.len() as u64 > first;
+    places.truncate(usize::try_from(first).map_err(Error::internal)?);
+    let last = places.last().map_or(head, |place| place.position);
+    let items = items(reader, places, kinds).await?;
+    Ok(ChangePage { items, cursor: at(last), has_more })
+}
+
+async fn head(tx: &Tx, log: LogId) -> Result<(i64, i64)> {
+    let sql = match log {
+        LogId::Own(_) => "SELECT event_seq AS head, 0::bigint AS gone FROM org_head WHERE organization_id = $1",
+        LogId::Feed(_) => "SELECT position AS head, gone FROM feed_head WHERE organization_id = $1",
+    };
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [log.organization().0.into()]);
+    let row = tx.query_one_raw(statement).await?;
+    row.map_or(Ok((0, 0)), |row| Ok((row.try_get("", "head")?, row.try_get("", "gone")?)))
+}
+
+fn touched(kind: &str, id: Uuid, seq: i64) -> What {
+    KINDS.iter().find(|known| **known == kind).map_or(What::Nothing, |kind| What::Touched(kind, id, seq))
+}
+
+async fn own(reader: &Reader<'_>, organization: OrganizationId, after: i64, first: u64) -> Result<Vec<Step>> {
+    let select = history::of(organization).filter(history::Column::Seq.gt(after)).order_by_asc(history::Column::Seq);
+    let rows = select.limit(first + 1).all(reader.tx).await?;
+    if rows.first().is_some_and(|row| row.at < reader.now - reader.window) {
+        return Err(Expired::TooOld.into());
+    }
+    let place = |row: history::Model| Step {
+        position: row.seq,
+        organization,
+        what: touched(&row.resource_kind, row.resource_id, row.seq),
+    };
+    Ok(rows.into_iter().map(place).collect())
+}
+
+#[derive(FromQueryResult)]
+struct Fed {
+    position: i64,
+    source_organization_id: Uuid,
+    seq: Option<i64>,
+    mark: Option<String>,
+}
+
+async fn fed(
+    reader: &Reader<'_>,
+    organization: OrganizationId,
+    after: i64,
+    first: u64,
+    reach: impl AsyncFnOnce(BTreeSet<OrganizationId>) -> Result<()>,
+) -> Result<Vec<Step>> {
+    let sql = "SELECT position, source_organization_id, seq, mark FROM feed
+               WHERE organization_id = $1 AND position > $2 ORDER BY position LIMIT $3";
+    let most = i64::try_from(first + 1).map_err(Error::internal)?;
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [organization.0.into(), after.into(), most.into()]);
+    let rows = Fed::find_by_statement(statement).all(reader.tx).await?;
+    if rows.first().is_some_and(|row| row.position != after + 1) {
+        return Err(Expired::TooOld.into());
+    }
+    reach(rows.iter().map(|row| OrganizationId(row.source_organization_id)).collect()).await?;
+    // Of who is out of sight there is nothing here; the mark that says so comes by itself.
+    let (sources, seqs): (Vec<Uuid>, Vec<i64>) =
+        rows.iter().filter_map(|row| Some((row.source_organization_id, row.seq?))).unzip();
+    let sql =
+        "SELECT e.organization_id, e.seq, e.resource_kind, e.resource_id FROM unnest($1::uuid[], $2::bigint[]) AS w(id, seq)
+               JOIN event e ON e.organization_id = w.id AND e.seq = w.seq";
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [sources.into(), seqs.into()]);
+    let mut seen = std::collections::HashMap::new();
+    for row in reader.tx.query_all_raw(statement).await? {
+        let (organization, seq): (Uuid, i64) = (row.try_get("", "organization_id")?, row.try_get("", "seq")?);
+        let (kind, id): (String, Uuid) = (row.try_get("", "resource_kind")?, row.try_get("", "resource_id")?);
+        seen.insert((organization, seq), touched(&kind, id, seq));
+    }
+    let place = |row: Fed| Step {
+        position: row.position,
+        organization: OrganizationId(row.source_organization_id),
+        what: match (row.mark.as_deref(), row.seq) {
+            (Some("SCOPE_GAINED"), _) => What::Mark(ChangeState::ScopeGained),
+            (Some(_), _) => What::Mark(ChangeState::ScopeLost),
+            (None, seq) => seen.remove(&(row.source_organization_id, seq.unwrap_or_default())).unwrap_or(What::Nothing),
+        },
+    };
+    Ok(rows.into_iter().map(place).collect())
+}
+
+/// Each thing once, where it was touched last.
+struct Touches<'a> {
+    reader: &'a Reader<'a>,
+    all: Vec<(OrganizationId, &'static str, Uuid, i64)>,
+}
+
+impl Wanted for Touches<'_> {
+    fn ids(&self, kind: &'static str) -> Vec<Uuid> {
+        self.all.iter().filter(|(_, of, _, _)| *of == kind).map(|(_, _, id, _)| *id).collect()
+    }
+
+    fn visible(&self, kind: &'static str) -> Result<Condition> {
+        (self.reader.visible)(kind)
+    }
+}
+
+async fn items(reader: &Reader<'_>, places: Vec<Step>, kinds: Option<Vec<&'static str>>) -> Result<Vec<ResourceChange>> {
+    let mut touches = Touches { reader, all: Vec::new() };
+    let mut met = BTreeSet::new();
+    for place in places.iter().rev() {
+        if let What::Touched(kind, id, seq) = place.what
+            && kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
+            && met.insert((place.organization, kind, id))
+        {
+            touches.all.push((place.organization, kind, id, seq));
+        }
+    }
+    let owners: BTreeSet<OrganizationId> = touches.all.iter().map(|(owner, ..)| *owner).collect();
+    let owners: Vec<OrganizationId> = owners.into_iter().collect();
+    let mut nodes = node::find(reader.tx, &owners, reader.acting, &touches).await?;
+    let away: Vec<_> = touches.all.iter().filter(|(_, kind, id, _)| !nodes.contains_key(&(*kind, *id))).collect();
+    let told = told(reader, &away).await?;
+
+    let mut items = Vec::new();
+    for place in &places {
+        let (kind, id, seq) = match place.what {
+            What::Mark(change) => {
+                items.push(ResourceChange { change, organization_id: place.organization, kind: None, id: None, node: None });
+                continue;
+            }
+            What::Touched(kind, id, seq) => (kind, id, seq),
+            What::Nothing => continue,
+        };
+        if !touches.all.contains(&(place.organization, kind, id, seq)) {
+            continue;
+        }
+        let node = nodes.remove(&(kind, id));
+        // Of what one may not even know that it was, nothing is said.
+        let change = match &node {
+            Some(node) => ChangeState::of(node),
+            None if told.contains(&(place.organization, seq)) => ChangeState::Gone,
+            None => continue,
+        };
+        let (kind, id) = (Some(kind.to_owned()), Some(id.to_string().into()));
+        items.push(ResourceChange { change, organization_id: place.organization, kind, id, node });
+    }
+    Ok(items)
+}
+
+/// Of these, the events that the reader may see.
+async fn told(
+    reader: &Reader<'_>,
+    away: &[&(OrganizationId, &'static str, Uuid, i64)],
+) -> Result<BTreeSet<(OrganizationId, i64)>> {
+    let mut told = BTreeSet::new();
+    let owners: BTreeSet<OrganizationId> = away.iter().map(|(owner, ..)| *owner).collect();
+    for owner in owners {
+        let seqs: Vec<i64> = away.iter().filter(|(of, ..)| *of == owner).map(|(.., seq)| *seq).collect();
+        let select = history::of(owner).filter(history::Column::Seq.eq_any(seqs)).filter((reader.visible)(history::KIND)?);
+        told.extend(select.all(reader.tx).await?.into_iter().map(|row| (owner, row.seq)));
+    }
+    Ok(told)
+}
+
+/// The kinds that someone names, of those that there are.
+pub fn kinds(named: Option<Vec<String>>) -> Result<Option<Vec<&'static str>>> {
+    let Some(named) = named else { return Ok(None) };
+    let known = |(at, name): (usize, String)| {
+        let refuse = || {
+            let message = format!("one of {}", KINDS.join(", "));
+            Error::new(Code::InvalidInput).field(format!("kinds.{at}"), "UNKNOWN_KIND", message)
+        };
+        KINDS.iter().find(|kind| **kind == name).copied().ok_or_else(refuse)
+    };
+    named.into_iter().enumerate().map(known).collect::<Result<_>>().map(Some)
+}

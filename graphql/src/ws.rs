@@ -1,0 +1,308 @@
+//! `graphql-transport-ws`: the protocol of the library graphql-ws. One task a connection; its subscriptions are polled
+//! within it, and a client that does not read stops them, not the gateway.
+
+use crate::{
+    errors::refused,
+    http::{GraphQl, execute, from_json, prepare},
+    live::{Out, Subscription},
+};
+use async_graphql::parser::types::OperationType;
+use axum::{
+    body::Bytes,
+    extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+    response::IntoResponse,
+};
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{AbortHandle, Abortable, BoxStream, SelectAll, SplitSink, once, unfold},
+};
+use schema::{Caller, Code, Error, Type};
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+use tokio::time::{interval, timeout};
+use tracing::Instrument;
+
+const PROTOCOL: &str = "graphql-transport-ws";
+/// How long the client may take to say who it is.
+const INIT: Duration = Duration::from_secs(10);
+/// How often it is asked whether it is there, and how long it may be silent.
+const PING: Duration = Duration::from_secs(12);
+const SILENT: Duration = Duration::from_secs(40);
+/// How long one message may wait for a client that does not read.
+const STUCK: Duration = Duration::from_secs(30);
+const SUBSCRIPTIONS: usize = 100;
+
+/// A connection costs what it uses: the library would keep 128 KiB for reading alone.
+const READ_BUFFER: usize = 2 * 1024;
+const WRITE_BUFFER: usize = 0;
+
+pub fn upgrade(graphql: GraphQl, upgrade: WebSocketUpgrade, headers: HeaderMap) -> axum::response::Response {
+    let limit = graphql.mount.body_limit;
+    let upgrade = upgrade
+        .protocols([PROTOCOL])
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(limit)
+        .max_frame_size(limit);
+    if upgrade.selected_protocol().is_none() {
+        return (StatusCode::BAD_REQUEST, format!("speak {PROTOCOL}")).into_response();
+    }
+    let span = tracing::info_span!(parent: None, "websocket");
+    upgrade.on_upgrade(move |socket| async move { Connection::new(graphql, headers, socket).run().instrument(span).await })
+}
+
+/// Why a connection is closed, by the protocol's numbers or those of WebSockets.
+struct Close(u16, String);
+
+impl Close {
+    fn new(code: u16, reason: impl Into<String>) -> Self {
+        Close(code, reason.into())
+    }
+}
+
+enum Said {
+    Next(String, Bytes),
+    Failed(String, Value),
+    Complete(String),
+    /// Something that ends the whole connection.
+    Over(Error),
+}
+
+struct Connection {
+    graphql: GraphQl,
+    headers: HeaderMap,
+    sink: SplitSink<WebSocket, Message>,
+    stream: futures_util::stream::SplitStream<WebSocket>,
+    caller: Option<Caller>,
+    running: SelectAll<BoxStream<'static, Said>>,
+    handles: HashMap<String, AbortHandle>,
+}
+
+impl Connection {
+    fn new(graphql: GraphQl, headers: HeaderMap, socket: WebSocket) -> Self {
+        let (sink, stream) = socket.split();
+        Connection { graphql, headers, sink, stream, caller: None, running: SelectAll::new(), handles: HashMap::new() }
+    }
+
+    async fn run(mut self) {
+        if let Err(Some(Close(code, reason))) = self.talk().await {
+            // A frame's reason has room for 123 bytes.
+            let reason: String = reason.chars().take(100).collect();
+            let frame = CloseFrame { code, reason: reason.into() };
+            let _ = timeout(STUCK, self.sink.send(Message::Close(Some(frame)))).await;
+            // The client says that it understood; who just goes away before loses the frame.
+            let _ = timeout(Duration::from_secs(2), async { while let Some(Ok(_)) = self.stream.next().await {} }).await;
+        }
+    }
+
+    /// Until it is closed by us, with a reason, or by the client.
+    async fn talk(&mut self) -> Result<(), Option<Close>> {
+        let mut closing = self.graphql.live.closing();
+        let begun = Instant::now();
+        let mut heard = Instant::now();
+        let mut pings = interval(PING);
+        pings.reset();
+        loop {
+            let init = async {
+                match self.caller {
+                    None => tokio::time::sleep(INIT.saturating_sub(begun.elapsed())).await,
+                    Some(_) => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = ::live::closed(&mut closing) => {
+                    return Err(Some(Close::new(1012, Code::ShuttingDown.as_str())));
+                }
+                message = self.stream.next() => {
+                    heard = Instant::now();
+                    match message {
+                        Some(Ok(Message::Text(text))) => self.told(&text).await?,
+                        Some(Ok(Message::Binary(_))) => return Err(Some(Close::new(4400, "Invalid message received"))),
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                        Some(Ok(Message::Close(_))) | None => return Err(None),
+                        Some(Err(_)) => return Err(Some(Close::new(4400, "Invalid message received"))),
+                    }
+                }
+                () = init => return Err(Some(Close::new(4408, "Connection initialisation timeout"))),
+                Some(said) = self.running.next() => self.say(said).await?,
+                _ = pings.tick() => {
+                    if heard.elapsed() > SILENT {
+                        return Err(Some(Close::new(4499, "Nothing was heard")));
+                    }
+                    if self.caller.is_some() {
+                        self.send(json!({ "type": "ping" }).to_string()).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn send(&mut self, text: impl Into<Utf8Bytes>) -> Result<(), Option<Close>> {
+        match timeout(STUCK, self.sink.send(Message::Text(text.into()))).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(None),
+        }
+    }
+
+    async fn say(&mut self, said: Said) -> Result<(), Option<Close>> {
+        let text = match said {
+            Said::Next(id, answer) => {
+                let id = Value::from(id);
+                let answer = String::from_utf8_lossy(&answer);
+                format!("{{\"id\":{id},\"type\":\"next\",\"payload\":{answer}}}")
+            }
+            Said::Failed(id, errors) => {
+                self.handles.remove(&id);
+                json!({ "id": id, "type": "error", "payload": errors }).to_string()
+            }
+            Said::Complete(id) => {
+                self.handles.remove(&id);
+                json!({ "id": id, "type": "complete" }).to_string()
+            }
+            Said::Over(error) => return Err(Some(over(&error))),
+        };
+        self.send(text).await
+    }
+
+    async fn told(&mut self, text: &str) -> Result<(), Option<Close>> {
+        let invalid = || Some(Close::new(4400, "Invalid message received"));
+        let Ok(Value::Object(mut message)) = serde_json::from_str::<Value>(text) else { return Err(invalid()) };
+        let payload = message.remove("payload").unwrap_or_default();
+        let id = message.get("id").and_then(Value::as_str).map(str::to_owned);
+        match (message.get("type").and_then(Value::as_str), id) {
+            (Some("connection_init"), _) => self.init(&payload).await,
+            (Some("ping"), _) => self.send(json!({ "type": "pong" }).to_string()).await,
+            (Some("pong"), _) => Ok(()),
+            (Some("subscribe"), Some(id)) if !id.is_empty() && id.len() <= 256 && payload.is_object() => {
+                self.subscribe(id, payload).await
+            }
+            (Some("complete"), Some(id)) => {
+                if let Some(handle) = self.handles.remove(&id) {
+                    handle.abort();
+                }
+                Ok(())
+            }
+            _ => Err(invalid()),
+        }
+    }
+
+    /// The token and the organization: as the payload says, or as the upgrade did.
+    async fn init(&mut self, payload: &Value) -> Result<(), Option<Close>> {
+        if self.caller.is_some() {
+            return Err(Some(Close::new(4429, "Too many initialisation requests")));
+        }
+        let mut headers = self.headers.clone();
+        for (name, value) in payload.as_object().into_iter().flatten() {
+            let header = match name.to_ascii_lowercase().as_str() {
+                "authorization" => "authorization",
+                surface::ORGANIZATION | "organizationid" => surface::ORGANIZATION,
+                surface::GRANT | "grantid" => surface::GRANT,
+                _ => continue,
+            };
+            let value = value.as_str().and_then(|value| HeaderValue::from_str(value).ok());
+            let Some(value) = value else { return Err(Some(Close::new(4400, format!("{name} is not a text")))) };
+            headers.insert(HeaderName::from_static(header), value);
+        }
+        match surface::caller(&self.graphql.mount.gateway, &headers).await {
+            Ok(caller) => {
+                self.caller = Some(caller);
+                self.send(json!({ "type": "connection_ack" }).to_string()).await
+            }
+            Err(error) => {
+                error.trace();
+                Err(Some(over(&error)))
+            }
+        }
+    }
+
+    async fn subscribe(&mut self, id: String, payload: Value) -> Result<(), Option<Close>> {
+        let Some(caller) = self.caller else { return Err(Some(Close::new(4401, "Unauthorized"))) };
+        if self.handles.contains_key(&id) {
+            return Err(Some(Close::new(4409, format!("Subscriber for {id} already exists"))));
+        }
+        if self.handles.len() >= SUBSCRIPTIONS {
+            let details = json!({ "limit": SUBSCRIPTIONS });
+            let refusal = refused(Error::new(Code::TooManySubscriptions).details(details));
+            return self.say(Said::Failed(id, errors(&refusal))).await;
+        }
+        let (handle, registration) = AbortHandle::new_pair();
+        self.handles.insert(id.clone(), handle);
+        let graphql = self.graphql.clone();
+        let begins = async move { begin(graphql, caller, id, payload).await };
+        // Opened within the connection's task as well, so that one that is slow to open keeps no other from its turn.
+        self.running.push(Abortable::new(once(begins).flatten(), registration).boxed());
+        Ok(())
+    }
+}
+
+fn errors(response: &async_graphql::Response) -> Value {
+    serde_json::to_value(&response.errors).unwrap_or_default()
+}
+
+async fn begin(graphql: GraphQl, caller: Caller, id: String, payload: Value) -> BoxStream<'static, Said> {
+    let span = tracing::info_span!(
+        "operation",
+        otel.name = "websocket operation",
+        actor_id = tracing::field::Empty,
+        actor_kind = tracing::field::Empty,
+        organization_id = tracing::field::Empty,
+        error.code = tracing::field::Empty,
+        graphql.operation.name = tracing::field::Empty
+    );
+    let began = async {
+        if caller.until <= graphql.mount.gateway.clock.now() {
+            return Err(Said::Over(Error::new(Code::TokenExpired)));
+        }
+        let failed = |response: &async_graphql::Response| Said::Failed(id.clone(), errors(response));
+        let prepared = async { prepare(&graphql, &caller, from_json(payload)?).await };
+        let prepared = match prepared.await {
+            Ok(Ok(prepared)) => prepared,
+            Ok(Err(response)) => return Err(failed(&response)),
+            Err(error) => return Err(failed(&refused(error))),
+        };
+        if prepared.operation_type() == OperationType::Subscription {
+            return Subscription::open(&graphql, caller, prepared).await.map_err(|response| failed(&response)).map(Ok);
+        }
+        let response = execute(&graphql, caller, prepared).await;
+        // Nothing was done, so it is an error; otherwise an answer, though fields of it may have failed.
+        let before = response.data == async_graphql::Value::Null && response.errors.iter().all(|error| error.path.is_empty());
+        if before && !response.errors.is_empty() {
+            return Err(failed(&response));
+        }
+        let answer = serde_json::to_vec(&response).unwrap_or_default();
+        Ok(Err(vec![Said::Next(id.clone(), answer.into()), Said::Complete(id.clone())]))
+    };
+    match began.instrument(span).await {
+        Ok(Ok(subscription)) => told(id, subscription),
+        Ok(Err(answers)) => futures_util::stream::iter(answers).boxed(),
+        Err(said) => once(async { said }).boxed(),
+    }
+}
+
+fn told(id: String, subscription: Subscription) -> BoxStream<'static, Said> {
+    let step = async move |(id, mut subscription): (String, Box<Subscription>)| {
+        let said = match subscription.next().await? {
+            Out::Next(answer) => Said::Next(id.clone(), answer),
+            Out::Complete => Said::Complete(id.clone()),
+            Out::Ended(error) if matches!(error.code(), Code::ShuttingDown | Code::TokenExpired) => Said::Over(error),
+            Out::Ended(error) => Said::Failed(id.clone(), errors(&refused(error))),
+        };
+        Some((said, (id, subscription)))
+    };
+    unfold((id, Box::new(subscription)), step).boxed()
+}
+
+/// How a connection ends by this. The client's library tries again after all but 4400 and 4401.
+fn over(error: &Error) -> Close {
+    match error.code() {
+        Code::ShuttingDown => Close::new(1012, Code::ShuttingDown.as_str()),
+        code if error.code().error_type() == Type::Unavailable => Close::new(1013, code.as_str()),
+        // The library's own recipe for a token that is to be renewed.
+        code => Close::new(4403, code.as_str()),
+    }
+}

@@ -1,0 +1,110 @@
+use crate::Listed;
+use async_graphql::{InputObject, Object};
+use entities::{
+    KINDS,
+    change::{self, ChangePage, Reader},
+};
+use garde::Validate;
+use schema::{
+    Actor, Allowed, Code, Context, Kind, LogId, Nullable, Place, Procedure, Reads, Result, Rights, input, nullable, snapshot,
+    standing, valid,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{sync::Arc, time::Duration};
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema, Validate, InputObject)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangeListInput {
+    /// Where one stands. Without it: no changes, and the cursor of now; take that first, then read everything, then ask
+    /// for what changed since.
+    #[garde(custom(valid::text(100)))]
+    pub after: Option<String>,
+    /// Of these kinds only, such as `property`.
+    #[garde(custom(valid::count(0, 50)))]
+    pub kinds: Option<Vec<String>>,
+    /// So many places of the log at the most.
+    #[garde(custom(valid::page_size))]
+    pub first: Option<i32>,
+}
+
+struct Asked {
+    log: LogId,
+    rights: Rights,
+    after: Option<Place>,
+    kinds: Option<Vec<&'static str>>,
+    first: u64,
+}
+
+impl ChangeListInput {
+    fn asked(self, actor: &Actor, rights: Rights) -> Result<Asked> {
+        let ChangeListInput { after, kinds, first } = self;
+        let log = LogId::of(actor);
+        let after = after.map(|text| Place::parse(&text, "after", log, rights)).transpose()?;
+        let first = first.and_then(|first| u64::try_from(first).ok()).unwrap_or(100);
+        Ok(Asked { log, rights, after, kinds: change::kinds(kinds)?, first })
+    }
+}
+
+pub struct List;
+
+impl Procedure for List {
+    const NAME: &'static str = "change/v1/list";
+    const ABOUT: &'static str = "What changed since a cursor: current things, and tombstones.";
+    const KIND: Kind = Kind::Read;
+    const ERRORS: &'static [Code] = &[Code::InvalidCursor, Code::CursorExpired];
+    const ACROSS: bool = true;
+    type Input = ChangeListInput;
+    type Output = ChangePage;
+    type Subject = Listed;
+
+    fn example() -> ChangeListInput {
+        ChangeListInput { first: Some(50), ..Default::default() }
+    }
+
+    async fn subject(_: &Context, _: &ChangeListInput) -> Result<Listed> {
+        Ok(Listed(KINDS))
+    }
+
+    async fn handle(cx: &Context, allowed: Allowed<Listed>, input: ChangeListInput) -> Result<ChangePage> {
+        let Asked { log, rights, after, kinds, first } = input.asked(&cx.actor, cx.rights().await?)?;
+        let tx = cx.tx().await?;
+        let visible = |kind: &'static str| Ok(allowed.filter(kind));
+        let reader = Reader { tx, acting: cx.organization(), now: cx.now(), window: cx.window(), visible: &visible };
+        let reach = async |others: std::collections::BTreeSet<_>| tx.reach(cx.organization(), others.iter()).await;
+        change::page(&reader, log, rights, after, kinds, first, reach).await
+    }
+}
+
+#[derive(Default)]
+pub struct ChangeQuery;
+
+#[Object]
+impl ChangeQuery {
+    /// What changed since a cursor: things as they are now, and tombstones for those that are archived or out of sight. Without
+    /// a cursor: no changes, and the cursor of now; take that first, then read everything, then ask for what changed since.
+    async fn changes(
+        &self,
+        cx: &async_graphql::Context<'_>,
+        after: Option<String>,
+        kinds: Option<Vec<String>>,
+        first: Option<i32>,
+    ) -> Nullable<ChangePage> {
+        nullable(async {
+            let input = ChangeListInput { after, kinds, first };
+            input::validate(&input)?;
+            let reads = cx.data::<Arc<Reads>>().map_err(|error| schema::Error::internal(error.message))?;
+            // The rights first: what is taken away while this runs shows in the next cursor.
+            let actor = reads.actor().await?;
+            let rights = standing(reads.gateway(), &actor).await?.rights;
+            let snapshot = snapshot(cx).await?;
+            let Asked { log, rights, after, kinds, first } = input.asked(&snapshot.actor, rights)?;
+            let visible = |kind: &'static str| snapshot.filter(kind);
+            let window: Duration = reads.gateway().limits.window;
+            let reader =
+                Reader { tx: &snapshot.tx, acting: snapshot.actor.organization, now: snapshot.now, window, visible: &visible };
+            change::page(&reader, log, rights, after, kinds, first, async |others| snapshot.reach(others).await).await.map(Some)
+        })
+        .await
+    }
+}
