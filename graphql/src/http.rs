@@ -109,9 +109,8 @@ async fn serve(graphql: &GraphQl, method: &Method, query: Option<&str>, headers:
     if *method == Method::GET && operation == OperationType::Mutation {
         return Err(Error::new(Code::MethodNotAllowed).message("Send a mutation by POST."));
     }
-    let stream = streams::accepted(headers);
     if operation == OperationType::Subscription {
-        let Some(stream) = stream else {
+        let Some(stream) = streams::accepted(headers) else {
             return match live::wrong(graphql, &prepared).await {
                 Some(response) => Ok(Served::Response(Box::new(response))),
                 None => Err(Error::new(Code::NotAcceptable)),
@@ -123,9 +122,9 @@ async fn serve(graphql: &GraphQl, method: &Method, query: Option<&str>, headers:
         });
     }
     let response = execute(graphql, caller, prepared).await;
-    Ok(match stream.and_then(|stream| stream.once(&response)) {
-        Some(answer) => Served::Stream(Box::new(answer)),
-        None => Served::Response(Box::new(response)),
+    Ok(match streams::only_events(headers) {
+        true => Served::Stream(Box::new(streams::once(&response))),
+        false => Served::Response(Box::new(response)),
     })
 }
 
@@ -216,7 +215,7 @@ fn form_pairs(query: &str) -> Vec<(String, String)> {
         .unwrap_or_default()
 }
 
-const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
+pub const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 
 fn accepts_graphql_response(headers: &HeaderMap) -> bool {
     headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains(GRAPHQL_RESPONSE))

@@ -3,6 +3,7 @@
 
 use crate::{
     errors::refused,
+    http::GRAPHQL_RESPONSE,
     live::{Out, Subscription},
 };
 use async_graphql::Response;
@@ -27,32 +28,31 @@ const KEEP_ALIVE: Duration = Duration::from_secs(12);
 
 /// The way of streaming that the client names, if it does.
 pub fn accepted(headers: &HeaderMap) -> Option<Streamed> {
-    let accept = headers.get(header::ACCEPT)?.to_str().ok()?;
-    let names = |media: &str| accept.split(',').any(|one| one.split(';').next().is_some_and(|one| one.trim() == media));
-    if names("text/event-stream") {
-        Some(Streamed::Events)
-    } else if names("multipart/mixed") && accept.contains("subscriptionSpec") {
-        Some(Streamed::Multipart)
-    } else if names("multipart/mixed") && !names("application/json") && !names("*/*") {
-        Some(Streamed::Multipart)
-    } else {
-        None
+    match () {
+        () if names(headers, "text/event-stream") => Some(Streamed::Events),
+        () if names(headers, "multipart/mixed") => Some(Streamed::Multipart),
+        () => None,
     }
 }
 
-impl Streamed {
-    /// A query's or a mutation's answer, for a client that takes nothing but events.
-    pub fn once(self, response: &Response) -> Option<axum::response::Response> {
-        match self {
-            Streamed::Events => {
-                let mut body = next_event(&serde_json::to_vec(response).ok()?);
-                body.extend_from_slice(COMPLETE);
-                Some(self.headed(Body::from(body)))
-            }
-            Streamed::Multipart => None,
-        }
-    }
+/// A client that takes nothing but events.
+pub fn only_events(headers: &HeaderMap) -> bool {
+    names(headers, "text/event-stream") && !names(headers, "application/json") && !names(headers, GRAPHQL_RESPONSE)
+}
 
+fn names(headers: &HeaderMap, media: &str) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    accept.split(',').any(|one| one.split(';').next().is_some_and(|one| one.trim().eq_ignore_ascii_case(media)))
+}
+
+/// A query's or a mutation's answer as events.
+pub fn once(response: &Response) -> axum::response::Response {
+    let mut body = next_event(&serde_json::to_vec(response).unwrap_or_default());
+    body.extend_from_slice(COMPLETE);
+    Streamed::Events.headed(Body::from(body))
+}
+
+impl Streamed {
     pub fn answer(self, subscription: Subscription) -> axum::response::Response {
         let parts = stream::unfold(Stage::Begins(Box::new(subscription)), move |stage| self.step(stage));
         self.headed(Body::from_stream(wire(parts)))
