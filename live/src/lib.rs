@@ -29,11 +29,13 @@ pub struct Settings {
     pub backstop: Duration,
     /// How many places of a log are kept at hand; a reader that falls behind by more is sent away.
     pub kept: usize,
+    /// How often it looks for what is too old.
+    pub trim: Duration,
 }
 
 impl Settings {
     pub fn new(url: impl Into<String>) -> Self {
-        Settings { url: url.into(), backstop: Duration::from_secs(1), kept: 512 }
+        Settings { url: url.into(), backstop: Duration::from_secs(1), kept: 512, trim: Duration::from_secs(60) }
     }
 }
 

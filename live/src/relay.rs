@@ -15,7 +15,6 @@ use std::{
 const LEADING: i64 = 0x6865_7374_616d_6a01;
 /// What grew while a round ran, and a little after, is one more round.
 const GATHER: Duration = Duration::from_millis(2);
-const TRIM: Duration = Duration::from_secs(60);
 
 pub(crate) async fn keep(hub: Weak<Hub>) {
     while let Some(here) = hub.upgrade() {
@@ -83,7 +82,7 @@ async fn round(hub: &Hub, connection: &mut PgConnection, state: &mut State) -> R
     if !readers.is_empty() {
         hub.tell(News::of(readers));
     }
-    if state.trimmed.is_none_or(|at| at.elapsed() >= TRIM) {
+    if state.trimmed.is_none_or(|at| at.elapsed() >= hub.settings.trim) {
         // A few thousand rows a time, until none is too old.
         let mut tx = connection.begin().await?;
         let gone = feed::trim(&mut tx, now, hub.window).await?;

@@ -5,6 +5,7 @@ mod harness;
 
 mod authority;
 mod catalog;
+mod changes;
 mod configuration;
 mod crash;
 mod delegation;
@@ -20,6 +21,7 @@ mod live;
 mod membership;
 mod model;
 mod observability;
+mod order;
 mod organizations;
 mod outages;
 mod ownership;

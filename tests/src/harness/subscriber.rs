@@ -43,10 +43,14 @@ impl Heard {
 impl Socket {
     /// Without a word yet.
     pub async fn raw(url: &str) -> Socket {
+        Socket::try_raw(url).await.expect("a connection")
+    }
+
+    async fn try_raw(url: &str) -> Option<Socket> {
         let mut request = format!("{}/graphql", url.replacen("http", "ws", 1)).into_client_request().expect("an address");
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().expect("a header"));
-        let (stream, _) = connect_async(request).await.expect("a connection");
-        Socket { stream, early: VecDeque::new() }
+        let (stream, _) = timeout(PATIENCE, connect_async(request)).await.ok()?.ok()?;
+        Some(Socket { stream, early: VecDeque::new() })
     }
 
     pub async fn send(&mut self, message: Value) {
@@ -106,7 +110,16 @@ impl Socket {
 
     /// Says who it is, for whom.
     pub async fn open(url: &str, who: &Person, organization: Option<Uuid>, grant: Option<&Value>) -> Result<Socket, Heard> {
-        let mut socket = Socket::raw(url).await;
+        Socket::raw(url).await.introduce(who, organization, grant).await
+    }
+
+    /// None: nobody is there.
+    pub async fn try_open(url: &str, who: &Person, organization: Option<Uuid>) -> Option<Result<Socket, Heard>> {
+        let socket = Socket::try_raw(url).await?;
+        Some(socket.introduce(who, organization, None).await)
+    }
+
+    async fn introduce(mut self, who: &Person, organization: Option<Uuid>, grant: Option<&Value>) -> Result<Socket, Heard> {
         let mut payload = json!({ "authorization": format!("Bearer {}", who.token) });
         if let Some(organization) = organization {
             payload["organizationId"] = organization.to_string().into();
@@ -114,15 +127,19 @@ impl Socket {
         if let Some(grant) = grant {
             payload["grantId"] = grant.clone();
         }
-        socket.send(json!({ "type": "connection_init", "payload": payload })).await;
-        match socket.hear().await {
-            Heard::Message(message) if message["type"] == "connection_ack" => Ok(socket),
+        if self.stream.send(Message::text(json!({ "type": "connection_init", "payload": payload }).to_string())).await.is_err() {
+            return Err(Heard::Cut);
+        }
+        match self.hear().await {
+            Heard::Message(message) if message["type"] == "connection_ack" => Ok(self),
             heard => Err(heard),
         }
     }
 
     pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
-        self.send(json!({ "id": id, "type": "subscribe", "payload": { "query": query, "variables": variables } })).await;
+        let message = json!({ "id": id, "type": "subscribe", "payload": { "query": query, "variables": variables } });
+        // One that is cut is found out where an answer is waited for.
+        let _ = self.stream.send(Message::text(message.to_string())).await;
     }
 
     /// The next answer's only field.

@@ -283,7 +283,11 @@ async fn start(cluster: &Cluster, database: &str, clock: Arc<TestClock>, ids: Ar
         database_connections: options.connections,
         workflow_url: cluster.url("hestami_workflow", database),
         workflow_connections: 4,
-        live: live::Settings { kept: options.kept, ..live::Settings::new(cluster.url("hestami_relay", database)) },
+        live: live::Settings {
+            kept: options.kept,
+            trim: Duration::from_millis(100),
+            ..live::Settings::new(cluster.url("hestami_relay", database))
+        },
         cerbos: authz::Settings::new(cluster.cerbos_url()),
         verifier: Verifier::new(ISSUER.into(), format!("{ISSUER}/services"), AUDIENCE.into(), Duration::from_secs(30), keys),
         fingerprint_key: b"the same for every replica of a test".to_vec(),
