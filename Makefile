@@ -1,10 +1,11 @@
 # Every command a newcomer needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test conformance bench check bless format servers
+.PHONY: help run test test-clients conformance bench check bless format servers
 
 CARGO ?= cargo
 CONFORMANCE := plans::conformance::every_conformance_action_matches_or_is_refused
 SERVERS := embedded/node_modules/.package-lock.json
+CLIENTS := tests/clients/node_modules/.package-lock.json
 
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -18,6 +19,11 @@ test: $(SERVERS) ## Runs all tests against real PostgreSQL, Cerbos and HTTP
 	$(CARGO) build --quiet
 	$(CARGO) build --quiet --workspace --tests
 	$(CARGO) test --quiet --workspace
+
+test-clients: $(SERVERS) $(CLIENTS) ## Drives the gateway with graphql-ws, graphql-sse, Apollo Client, urql, and the example dashboard in chromium
+	$(CARGO) build --quiet
+	tests/clients/chromium.sh
+	node --test --test-concurrency=1 tests/clients/clients.test.mjs tests/clients/dashboard.test.mjs
 
 conformance: $(SERVERS) ## Judges the query plans of CERBOS_CONFORMANCE_DIR: SQL, evaluator and PDP must agree
 	@$(CARGO) test --quiet -p tests --lib -- --nocapture --exact $(CONFORMANCE) >target/conformance.txt 2>&1; \
@@ -47,4 +53,8 @@ servers: $(SERVERS) ## Installs the embedded servers (npm, by the lock file)
 # Not `npm ci`: it insists on packages of other platforms, which not every registry has.
 $(SERVERS): embedded/package.json embedded/package-lock.json
 	npm install --prefix embedded --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
+	npm install --prefix tests/clients --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -72,7 +72,7 @@ impl Streamed {
 
     async fn step(self, stage: Stage) -> Option<(Vec<u8>, Stage)> {
         match stage {
-            Stage::Begins(subscription) => Some((self.heartbeat(), Stage::Runs(subscription))),
+            Stage::Begins(subscription) => Some(([self.opening(), &self.heartbeat()].concat(), Stage::Runs(subscription))),
             Stage::Runs(mut subscription) => {
                 let quiet = Instant::now() + KEEP_ALIVE;
                 tokio::select! {
@@ -85,6 +85,13 @@ impl Streamed {
                 }
             }
             Stage::Over => None,
+        }
+    }
+
+    fn opening(self) -> &'static [u8] {
+        match self {
+            Streamed::Events => b"",
+            Streamed::Multipart => b"\r\n--graphql",
         }
     }
 
@@ -105,7 +112,7 @@ impl Streamed {
     fn complete(self) -> &'static [u8] {
         match self {
             Streamed::Events => COMPLETE,
-            Streamed::Multipart => b"\r\n--graphql--\r\n",
+            Streamed::Multipart => b"--\r\n",
         }
     }
 
@@ -140,8 +147,9 @@ fn next_event(answer: &[u8]) -> Vec<u8> {
     [b"event: next\ndata: ", answer, b"\n\n"].concat()
 }
 
+/// A part ends with the boundary of the next: else the client would see each only when another comes.
 fn part(json: &[u8]) -> Vec<u8> {
-    [b"\r\n--graphql\r\nContent-Type: application/json\r\n\r\n", json].concat()
+    [b"\r\nContent-Type: application/json\r\n\r\n", json, b"\r\n--graphql"].concat()
 }
 
 fn wire(parts: impl Stream<Item = Vec<u8>>) -> impl Stream<Item = Result<Bytes, Infallible>> {

@@ -206,17 +206,18 @@ impl Streaming {
             }
             self.read = text[end + 2..].into();
         } else {
-            const HEAD: &str = "\r\n--graphql\r\nContent-Type: application/json\r\n\r\n";
+            // As clients do it: a part is there when the boundary behind it is.
+            const HEAD: &str = "Content-Type: application/json\r\n\r\n";
             let mut rest = text.as_str();
-            while let Some(after) = rest.strip_prefix(HEAD) {
-                let mut values = serde_json::Deserializer::from_str(after).into_iter::<Value>();
-                let Some(Ok(value)) = values.next() else { break };
-                rest = &after[values.byte_offset()..];
+            while let Some((part, after)) = rest.split_once("\r\n--graphql") {
+                rest = after;
+                let Some((_, body)) = part.split_once(HEAD) else { continue };
+                let value: Value = serde_json::from_str(body).expect("JSON");
                 if let Some(payload) = value.get("payload") {
                     self.parts.push_back(if payload.is_null() { value } else { payload.clone() });
                 }
             }
-            if rest.starts_with("\r\n--graphql--") {
+            if rest.starts_with("--\r\n") {
                 self.parts.push_back(Value::Null);
                 rest = "";
             }

@@ -1,0 +1,210 @@
+// What people use: each client subscribes, mutates with a key, sees it arrive, loses the connection, and goes on with the
+// cursor: nothing is missing, nothing comes twice.
+
+import { ApolloClient, HttpLink, InMemoryCache, gql as apolloGql } from '@apollo/client';
+import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
+import { Client as UrqlClient, fetchExchange, subscriptionExchange } from '@urql/core';
+import { createClient as createSse } from 'graphql-sse';
+import { createClient as createWs } from 'graphql-ws';
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import WebSocket from 'ws';
+import { start, until, way } from './gateway.mjs';
+
+const CHANGED = `subscription Changed($after: String) {
+  propertyChanged(after: $after) { cursor change property { id notes } event { seq kind } }
+}`;
+const UPDATE = `mutation Note($key: UUID!, $input: PropertyUpdateInput!) {
+  propertyUpdate(idempotencyKey: $key, input: $input) { replayed result { id version notes } }
+}`;
+
+// As in a browser.
+globalThis.WebSocket ??= WebSocket;
+
+let gateway, robert;
+before(async () => {
+  gateway = await start();
+  robert = gateway.who('Robert Chen');
+});
+after(() => gateway?.stop());
+
+/** A house of Robert's, as it is. */
+async function house() {
+  const data = await gateway.query(robert, '{ properties(first: 1) { edges { node { id version } } } }');
+  return data.properties.edges[0].node;
+}
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/**
+ * The story that every client has to tell. `follow(after, next, ended)` subscribes and returns a way to stop; `mutate(variables)`
+ * answers the mutation's field. A client that goes on by itself says so.
+ */
+async function story(road, { follow, mutate, byItself }) {
+  const heard = [];
+  let cursor = null;
+  let stop = null;
+  let over = false;
+  const next = (told) => {
+    heard.push(told);
+    cursor = told.cursor;
+  };
+  const again = () => {
+    if (over || byItself) return;
+    setTimeout(() => {
+      if (!over) stop = follow(cursor, next, again);
+    }, 100);
+  };
+  stop = follow(cursor, next, again);
+  await pause(600);
+  const note = async (how, notes) => {
+    const { id, version } = await house();
+    return how({ key: randomUUID(), input: { id, version, notes } });
+  };
+  const directly = async (variables) => (await gateway.query(robert, UPDATE, variables)).propertyUpdate;
+
+  const first = `first ${randomUUID()}`;
+  const answered = await note(mutate, first);
+  assert.equal(answered.result.notes, first);
+  assert.equal(answered.replayed, false);
+  await until('the first change', () => heard.at(-1)?.property.notes === first);
+
+  road.cut();
+  await note(directly, `while away ${randomUUID()}`);
+  const last = `while away too ${randomUUID()}`;
+  await note(directly, last);
+  await pause(200);
+  road.mend();
+  await until('what happened meanwhile', () => heard.at(-1)?.property.notes === last);
+  await note(directly, `back ${randomUUID()}`);
+  await until('what happens now', () => heard.length >= 4);
+  over = true;
+  stop();
+  const seqs = heard.map((told) => told.event.seq);
+  assert.deepEqual(seqs, [0, 1, 2, 3].map((n) => seqs[0] + n), 'each once, in order');
+  road.close();
+}
+
+const params = () => ({ authorization: robert.headers.authorization, organizationId: robert.organization });
+
+test('graphql-ws goes on by itself, with the cursor in its variables', async () => {
+  const road = await way(gateway.url);
+  const client = createWs({
+    url: road.ws,
+    webSocketImpl: WebSocket,
+    connectionParams: params,
+    retryAttempts: 100,
+    retryWait: () => pause(100),
+    shouldRetry: () => true,
+  });
+  await story(road, {
+    byItself: true,
+    follow(cursor, next, ended) {
+      // The library sends this very object again after a break.
+      const payload = { query: CHANGED, variables: { after: cursor } };
+      return client.subscribe(payload, {
+        next({ data, errors }) {
+          assert.equal(errors, undefined);
+          next(data.propertyChanged);
+          payload.variables.after = data.propertyChanged.cursor;
+        },
+        error: ended,
+        complete: ended,
+      });
+    },
+    mutate: (variables) =>
+      new Promise((resolve, reject) => {
+        client.subscribe({ query: UPDATE, variables }, { next: ({ data }) => resolve(data.propertyUpdate), error: reject, complete() {} });
+      }),
+  });
+  await client.dispose();
+});
+
+test('graphql-sse over distinct connections', async () => {
+  const road = await way(gateway.url);
+  const client = createSse({ url: road.url, headers: robert.headers, retryAttempts: 0 });
+  const subscribe = (payload, next, ended) =>
+    client.subscribe(payload, { next: ({ data, errors }) => (errors ? ended(errors) : next(data)), error: ended, complete: ended });
+  await story(road, {
+    follow: (cursor, next, ended) =>
+      subscribe({ query: CHANGED, variables: { after: cursor } }, (data) => next(data.propertyChanged), ended),
+    mutate: (variables) =>
+      new Promise((resolve, reject) => subscribe({ query: UPDATE, variables }, (data) => resolve(data.propertyUpdate), reject)),
+  });
+  client.dispose();
+});
+
+function apollo(link) {
+  const client = new ApolloClient({ link, cache: new InMemoryCache() });
+  return {
+    follow(cursor, next, ended) {
+      let called = false;
+      const end = () => {
+        if (!called) ended();
+        called = true;
+      };
+      const observable = client.subscribe({ query: apolloGql(CHANGED), variables: { after: cursor } });
+      const subscription = observable.subscribe({
+        next: ({ data, error }) => (error ? end() : next(data.propertyChanged)),
+        error: end,
+        complete: end,
+      });
+      return () => subscription.unsubscribe();
+    },
+    mutate: async (variables) => (await client.mutate({ mutation: apolloGql(UPDATE), variables })).data.propertyUpdate,
+  };
+}
+
+test('Apollo Client over a WebSocket', async () => {
+  const road = await way(gateway.url);
+  const socket = createWs({ url: road.ws, webSocketImpl: WebSocket, connectionParams: params, retryAttempts: 0 });
+  await story(road, apollo(new GraphQLWsLink(socket)));
+  await socket.dispose();
+});
+
+test('Apollo Client over multipart HTTP', async () => {
+  const road = await way(gateway.url);
+  await story(road, apollo(new HttpLink({ uri: road.url, headers: robert.headers })));
+});
+
+function urql(client) {
+  return {
+    follow(cursor, next, ended) {
+      let called = false;
+      const { unsubscribe } = client.subscription(CHANGED, { after: cursor }).subscribe(({ data, error, hasNext }) => {
+        if (data?.propertyChanged && !error) next(data.propertyChanged);
+        if ((error || !hasNext) && !called) {
+          called = true;
+          ended();
+        }
+      });
+      return unsubscribe;
+    },
+    async mutate(variables) {
+      const { data, error } = await client.mutation(UPDATE, variables).toPromise();
+      assert.equal(error, undefined);
+      return data.propertyUpdate;
+    },
+  };
+}
+
+test('urql over a WebSocket', async () => {
+  const road = await way(gateway.url);
+  const socket = createWs({ url: road.ws, webSocketImpl: WebSocket, connectionParams: params, retryAttempts: 0 });
+  const forwards = subscriptionExchange({
+    forwardSubscription: (request) => ({
+      subscribe: (sink) => ({ unsubscribe: socket.subscribe({ ...request, query: request.query ?? '' }, sink) }),
+    }),
+  });
+  const fetchOptions = { headers: robert.headers };
+  await story(road, urql(new UrqlClient({ url: road.url, exchanges: [forwards, fetchExchange], fetchOptions, preferGetMethod: false })));
+  await socket.dispose();
+});
+
+test('urql over HTTP', async () => {
+  const road = await way(gateway.url);
+  const fetchOptions = { headers: robert.headers };
+  const client = new UrqlClient({ url: road.url, exchanges: [fetchExchange], fetchOptions, fetchSubscriptions: true, preferGetMethod: false });
+  await story(road, urql(client));
+});
