@@ -30,7 +30,8 @@ conformance: $(SERVERS) ## Judges the query plans of CERBOS_CONFORMANCE_DIR: SQL
 	ended=$$?; grep -E '^error|^skipped|: (matched|refused|skipped|WRONG)|refused as they must be$$' target/conformance.txt; \
 	grep -E '^[0-9]+ matched, ' target/conformance.txt; exit $$ended
 
-bench: $(SERVERS) ## Measures what authorization costs beside the query that it filters
+bench: $(SERVERS) ## Measures what authorization costs beside the query that it filters, and what following the log costs
+	$(CARGO) build --quiet --release
 	$(CARGO) run --quiet --release -p bench
 
 check: $(SERVERS) ## Format, clippy with warnings as errors, contracts and policies

@@ -1,7 +1,7 @@
 //! A log as it is held by those who follow it: its last places in memory, shared, and each follower's own
 //! position. A follower that is slow is behind, and nothing is kept for it.
 
-use crate::Hub;
+use crate::{Hub, news::News};
 use entities::feed::{self, Entry};
 use schema::{Code, Error, Expired, LogId, OperationId, OrganizationId, Result};
 use std::{
@@ -39,12 +39,16 @@ impl Told {
     }
 }
 
+/// From so many on, those that nobody holds are cleared away.
+const PAST: usize = 1_000;
 /// Behind these, what was made is no longer kept.
 const FRESH: usize = 64;
 
 pub struct Log {
     pub id: LogId,
     last: Mutex<VecDeque<Arc<Told>>>,
+    /// Older places that someone goes through just now: many come back at once, after a restart.
+    past: Mutex<HashMap<i64, Weak<Told>>>,
     tail: watch::Sender<i64>,
 }
 
@@ -58,7 +62,7 @@ enum Next {
 
 impl Log {
     fn new(id: LogId, head: i64) -> Self {
-        Log { id, last: Mutex::default(), tail: watch::channel(head).0 }
+        Log { id, last: Mutex::default(), past: Mutex::default(), tail: watch::channel(head).0 }
     }
 
     pub fn tail(&self) -> i64 {
@@ -82,6 +86,20 @@ impl Log {
             }
         }
         self.tail.send_replace(position);
+    }
+
+    fn shared(&self, entry: Entry) -> Arc<Told> {
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = past.get(&entry.position).and_then(Weak::upgrade) {
+            return known;
+        }
+        if past.len() >= PAST {
+            past.retain(|_, told| told.strong_count() > 0);
+        }
+        let position = entry.position;
+        let told = Told::new(entry);
+        past.insert(position, Arc::downgrade(&told));
+        told
     }
 
     fn after(&self, position: i64) -> Next {
@@ -151,7 +169,7 @@ impl Follow {
                     if page.first().is_none_or(|(_, entry)| entry.position != self.position + 1) {
                         return Err(Expired::TooOld.into());
                     }
-                    self.fetched.extend(page.into_iter().map(|(_, entry)| Told::new(entry)));
+                    self.fetched.extend(page.into_iter().map(|(_, entry)| self.log.shared(entry)));
                 }
             }
         }
@@ -214,6 +232,13 @@ impl Logs {
         let watched = Arc::new(Watched { organization, moved: watch::channel(0).0, seen: Mutex::default() });
         self.operations.insert(id, Arc::downgrade(&watched));
         watched
+    }
+
+    /// Of what was told, what somebody holds.
+    pub fn named(&self, news: &News) -> (Vec<Arc<Log>>, Awaited) {
+        let logs = news.logs.iter().filter_map(|id| self.get(*id)).collect();
+        let awaited = |id: &OperationId| Some((*id, self.operations.get(id)?.upgrade()?));
+        (logs, news.operations.iter().filter_map(awaited).collect())
     }
 
     /// Everything that somebody still holds.

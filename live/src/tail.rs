@@ -35,7 +35,7 @@ pub(crate) async fn keep(hub: Weak<Hub>) {
 }
 
 async fn look(hub: &Arc<Hub>, news: &News) -> Result<()> {
-    let (logs, operations) = hub.logs(|logs| logs.held());
+    let (logs, operations) = hub.logs(|logs| if news.anything { logs.held() } else { logs.named(news) });
     for (id, watched) in &operations {
         if news.operations.contains(id) {
             watched.bump();
@@ -50,8 +50,7 @@ async fn look(hub: &Arc<Hub>, news: &News) -> Result<()> {
             }
         }
     }
-    let mut due: HashMap<LogId, Arc<Log>> =
-        logs.into_iter().filter(|log| news.anything || news.logs.contains(&log.id)).map(|log| (log.id, log)).collect();
+    let mut due: HashMap<LogId, Arc<Log>> = logs.into_iter().map(|log| (log.id, log)).collect();
     while !due.is_empty() {
         let places: Vec<_> = due.values().map(|log| (log.id, log.tail())).collect();
         let mut came: HashMap<LogId, i64> = HashMap::new();

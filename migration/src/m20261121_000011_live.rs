@@ -8,11 +8,11 @@ crate::sql_migration!("m20261121_000011_live", {
     sql.push_str(PARTITIONS);
     sql.push_str(&class::attributed("event"));
     sql.push_str(&class::definer("event", "SELECT"));
-    sql.push_str("INSERT INTO event SELECT * FROM event_before; DROP TABLE event_before;\n");
     for (partition, bounds) in partitions() {
         sql.push_str(&format!("CREATE TABLE {partition} PARTITION OF event {bounds};\n"));
         sql.push_str(&class::partition(&partition, "attributed"));
     }
+    sql.push_str("INSERT INTO event SELECT * FROM event_before; DROP TABLE event_before;\n");
     sql.push_str(FEED);
     for table in ["feed", "feed_head", "feed_scope"] {
         sql.push_str(&class::owned(table, &Writes { insert: false, update: &[] }));

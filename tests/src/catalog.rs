@@ -1,7 +1,8 @@
 //! What the catalog says of every table: a new one is covered, or these fail.
 
 use crate::harness::cluster;
-use sqlx::{PgConnection, Row};
+use migration::MigratorTrait;
+use sqlx::{Executor, PgConnection, Row};
 
 /// Tables that belong to no organization, with a reason each.
 const NO_ORGANIZATION: &[(&str, &str)] = &[
@@ -111,6 +112,43 @@ async fn keys_and_indexes_begin_with_the_organization() {
             "{name} looks through row security: {columns:?} → {to}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_log_of_before_moves_into_partitions_whole() {
+    let cluster = cluster().await;
+    let name = "log_of_before";
+    let mut superuser = cluster.connect("postgres", "postgres").await;
+    superuser.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} OWNER hestami_owner"))).await.expect("a database");
+    let owner = migration::sea_orm::Database::connect(cluster.url("hestami_owner", name)).await.expect("a connection");
+    let before = migration::names().iter().position(|name| name.ends_with("_live")).expect("the migration");
+    migration::Migrator::up(&owner, Some(u32::try_from(before).expect("a few"))).await.expect("as it was");
+    let mut sql = cluster.connect("postgres", name).await;
+    // The system is there from the first.
+    let rows = "
+        INSERT INTO organization (id, type, name, created_at, updated_at) VALUES
+          ('00000000-0000-7000-8000-0000000000a1', 'TRUST_OR_LLC', 'Home', now(), now()), ('00000000-0000-7000-8000-0000000000a2', 'CONCIERGE_OPERATOR', 'Desk', now(), now());
+        INSERT INTO org_head (organization_id, event_seq) VALUES ('00000000-0000-7000-8000-0000000000a1', 4), ('00000000-0000-7000-8000-0000000000a2', 0);
+        INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, starts_at, granted_by, created_at, updated_at)
+        VALUES ('00000000-0000-7000-8000-0000000000a1', '00000000-0000-7000-8000-0000000000e1', '00000000-0000-7000-8000-0000000000a2', 'ENGAGEMENT', '{read}', now(), '00000000-0000-7000-8000-000000000001', now(), now());
+        INSERT INTO event (organization_id, seq, kind, resource_kind, resource_id, version, actor, actor_kind, actor_organization_id, operation_id, change, at)
+        SELECT '00000000-0000-7000-8000-0000000000a1', n, 'property.created', 'property', gen_random_uuid(), 1, '00000000-0000-7000-8000-000000000001', 'HUMAN',
+               '00000000-0000-7000-8000-0000000000a1', gen_random_uuid(), '{}', make_timestamptz((2024 + n)::int, 6, 1, 0, 0, 0) FROM generate_series(1, 4) n;";
+    sql.execute(rows).await.expect("rows of before");
+    migration::Migrator::up(&owner, None).await.expect("as it is");
+    let places: Vec<(i64, String)> =
+        sqlx::query_as("SELECT seq, tableoid::regclass::text FROM event ORDER BY seq").fetch_all(&mut sql).await.expect("rows");
+    let expected = [(1, "event_other"), (2, "event_2026"), (3, "event_2027"), (4, "event_2028")];
+    assert_eq!(places, expected.map(|(seq, place)| (seq, place.to_owned())));
+    // A desk goes on from where the log is; who it looks after comes into its sight with the first round.
+    let scopes: Vec<(bool, i64)> = sqlx::query_as("SELECT organization_id = source_organization_id, relayed_seq FROM feed_scope")
+        .fetch_all(&mut sql)
+        .await
+        .expect("rows");
+    assert_eq!(scopes, [(true, 0)]);
+    let due: i64 = sqlx::query_scalar("SELECT count(*) FROM feed_due").fetch_one(&mut sql).await.expect("a count");
+    assert_eq!(due, 1);
+    owner.close().await.expect("an end");
 }
 
 /// A view that is not its invoker's would look through row security.

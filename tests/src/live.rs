@@ -46,10 +46,13 @@ async fn every_transport_tells_the_same_with_the_thing_as_it_is() {
     let (other, elsewhere) = (person("oscar"), world.found(&person("oscar"), "TRUST_OR_LLC").await);
     let mut socket = subscribed(&world, &olga, home, PROPERTIES, json!({})).await;
     let mut stranger = subscribed(&world, &other, elsewhere, ALL, json!({})).await;
-    let request = || {
-        let request = world.request(reqwest::Method::POST, "/graphql").bearer_auth(&olga.token);
-        request.header("x-organization-id", home.to_string())
+    let request_of = |who: &Person, organization: Uuid| {
+        let request = world.request(reqwest::Method::POST, "/graphql").bearer_auth(&who.token);
+        request.header("x-organization-id", organization.to_string())
     };
+    let request = || request_of(&olga, home);
+    let mut strange_events = Streaming::open(request_of(&other, elsewhere), EVENTS, ALL, json!({})).await;
+    let mut strange_parts = Streaming::open(request_of(&other, elsewhere), PARTS, ALL, json!({})).await;
     let mut events = Streaming::open(request(), EVENTS, PROPERTIES, json!({})).await;
     let mut parts = Streaming::open(request(), PARTS, PROPERTIES, json!({})).await;
 
@@ -75,9 +78,12 @@ async fn every_transport_tells_the_same_with_the_thing_as_it_is() {
     }
     assert_eq!(streamed.next().await["cursor"], cursors[2]);
 
+    // Not a byte of it to a stranger: the first that they hear, whichever way, is their own.
     stranger.quiet(Duration::from_millis(300)).await;
     world.create_property(&other, elsewhere, "9 Elsewhere").await;
-    assert_eq!(stranger.next().await["organizationId"], json!(elsewhere));
+    let told = stranger.next().await;
+    assert_eq!((&told["organizationId"], kinds(&told)), (&json!(elsewhere), ("CHANGED", "property.created")));
+    assert_eq!((&strange_events.next().await, &strange_parts.next().await), (&told, &told));
     socket.quiet(Duration::from_millis(300)).await;
 }
 

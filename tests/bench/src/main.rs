@@ -1,6 +1,7 @@
 //! Measures, on servers of its own and as ratios within one run.
 
 mod filter;
+mod live;
 
 use server::{
     Fault,
@@ -63,5 +64,6 @@ async fn main() -> Result<(), Fault> {
     let ground = Ground::new().await?;
     let measured = filter::run(&ground).await;
     ground.stop().await;
-    measured
+    measured?;
+    live::run().await
 }
