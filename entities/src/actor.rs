@@ -65,7 +65,7 @@ pub async fn delegated(pool: &PgPool, actor: &Actor, now: DateTime<Utc>) -> Resu
     }
     let tx = Tx::begin(pool, &Reach::of(actor.organization, now), Mode::Read).await?;
     let sql = "
-        SELECT md5(coalesce(string_agg(held, ',' ORDER BY held), '')) AS held FROM (
+        SELECT encode(sha256(convert_to(coalesce(string_agg(held, ',' ORDER BY held), ''), 'UTF8')), 'hex') AS held FROM (
           SELECT concat(property_id, action) AS held FROM delegated_property WHERE organization_id = $1 AND holder_id = $2
           UNION
           SELECT concat(portfolio_id, action) FROM delegated_portfolio WHERE organization_id = $1 AND holder_id = $2

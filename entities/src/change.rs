@@ -21,7 +21,7 @@ text_enum!(
         Changed = "CHANGED",
         /// It is archived: still there, out of the way.
         Archived = "ARCHIVED",
-        /// It is no longer to be seen.
+        /// It left what was asked for, such as a portfolio.
         Gone = "GONE",
         /// An organization came into sight, or may have been out of sight for a moment: read all of it anew.
         ScopeGained = "SCOPE_GAINED",
@@ -106,12 +106,10 @@ pub async fn page(
     if after.position == head {
         return Ok(ChangePage { items: Vec::new(), cursor: at(head), has_more: false });
     }
-    let mut places = match log {
+    let (places, has_more) = match log {
         LogId::Own(organization) => own(reader, organization, after.position, first).await?,
         LogId::Feed(organization) => fed(reader, organization, after.position, first, reach).await?,
     };
-    let has_more = places.len() as u64 > first;
-    places.truncate(usize::try_from(first).map_err(Error::internal)?);
     let last = places.last().map_or(head, |place| place.position);
     let items = items(reader, places, kinds).await?;
     Ok(ChangePage { items, cursor: at(last), has_more })
@@ -131,7 +129,14 @@ fn touched(kind: &str, id: Uuid, seq: i64) -> What {
     KINDS.iter().find(|known| **known == kind).map_or(What::Nothing, |kind| What::Touched(kind, id, seq))
 }
 
-async fn own(reader: &Reader<'_>, organization: OrganizationId, after: i64, first: u64) -> Result<Vec<Step>> {
+/// One more than a page tells whether there is more.
+fn cut<T>(mut rows: Vec<T>, first: u64) -> (Vec<T>, bool) {
+    let more = rows.len() as u64 > first;
+    rows.truncate(usize::try_from(first).unwrap_or(usize::MAX));
+    (rows, more)
+}
+
+async fn own(reader: &Reader<'_>, organization: OrganizationId, after: i64, first: u64) -> Result<(Vec<Step>, bool)> {
     let select = history::of(organization).filter(history::Column::Seq.gt(after)).order_by_asc(history::Column::Seq);
     let rows = select.limit(first + 1).all(reader.tx).await?;
     if rows.first().is_some_and(|row| row.at < reader.now - reader.window) {
@@ -142,7 +147,8 @@ async fn own(reader: &Reader<'_>, organization: OrganizationId, after: i64, firs
         organization,
         what: touched(&row.resource_kind, row.resource_id, row.seq),
     };
-    Ok(rows.into_iter().map(place).collect())
+    let (rows, more) = cut(rows, first);
+    Ok((rows.into_iter().map(place).collect(), more))
 }
 
 #[derive(FromQueryResult)]
@@ -159,7 +165,7 @@ async fn fed(
     after: i64,
     first: u64,
     reach: impl AsyncFnOnce(BTreeSet<OrganizationId>) -> Result<()>,
-) -> Result<Vec<Step>> {
+) -> Result<(Vec<Step>, bool)> {
     let sql = "SELECT position, source_organization_id, seq, mark FROM feed
                WHERE organization_id = $1 AND position > $2 ORDER BY position LIMIT $3";
     let most = i64::try_from(first + 1).map_err(Error::internal)?;
@@ -168,7 +174,8 @@ async fn fed(
     if rows.first().is_some_and(|row| row.position != after + 1) {
         return Err(Expired::TooOld.into());
     }
-    reach(rows.iter().map(|row| OrganizationId(row.source_organization_id)).collect()).await?;
+    let (rows, more) = cut(rows, first);
+    reach(rows.iter().filter(|row| row.seq.is_some()).map(|row| OrganizationId(row.source_organization_id)).collect()).await?;
     // Of who is out of sight there is nothing here; the mark that says so comes by itself.
     let (sources, seqs): (Vec<Uuid>, Vec<i64>) =
         rows.iter().filter_map(|row| Some((row.source_organization_id, row.seq?))).unzip();
@@ -182,7 +189,7 @@ async fn fed(
         let (kind, id): (String, Uuid) = (row.try_get("", "resource_kind")?, row.try_get("", "resource_id")?);
         seen.insert((organization, seq), touched(&kind, id, seq));
     }
-    let place = |row: Fed| Step {
+    let step = |row: Fed| Step {
         position: row.position,
         organization: OrganizationId(row.source_organization_id),
         what: match (row.mark.as_deref(), row.seq) {
@@ -191,7 +198,7 @@ async fn fed(
             (None, seq) => seen.remove(&(row.source_organization_id, seq.unwrap_or_default())).unwrap_or(What::Nothing),
         },
     };
-    Ok(rows.into_iter().map(place).collect())
+    Ok((rows.into_iter().map(step).collect(), more))
 }
 
 /// Each thing once, where it was touched last.
@@ -224,9 +231,6 @@ async fn items(reader: &Reader<'_>, places: Vec<Step>, kinds: Option<Vec<&'stati
     let owners: BTreeSet<OrganizationId> = touches.all.iter().map(|(owner, ..)| *owner).collect();
     let owners: Vec<OrganizationId> = owners.into_iter().collect();
     let mut nodes = node::find(reader.tx, &owners, reader.acting, &touches).await?;
-    let away: Vec<_> = touches.all.iter().filter(|(_, kind, id, _)| !nodes.contains_key(&(*kind, *id))).collect();
-    let told = told(reader, &away).await?;
-
     let mut items = Vec::new();
     for place in &places {
         let (kind, id, seq) = match place.what {
@@ -240,41 +244,22 @@ async fn items(reader: &Reader<'_>, places: Vec<Step>, kinds: Option<Vec<&'stati
         if !touches.all.contains(&(place.organization, kind, id, seq)) {
             continue;
         }
-        let node = nodes.remove(&(kind, id));
-        // Of what one may not even know that it was, nothing is said.
-        let change = match &node {
-            Some(node) => ChangeState::of(node),
-            None if told.contains(&(place.organization, seq)) => ChangeState::Gone,
-            None => continue,
-        };
+        // Nothing is said of what one does not see: under the same rights it was not seen before either.
+        let Some(node) = nodes.remove(&(kind, id)) else { continue };
         let (kind, id) = (Some(kind.to_owned()), Some(id.to_string().into()));
+        let (change, node) = (ChangeState::of(&node), Some(node));
         items.push(ResourceChange { change, organization_id: place.organization, kind, id, node });
     }
     Ok(items)
 }
 
-/// Of these, the events that the reader may see.
-async fn told(
-    reader: &Reader<'_>,
-    away: &[&(OrganizationId, &'static str, Uuid, i64)],
-) -> Result<BTreeSet<(OrganizationId, i64)>> {
-    let mut told = BTreeSet::new();
-    let owners: BTreeSet<OrganizationId> = away.iter().map(|(owner, ..)| *owner).collect();
-    for owner in owners {
-        let seqs: Vec<i64> = away.iter().filter(|(of, ..)| *of == owner).map(|(.., seq)| *seq).collect();
-        let select = history::of(owner).filter(history::Column::Seq.eq_any(seqs)).filter((reader.visible)(history::KIND)?);
-        told.extend(select.all(reader.tx).await?.into_iter().map(|row| (owner, row.seq)));
-    }
-    Ok(told)
-}
-
 /// The kinds that someone names, of those that there are.
-pub fn kinds(named: Option<Vec<String>>) -> Result<Option<Vec<&'static str>>> {
+pub fn kinds(field: &str, named: Option<Vec<String>>) -> Result<Option<Vec<&'static str>>> {
     let Some(named) = named else { return Ok(None) };
     let known = |(at, name): (usize, String)| {
         let refuse = || {
             let message = format!("one of {}", KINDS.join(", "));
-            Error::new(Code::InvalidInput).field(format!("kinds.{at}"), "UNKNOWN_KIND", message)
+            Error::new(Code::InvalidInput).field(format!("{field}.{at}"), "UNKNOWN_KIND", message)
         };
         KINDS.iter().find(|kind| **kind == name).copied().ok_or_else(refuse)
     };

@@ -24,6 +24,8 @@ pub enum What {
     Gained,
     /// It left.
     Lost,
+    /// What it referred to is put away.
+    Nothing,
 }
 
 const EVENT: &str = "e.seq, e.kind, e.resource_kind, e.resource_id, e.version, e.actor, e.actor_kind, e.actor_organization_id,
@@ -85,6 +87,7 @@ pub async fn after(pool: &PgPool, logs: &[(LogId, i64)], most: i64) -> Result<Ve
             let what = match row.try_get::<Option<&str>, _>("mark")? {
                 Some("SCOPE_GAINED") => What::Gained,
                 Some(_) => What::Lost,
+                None if row.try_get::<Option<i64>, _>("seq")?.is_none() => What::Nothing,
                 None => What::Event(Box::new(event(&row, source)?)),
             };
             let log = LogId::Feed(OrganizationId(row.try_get("log")?));
@@ -104,18 +107,21 @@ pub async fn head(pool: &PgPool, log: LogId) -> Result<i64> {
     Ok(head.unwrap_or_default())
 }
 
-/// Where an operation stands, as far as the outside of its organization may know.
-pub async fn operations(pool: &PgPool, watched: &[(OrganizationId, OperationId)]) -> Result<Vec<(OperationId, DateTime<Utc>)>> {
+/// An operation, and when it last moved.
+pub type Moved = ((OrganizationId, OperationId), DateTime<Utc>);
+
+/// When these operations last moved, which is all that the outside of their organizations may know.
+pub async fn operations(pool: &PgPool, watched: &[(OrganizationId, OperationId)]) -> Result<Vec<Moved>> {
     let (organizations, ids): (Vec<Uuid>, Vec<Uuid>) = watched.iter().map(|(organization, id)| (organization.0, id.0)).unzip();
-    let rows: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
-        "SELECT o.id, o.updated_at FROM unnest($1::uuid[], $2::uuid[]) AS w(organization_id, id)
+    let rows: Vec<(Uuid, Uuid, DateTime<Utc>)> = sqlx::query_as(
+        "SELECT o.organization_id, o.id, o.updated_at FROM unnest($1::uuid[], $2::uuid[]) AS w(organization_id, id)
          JOIN operation o ON o.organization_id = w.organization_id AND o.id = w.id",
     )
     .bind(organizations)
     .bind(ids)
     .fetch_all(pool)
     .await?;
-    Ok(rows.into_iter().map(|(id, at)| (OperationId(id), at)).collect())
+    Ok(rows.into_iter().map(|(organization, id, at)| ((OrganizationId(organization), OperationId(id)), at)).collect())
 }
 
 /// What one round of the relay did.
@@ -134,9 +140,10 @@ pub struct Relayed {
 const PAIRS: i64 = 500;
 const EVENTS: i64 = 500;
 
-/// Looks which organizations came into whose sight or left it: where grants changed, or, when a term
-/// began or ended, everywhere. Where sight ended and began again since it last looked, someone may have
-/// read in between and missed something: it counts as gained anew. In the caller's transaction.
+/// Looks which organizations came into whose sight or left it: where grants were given or taken back, where a
+/// term began or ended since it last looked, or everywhere. Where sight may have ended and begun again in
+/// between, someone may have read meanwhile and missed something: it counts as gained anew. In the caller's
+/// transaction.
 pub async fn scopes(tx: &mut PgConnection, now: DateTime<Utc>, everywhere: bool, looked: DateTime<Utc>) -> Result<Relayed> {
     let mut done = Relayed::default();
     let sql = "
@@ -144,6 +151,10 @@ pub async fn scopes(tx: &mut PgConnection, now: DateTime<Utc>, everywhere: bool,
           DELETE FROM feed_due RETURNING organization_id, source_organization_id
         ), asked AS (
           SELECT organization_id, source_organization_id FROM due
+          UNION
+          SELECT grantee_organization_id, organization_id FROM access_grant WHERE revoked_at IS NULL AND starts_at > $3 AND starts_at <= $1
+          UNION
+          SELECT grantee_organization_id, organization_id FROM access_grant WHERE revoked_at IS NULL AND ends_at > $3 AND ends_at <= $1
           UNION
           SELECT grantee_organization_id, organization_id FROM access_grant WHERE $2
           UNION
@@ -198,28 +209,24 @@ pub async fn scopes(tx: &mut PgConnection, now: DateTime<Utc>, everywhere: bool,
     Ok(done)
 }
 
-/// When the sight of some organization changes next, by time alone.
-pub async fn next_term(tx: &mut PgConnection, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
-    let sql = "SELECT least(min(starts_at) FILTER (WHERE starts_at > $1), min(ends_at) FILTER (WHERE ends_at > $1))
-               FROM access_grant WHERE revoked_at IS NULL AND (starts_at > $1 OR ends_at > $1)";
-    Ok(sqlx::query_scalar(sql).bind(now).fetch_one(tx).await?)
-}
-
-/// Writes what happened since into the feeds, and remembers how far. In the caller's transaction.
-pub async fn relay(tx: &mut PgConnection, now: DateTime<Utc>) -> Result<Relayed> {
+/// Writes what happened since into the feeds, and remembers how far: of these organizations, or of all. In the
+/// caller's transaction.
+pub async fn relay(tx: &mut PgConnection, now: DateTime<Utc>, of: Option<Vec<OrganizationId>>) -> Result<Relayed> {
     let mut done = Relayed::default();
     let sql = "
         WITH due AS (
           SELECT s.organization_id, s.source_organization_id, s.relayed_seq, least(h.event_seq, s.relayed_seq + $2) AS upto
           FROM feed_scope s JOIN org_head h ON h.organization_id = s.source_organization_id
-          WHERE h.event_seq > s.relayed_seq
-          ORDER BY s.organization_id, s.source_organization_id LIMIT $3 FOR UPDATE OF s
+          WHERE h.event_seq > s.relayed_seq AND ($4::uuid[] IS NULL OR s.source_organization_id = ANY ($4))
+          LIMIT $3 FOR UPDATE OF s
         ), moved AS (
           UPDATE feed_scope s SET relayed_seq = d.upto FROM due d
           WHERE s.organization_id = d.organization_id AND s.source_organization_id = d.source_organization_id
         ), rows AS (
           SELECT d.organization_id, d.source_organization_id, e.seq, e.at,
-                 row_number() OVER (PARTITION BY d.organization_id ORDER BY d.source_organization_id, e.seq) AS n
+                 -- What happened in one's own organization comes first: it may end the sight of the rest.
+                 row_number() OVER (
+                   PARTITION BY d.organization_id ORDER BY d.organization_id <> d.source_organization_id, d.source_organization_id, e.seq) AS n
           FROM due d JOIN event e ON e.organization_id = d.source_organization_id AND e.seq > d.relayed_seq AND e.seq <= d.upto
         ), counted AS (
           SELECT organization_id, count(*) AS count FROM rows GROUP BY 1
@@ -233,7 +240,8 @@ pub async fn relay(tx: &mut PgConnection, now: DateTime<Utc>) -> Result<Relayed>
           FROM rows r JOIN heads h ON h.organization_id = r.organization_id JOIN counted c ON c.organization_id = r.organization_id
         )
         SELECT r.organization_id, count(*) AS count, min(r.at) AS oldest, (SELECT count(*) FROM due) AS pairs FROM rows r GROUP BY 1";
-    for row in sqlx::query(sql).bind(now).bind(EVENTS).bind(PAIRS).fetch_all(tx).await? {
+    let of: Option<Vec<Uuid>> = of.map(|all| all.into_iter().map(|id| id.0).collect());
+    for row in sqlx::query(sql).bind(now).bind(EVENTS).bind(PAIRS).bind(of).fetch_all(tx).await? {
         done.readers.insert(OrganizationId(row.try_get("organization_id")?));
         let count: i64 = row.try_get("count")?;
         done.rows += count.unsigned_abs();

@@ -25,6 +25,7 @@ use schema::{Caller, Code, Error, Reads, Result};
 use serde_json::Value;
 use std::sync::Arc;
 use surface::{Mount, caller};
+use tokio::sync::Semaphore;
 
 #[derive(Clone)]
 pub struct GraphQl {
@@ -32,6 +33,8 @@ pub struct GraphQl {
     pub mount: Mount,
     pub live: Arc<::live::Hub>,
     pub shapes: Shapes,
+    /// So many answers to subscribers are made at a time.
+    pub turns: Arc<Semaphore>,
 }
 
 /// A request whose document was read.
@@ -56,6 +59,21 @@ impl Prepared {
         let first = chosen.next().unwrap_or(OperationType::Query);
         chosen.fold(first, |most, ty| if ty == OperationType::Query { most } else { ty })
     }
+
+    /// A variable without which its operation cannot be. (The engine looks at those only that fields use.)
+    pub fn missing_variable(&self) -> Option<String> {
+        let named = self.operation.as_deref();
+        let chosen =
+            self.document.operations.iter().filter(|(name, _)| named.is_none() || name.map(|name| name.as_str()) == named);
+        let mut required = chosen
+            .flat_map(|(_, operation)| &operation.node.variable_definitions)
+            .filter(|variable| !variable.node.var_type.node.nullable && variable.node.default_value.is_none());
+        let missing = required.find(|variable| {
+            let given = self.variables.get(variable.node.name.node.as_str());
+            given.is_none_or(|value| *value == async_graphql::Value::Null)
+        });
+        missing.map(|variable| variable.node.name.node.to_string())
+    }
 }
 
 pub fn routes(graphql: GraphQl) -> Router {
@@ -65,13 +83,16 @@ pub fn routes(graphql: GraphQl) -> Router {
 async fn handle(State(graphql): State<GraphQl>, request: HttpRequest) -> axum::response::Response {
     let (mut parts, body) = request.into_parts();
     let strict = accepts_graphql_response(&parts.headers);
-    if parts.headers.contains_key(header::UPGRADE) {
+    let upgrade = parts.headers.get(header::UPGRADE).and_then(|upgrade| upgrade.to_str().ok());
+    if upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket")) {
         return match WebSocketUpgrade::from_request_parts(&mut parts, &graphql).await {
             Ok(upgrade) => ws::upgrade(graphql, upgrade, parts.headers),
             Err(_) => refuse(Error::new(Code::InvalidInput).message("This is no upgrade to a WebSocket."), strict),
         };
     }
     match serve(&graphql, &parts.method, parts.uri.query(), &parts.headers, body).await {
+        // Such a client reads nothing else, not even a refusal.
+        Ok(Served::Response(response)) if streams::only_events(&parts.headers) => streams::once(&response),
         Ok(Served::Response(response)) => {
             let failed_before_execution = strict && !response.errors.is_empty() && response.data == async_graphql::Value::Null;
             let executed = response.errors.iter().any(|error| !error.path.is_empty());
@@ -117,15 +138,11 @@ async fn serve(graphql: &GraphQl, method: &Method, query: Option<&str>, headers:
             };
         };
         return Ok(match Subscription::open(graphql, caller, prepared).await {
-            Ok(subscription) => Served::Stream(Box::new(stream.answer(subscription))),
+            Ok(subscription) => Served::Stream(Box::new(stream.answer(subscription, graphql.live.guest()))),
             Err(response) => Served::Response(Box::new(response)),
         });
     }
-    let response = execute(graphql, caller, prepared).await;
-    Ok(match streams::only_events(headers) {
-        true => Served::Stream(Box::new(streams::once(&response))),
-        false => Served::Response(Box::new(response)),
-    })
+    Ok(Served::Response(Box::new(execute(graphql, caller, prepared).await)))
 }
 
 /// Reads the document. One that cannot be read is answered at once.

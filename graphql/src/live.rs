@@ -5,11 +5,15 @@ use crate::{
     errors::{classify, code_of},
     http::{GraphQl, Prepared},
 };
-use ::live::{Follow, Key, Told, Watched};
-use async_graphql::{Request, Response, Value, parser::types::ExecutableDocument};
+use ::live::{Follow, Key, Log, Marks, Told, Watched};
+use async_graphql::{
+    Request, Response, Value,
+    parser::types::{ExecutableDocument, Selection},
+};
 use axum::body::Bytes;
 use chrono::{DateTime, Utc};
-use futures_util::StreamExt;
+use entities::feed::Entry;
+use futures_util::{StreamExt, future::select_all};
 use resolvers::change::live::{Asked, Delivery, Topic};
 use schema::{Actor, Caller, Code, Error, Filters, LogId, Place, Planned, Reads, Result, Scope, Standing, standing};
 use sha2::{Digest, Sha256};
@@ -53,14 +57,24 @@ struct View {
     filters: Arc<Filters>,
     /// Of the shape, the rights and the filters: what is made for one is right for all with the same.
     key: Key,
+    since: Instant,
 }
 
-pub struct Subscription {
+/// What an answer is made of. It is made in a task of its own, so that nobody who waits for the same one depends on
+/// whether somebody else reads; and only so many at a time, so that requests find connections.
+#[derive(Clone)]
+struct Maker {
     graphql: GraphQl,
     caller: Caller,
     shape: Arc<Shape>,
-    view: View,
+}
+
+pub struct Subscription {
+    maker: Maker,
+    view: Arc<View>,
     follow: Follow,
+    /// Where it is told of what decides who sees what: in the log that is followed, and in that of who acts.
+    rights: Vec<Rights>,
     /// Taken from the log, and not answered yet.
     pending: Option<Arc<Told>>,
     watched: Option<Moves>,
@@ -70,9 +84,17 @@ pub struct Subscription {
     over: bool,
 }
 
+/// A log that may tell of other rights, and up to where that was looked at.
+struct Rights {
+    _held: Arc<Log>,
+    marks: watch::Receiver<Marks>,
+    seen: Marks,
+}
+
 enum Woke {
     Closing,
     Token,
+    Term,
     Rights,
     Moved,
     Told(Arc<Told>),
@@ -83,18 +105,130 @@ struct Moves {
     _held: Arc<Watched>,
     moves: watch::Receiver<u64>,
     last: Option<Bytes>,
-    first: bool,
+    /// It is to be looked at: it may have moved.
+    due: bool,
 }
 
 /// How long a place is tried again before the client is asked to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Longer waits are made of these.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// Clocks are set, and machines sleep: no wait is longer than this without a look at the clock.
+const LONGEST: Duration = Duration::from_secs(60);
+/// What policies say of someone is asked again after this, as for lists.
+const LIFE: Duration = Duration::from_secs(30);
+/// A subscription's document is kept as long as it lasts.
+const DOCUMENT: usize = 16 * 1024;
 
-/// Until a time by the gateway's clock.
-fn until(graphql: &GraphQl, at: Option<DateTime<Utc>>) -> Pin<Box<Sleep>> {
-    let left = at.map(|at| (at - graphql.mount.gateway.clock.now()).to_std().unwrap_or_default());
-    Box::pin(sleep(left.unwrap_or(LONGEST).min(LONGEST)))
+/// Tries again what is unavailable, for a while.
+struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    async fn again(&mut self, error: Error) -> Result<()> {
+        if error.code() != Code::Unavailable || Instant::now() >= self.until {
+            return Err(error);
+        }
+        error.trace();
+        sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(Duration::from_secs(1));
+        Ok(())
+    }
+}
+
+macro_rules! patiently {
+    ($work:expr) => {{
+        let mut patience = Patience { until: Instant::now() + PATIENCE, pause: Duration::from_millis(20) };
+        loop {
+            match $work {
+                Ok(done) => break Ok(done),
+                Err(error) => {
+                    if let Err(error) = patience.again(error).await {
+                        break Err(error);
+                    }
+                }
+            }
+        }
+    }};
+}
+
+impl Maker {
+    fn now(&self) -> DateTime<Utc> {
+        self.graphql.mount.gateway.clock.now()
+    }
+
+    /// Until a time by the gateway's clock.
+    fn until(&self, at: Option<DateTime<Utc>>) -> Pin<Box<Sleep>> {
+        let left = at.map(|at| (at - self.now()).to_std().unwrap_or_default());
+        Box::pin(sleep(left.unwrap_or(LONGEST).min(LONGEST)))
+    }
+
+    /// In a task of its own, when it is its turn.
+    async fn turn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T> {
+        let turns = Arc::clone(&self.graphql.turns);
+        // The turn as well is waited for there: one that is given to somebody who does not look is nobody's.
+        let task = async move {
+            let _turn = turns.acquire_owned().await.map_err(Error::internal)?;
+            Ok(work.await)
+        };
+        tokio::spawn(task.in_current_span()).await.map_err(Error::internal)?
+    }
+
+    async fn view(&self) -> Result<View> {
+        let maker = self.clone();
+        self.turn(async move { View::of(&maker).await }).await?
+    }
+
+    /// What a place is to this view, for everyone who has it.
+    async fn place(self, view: Arc<View>, entry: Entry) -> Result<Option<Bytes>> {
+        let place = Place { log: LogId::of(&view.actor), position: entry.position, rights: view.standing.rights };
+        let delivery = Delivery::Place { entry, cursor: place.to_string() };
+        let maker = self.clone();
+        self.turn(async move {
+            match maker.run(&view, Arc::new(delivery)).await {
+                None => Ok(None),
+                Some(response) => bytes(&whole(response)?).map(Some),
+            }
+        })
+        .await?
+    }
+
+    /// The operation that is asked for, and whether it ended.
+    async fn operation(&self, view: &Arc<View>) -> Result<(Response, bool)> {
+        let (maker, view) = (self.clone(), Arc::clone(view));
+        self.turn(async move {
+            let delivery = Arc::new(Delivery::Operation(Mutex::default()));
+            let response = maker.run(&view, Arc::clone(&delivery)).await.unwrap_or_default();
+            let Delivery::Operation(state) = &*delivery else { return (response, false) };
+            let state = *state.lock().unwrap_or_else(PoisonError::into_inner);
+            (response, state.is_some_and(|state| state.ended()))
+        })
+        .await
+    }
+
+    async fn state(&self, view: &Arc<View>) -> Result<(Bytes, bool)> {
+        let (response, ended) = self.operation(view).await?;
+        Ok((bytes(&whole(response)?)?, ended))
+    }
+
+    async fn run(&self, view: &View, delivery: Arc<Delivery>) -> Option<Response> {
+        let gateway = &self.graphql.mount.gateway;
+        let (actor, filters) = (view.actor.clone(), Arc::clone(&view.filters));
+        let reads = Arc::new(Reads::prepared(gateway, self.caller, actor, filters, self.shape.planned.clone()));
+        let request = self.shape.request().data(Arc::clone(gateway)).data(self.caller).data(Arc::clone(&reads)).data(delivery);
+        let span = tracing::info_span!(
+            "deliver",
+            organization_id = %view.actor.organization,
+            actor_id = %self.caller.principal,
+            actor_kind = self.caller.kind.as_str(),
+        );
+        let response = self.graphql.schema.execute_stream(request).next().instrument(span).await;
+        reads.close().await;
+        response.map(|mut response| {
+            classify(&mut response, Some(&self.shape.document));
+            response
+        })
+    }
 }
 
 impl Subscription {
@@ -111,48 +245,51 @@ impl Subscription {
     }
 
     async fn begin(graphql: &GraphQl, caller: Caller, prepared: Prepared) -> Result<Subscription, Refusal> {
+        let Asked { topic, after } = asked(graphql, &prepared).await?;
         let gateway = &graphql.mount.gateway;
         let actor = caller.actor(gateway, Scope::Organization).await?;
-        let log = LogId::of(&actor);
+        let (log, acting) = (LogId::of(&actor), LogId::Own(actor.organization));
         // Followed before the rights are found, so that a change of them comes behind.
         let mut follow = Follow::from(&graphql.live, log, None).await?;
-        let Asked { topic, after } = asked(graphql, &prepared).await?;
-        let shape = Arc::new(Shape::new(prepared, topic));
-        let shape = graphql.shapes.same(shape);
-        let view = View::of(graphql, &caller, &shape).await?;
+        let mut rights = Vec::new();
+        for id in std::iter::once(acting).chain(Some(log).filter(|log| matches!(log, LogId::Own(_)) && *log != acting)) {
+            let log = graphql.live.open(id).await?;
+            let marks = log.marks();
+            let seen = *marks.borrow();
+            rights.push(Rights { _held: log, marks, seen });
+        }
+        let shape = graphql.shapes.same(Arc::new(Shape::new(prepared, topic)));
+        let maker = Maker { graphql: graphql.clone(), caller, shape };
+        let view = Arc::new(patiently!(maker.view().await)?);
         if let Some(after) = after {
             let place = Place::parse(&after, "after", log, view.standing.rights)?;
             graphql.live.check(&place).await?;
             follow = Follow::from(&graphql.live, log, Some(place.position)).await?;
         }
-        let watched = match shape.topic {
+        let watched = match maker.shape.topic {
             Topic::Operation(id) => {
+                // Whether it is there to be seen is said at once.
+                let (response, _) = maker.operation(&view).await?;
+                if !response.errors.is_empty() {
+                    return Err(Refusal::Response(Box::new(response)));
+                }
                 let held = graphql.live.watch(view.actor.organization, id);
-                Some(Moves { moves: held.moves(), _held: held, last: None, first: true })
+                Some(Moves { moves: held.moves(), _held: held, last: None, due: true })
             }
             _ => None,
         };
-        let subscription = Subscription {
-            token_ends: until(graphql, Some(caller.until)),
-            rights_may_end: until(graphql, view.standing.until),
+        Ok(Subscription {
+            token_ends: maker.until(Some(caller.until)),
+            rights_may_end: maker.until(view.standing.until),
             closing: graphql.live.closing(),
-            graphql: graphql.clone(),
-            caller,
-            shape,
+            maker,
             view,
             follow,
+            rights,
             pending: None,
             watched,
             over: false,
-        };
-        // Whether it is there to be seen is said at once.
-        if subscription.watched.is_some() {
-            let (response, _) = subscription.operation().await?;
-            if !response.errors.is_empty() {
-                return Err(Refusal::Response(Box::new(response)));
-            }
-        }
-        Ok(subscription)
+        })
     }
 
     /// Where it stands.
@@ -169,14 +306,13 @@ impl Subscription {
         if self.over {
             return None;
         }
-        let out = self.wait().await.unwrap_or_else(Out::Ended);
-        let out = match out {
-            Out::Ended(error) if matches!(self.shape.topic, Topic::Operation(_)) => Out::Ended(error),
-            // What was answered needs not be told again.
-            Out::Ended(error) if error.code() != Code::CursorExpired => {
-                Out::Ended(error.details(serde_json::json!({ "cursor": self.place().to_string() })))
+        let out = match self.wait().await {
+            Ok(out) => out,
+            Err(error) if matches!(self.maker.shape.topic, Topic::Operation(_)) || error.code() == Code::CursorExpired => {
+                Out::Ended(error)
             }
-            out => out,
+            // What was answered needs not be told again.
+            Err(error) => Out::Ended(error.details(serde_json::json!({ "cursor": self.place().to_string() }))),
         };
         self.over = !matches!(out, Out::Next(_));
         Some(out)
@@ -184,14 +320,17 @@ impl Subscription {
 
     async fn wait(&mut self) -> Result<Out> {
         loop {
-            if self.pending.is_some() {
-                if let Some(answer) = self.answer().await? {
+            if let Some(told) = self.pending.clone() {
+                let answer = self.tell(&told).await?;
+                self.pending = None;
+                if let Some(answer) = answer {
                     return Ok(Out::Next(answer));
                 }
                 continue;
             }
-            let first = self.watched.as_mut().is_some_and(|watched| std::mem::take(&mut watched.first));
-            if first && let Some(out) = self.moved().await? {
+            if self.watched.as_ref().is_some_and(|watched| watched.due)
+                && let Some(out) = self.moved().await?
+            {
                 return Ok(out);
             }
             let moves = async {
@@ -200,160 +339,110 @@ impl Subscription {
                     None => std::future::pending().await,
                 }
             };
+            let rights = select_all(self.rights.iter_mut().map(|log| Box::pin(log.marks.changed())));
             let woke = tokio::select! {
                 biased;
                 () = ::live::closed(&mut self.closing) => Woke::Closing,
                 () = &mut self.token_ends => Woke::Token,
-                () = &mut self.rights_may_end => Woke::Rights,
+                () = &mut self.rights_may_end => Woke::Term,
+                _ = rights => Woke::Rights,
                 () = moves => Woke::Moved,
                 told = self.follow.next() => Woke::Told(told?),
             };
             match woke {
                 Woke::Closing => return Err(Error::new(Code::ShuttingDown)),
-                Woke::Token if self.graphql.mount.gateway.clock.now() >= self.caller.until => {
-                    return Err(Error::new(Code::TokenExpired));
+                Woke::Token => {
+                    self.current()?;
+                    self.token_ends = self.maker.until(Some(self.maker.caller.until));
                 }
-                Woke::Token => self.token_ends = until(&self.graphql, Some(self.caller.until)),
-                Woke::Rights => self.look_again().await?,
-                Woke::Moved => {
-                    if let Some(out) = self.moved().await? {
-                        return Ok(out);
-                    }
-                }
+                Woke::Term if self.term_is_over() => self.look_again().await?,
+                Woke::Term => self.rights_may_end = self.maker.until(self.view.standing.until),
+                Woke::Rights if self.rights_moved() => self.look_again().await?,
+                Woke::Rights => {}
+                Woke::Moved => self.watched.iter_mut().for_each(|watched| watched.due = true),
                 Woke::Told(told) => self.pending = Some(told),
             }
         }
     }
 
-    /// Answers what was taken from the log. Nothing, if it does not concern who asks.
-    async fn answer(&mut self) -> Result<Option<Bytes>> {
-        let Some(told) = self.pending.clone() else { return Ok(None) };
-        let began = Instant::now();
-        let mut pause = Duration::from_millis(20);
-        let answer = loop {
-            match self.tell(&told).await {
-                Ok(answer) => break answer,
-                Err(error) if error.code() == Code::Unavailable && began.elapsed() < PATIENCE => {
-                    error.trace();
-                    sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(1));
-                }
-                Err(error) => return Err(error),
-            }
-        };
-        self.pending = None;
-        Ok(answer)
+    /// The token still says who it is.
+    fn current(&self) -> Result<()> {
+        if self.maker.now() < self.maker.caller.until { Ok(()) } else { Err(Error::new(Code::TokenExpired)) }
     }
 
+    fn term_is_over(&self) -> bool {
+        self.view.standing.until.is_some_and(|until| until <= self.maker.now())
+    }
+
+    /// Something was told that decides who sees what, and was not looked at.
+    fn rights_moved(&self) -> bool {
+        self.rights.iter().any(|log| {
+            let now = *log.marks.borrow();
+            // What is in portfolios decides for delegates only.
+            now.rights != log.seen.rights || (self.view.actor.delegated && now.groups != log.seen.groups)
+        })
+    }
+
+    /// Answers what was taken from the log, by the rights of today, however old it is. Nothing, if it does not concern who asks.
     async fn tell(&mut self, told: &Arc<Told>) -> Result<Option<Bytes>> {
-        if self.view.moved_by(told) {
+        self.current()?;
+        if self.rights_moved() || self.term_is_over() {
             self.look_again().await?;
         }
-        if !self.shape.topic.concerns(&told.entry) {
+        if !self.maker.shape.topic.concerns(&told.entry) {
             return Ok(None);
         }
-        if self.graphql.mount.gateway.decide.policies().await? != self.view.policies() {
+        let decide = Arc::clone(&self.maker.graphql.mount.gateway.decide);
+        let policies = patiently!(decide.policies().await)?;
+        if policies != self.view.standing.policies || self.view.since.elapsed() > LIFE {
             self.look_again().await?;
         }
-        let made = told.made(self.view.key, self.made(told)).await?;
+        let (maker, view) = (&self.maker, &self.view);
+        let made = patiently!(told.made(view.key, maker.clone().place(Arc::clone(view), told.entry.clone())).await)?;
         Ok(Option::clone(&made))
-    }
-
-    /// Makes the answer for everyone with this view.
-    async fn made(&self, told: &Told) -> Result<Option<Bytes>> {
-        let cursor = Place { log: LogId::of(&self.view.actor), position: told.entry.position, rights: self.view.standing.rights };
-        let delivery = Delivery::Place { entry: told.entry.clone(), cursor: cursor.to_string() };
-        match self.run(Arc::new(delivery)).await {
-            None => Ok(None),
-            Some(response) => bytes(&whole(response)?).map(Some),
-        }
-    }
-
-    async fn operation(&self) -> Result<(Response, bool)> {
-        let delivery = Arc::new(Delivery::Operation(Mutex::default()));
-        let response = self.run(Arc::clone(&delivery)).await.unwrap_or_default();
-        let ended = match &*delivery {
-            Delivery::Operation(state) => {
-                let state = *state.lock().unwrap_or_else(PoisonError::into_inner);
-                state.is_some_and(|state| state.ended())
-            }
-            _ => false,
-        };
-        Ok((response, ended))
     }
 
     /// The operation as it is now, if that was not said yet; and its end.
     async fn moved(&mut self) -> Result<Option<Out>> {
-        let began = Instant::now();
-        loop {
-            let (response, ended) = self.operation().await?;
-            match whole(response).and_then(|response| bytes(&response)) {
-                Ok(answer) => {
-                    let Some(watched) = &mut self.watched else { return Ok(None) };
-                    if watched.last.as_ref() == Some(&answer) {
-                        return Ok(ended.then_some(Out::Complete));
-                    }
-                    watched.last = Some(answer.clone());
-                    // Its end is found at the next look.
-                    watched.first = ended;
-                    return Ok(Some(Out::Next(answer)));
-                }
-                Err(error) if error.code() == Code::Unavailable && began.elapsed() < PATIENCE => {
-                    sleep(Duration::from_millis(100)).await;
-                }
-                Err(error) => return Err(error),
-            }
+        let (maker, view) = (&self.maker, &self.view);
+        let (answer, ended) = patiently!(maker.state(view).await)?;
+        let Some(watched) = &mut self.watched else { return Ok(None) };
+        if watched.last.as_ref() == Some(&answer) {
+            watched.due = false;
+            return Ok(ended.then_some(Out::Complete));
         }
-    }
-
-    async fn run(&self, delivery: Arc<Delivery>) -> Option<Response> {
-        let gateway = &self.graphql.mount.gateway;
-        let (actor, filters) = (self.view.actor.clone(), Arc::clone(&self.view.filters));
-        let reads = Arc::new(Reads::prepared(gateway, self.caller, actor, filters, self.shape.planned.clone()));
-        let request = self.shape.request().data(Arc::clone(gateway)).data(self.caller).data(Arc::clone(&reads)).data(delivery);
-        let span = tracing::info_span!(
-            "deliver",
-            organization_id = %self.view.actor.organization,
-            actor_id = %self.caller.principal,
-            actor_kind = self.caller.kind.as_str(),
-        );
-        let response = self.graphql.schema.execute_stream(request).next().instrument(span).await;
-        reads.close().await;
-        response.map(|mut response| {
-            classify(&mut response, Some(&self.shape.document));
-            response
-        })
+        watched.last = Some(answer.clone());
+        // Its end is found at the next look.
+        watched.due = ended;
+        Ok(Some(Out::Next(answer)))
     }
 
     /// Whether it may still see what it saw. Another sight is an end: what came into it, or left it, was not told.
     async fn look_again(&mut self) -> Result<()> {
-        let view = match View::of(&self.graphql, &self.caller, &self.shape).await {
-            Ok(view) => view,
-            Err(Refusal::Error(error)) => {
-                return Err(match error.code() {
-                    Code::OrganizationNotFound | Code::GrantNotFound => Error::new(Code::AuthorityLost),
-                    _ => error,
-                });
-            }
-            Err(Refusal::Response(_)) => return Err(Error::internal("a view is no response")),
-        };
+        for log in &mut self.rights {
+            log.seen = *log.marks.borrow_and_update();
+        }
+        let maker = &self.maker;
+        let view = patiently!(maker.view().await).map_err(|error| match error.code() {
+            Code::OrganizationNotFound | Code::GrantNotFound => Error::new(Code::AuthorityLost),
+            _ => error,
+        })?;
         if view.standing.rights != self.view.standing.rights {
             return Err(schema::Expired::ScopeChanged.into());
         }
-        self.rights_may_end = until(&self.graphql, view.standing.until);
-        self.view = view;
+        self.rights_may_end = self.maker.until(view.standing.until);
+        self.view = Arc::new(view);
         Ok(())
     }
 }
 
-/// A response that could be made as a whole, though fields of it may have failed.
+/// A response, unless it is to be tried again. Any other failure is an answer as well: it would be the same next time.
 fn whole(response: Response) -> Result<Response> {
-    if response.data != Value::Null || response.errors.is_empty() {
-        return Ok(response);
-    }
     let code = response.errors.first().and_then(code_of);
-    let known = Code::ALL.iter().find(|known| Some(known.as_str()) == code.as_deref());
-    Err(Error::new(known.copied().unwrap_or(Code::Internal)))
+    if response.data == Value::Null && code.as_deref() == Some(Code::Unavailable.as_str()) {
+        return Err(Error::unavailable("an answer could not be made"));
+    }
+    Ok(response)
 }
 
 fn bytes(response: &Response) -> Result<Bytes> {
@@ -373,6 +462,14 @@ impl From<Error> for Refusal {
 
 /// Runs the document to learn what it asks for.
 async fn asked(graphql: &GraphQl, prepared: &Prepared) -> Result<Asked, Refusal> {
+    if prepared.query.len() > DOCUMENT {
+        let message = format!("A subscription's document has at most {DOCUMENT} bytes.");
+        return Err(Error::new(Code::GraphqlValidationFailed).message(message).into());
+    }
+    if let Some(name) = prepared.missing_variable() {
+        let message = format!("The variable ${name} is required.");
+        return Err(Error::new(Code::GraphqlValidationFailed).message(message).into());
+    }
     let delivery = Arc::new(Delivery::Ask(Mutex::default()));
     let mut request = Request::new(prepared.query.clone()).variables(prepared.variables.clone());
     request.operation_name = prepared.operation.clone();
@@ -383,7 +480,8 @@ async fn asked(graphql: &GraphQl, prepared: &Prepared) -> Result<Asked, Refusal>
     }
     let Delivery::Ask(slot) = &*delivery else { return Err(Error::internal("an ask is an ask").into()) };
     let asked = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-    asked.ok_or_else(|| Error::new(Code::GraphqlValidationFailed).message("A subscription has one field.").into())
+    let message = "A subscription has one field, which stands at its root and in no fragment.";
+    asked.ok_or_else(|| Error::new(Code::GraphqlValidationFailed).message(message).into())
 }
 
 /// What is wrong with a subscription's document, if anything is.
@@ -401,8 +499,13 @@ pub async fn wrong(graphql: &GraphQl, prepared: &Prepared) -> Option<Response> {
 impl Shape {
     fn new(prepared: Prepared, topic: Topic) -> Shape {
         let Prepared { query, operation, variables, document } = prepared;
+        // Where someone comes from makes no difference to what a place is.
+        let mut told = serde_json::to_value(&variables).unwrap_or_default();
+        if let (Some(told), Some(name)) = (told.as_object_mut(), cursor_variable(&query, &document)) {
+            told.remove(&name);
+        }
         let mut hash = Sha256::new();
-        hash.update(serde_json::json!([query, operation, variables]).to_string());
+        hash.update(serde_json::json!([query, operation, told]).to_string());
         let planned = crate::planned(&document);
         Shape { request: query, operation, variables, document, planned, topic, digest: hash.finalize().into() }
     }
@@ -415,8 +518,20 @@ impl Shape {
     }
 }
 
+/// The variable that says nothing but where the client goes on from.
+fn cursor_variable(query: &str, document: &ExecutableDocument) -> Option<String> {
+    let roots = document.operations.iter().flat_map(|(_, operation)| &operation.node.selection_set.node.items);
+    let after = roots.filter_map(|selection| match &selection.node {
+        Selection::Field(field) => field.node.get_argument("after"),
+        _ => None,
+    });
+    let mut named = after.filter_map(|value| value.node.to_string().strip_prefix('$').map(str::to_owned));
+    // Declared once and used once.
+    named.next().filter(|name| query.matches(&format!("${name}")).count() == 2)
+}
+
 impl View {
-    async fn of(graphql: &GraphQl, caller: &Caller, shape: &Shape) -> Result<View, Refusal> {
+    async fn of(Maker { graphql, caller, shape }: &Maker) -> Result<View> {
         let gateway = &graphql.mount.gateway;
         let actor = caller.actor(gateway, Scope::Organization).await?;
         let standing = standing(gateway, &actor).await?;
@@ -430,19 +545,7 @@ impl View {
         let key = hash.finalize().into();
         // Equal conditions are kept once, however many hold them.
         let filters = graphql.shapes.same_filters(key, filters);
-        Ok(View { actor, standing, filters, key })
-    }
-
-    fn policies(&self) -> &str {
-        &self.standing.policies
-    }
-
-    /// Whether what happened may change what this one sees.
-    fn moved_by(&self, told: &Told) -> bool {
-        let entities::feed::What::Event(event) = &told.entry.what else { return false };
-        let rights = ["membership", "delegation", "access_grant", "organization"];
-        let own = told.entry.source == self.actor.owner() || told.entry.source == self.actor.organization;
-        own && (rights.contains(&event.resource_kind.as_str()) || (self.actor.delegated && event.resource_kind == "portfolio"))
+        Ok(View { actor, standing, filters, key, since: Instant::now() })
     }
 }
 

@@ -6,16 +6,21 @@ use crate::{
     http::GRAPHQL_RESPONSE,
     live::{Out, Subscription},
 };
+use ::live::Guest;
 use async_graphql::Response;
 use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::IntoResponse,
 };
-use futures_util::{Stream, stream};
+use futures_util::stream;
 use schema::{Code, Error};
 use std::{convert::Infallible, time::Duration};
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
+use tracing::Instrument;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Streamed {
@@ -25,6 +30,11 @@ pub enum Streamed {
 
 /// Something goes over the wire at least so often, or what stands between would cut it.
 const KEEP_ALIVE: Duration = Duration::from_secs(12);
+
+/// How long a part may wait for a client that does not read.
+const STUCK: Duration = Duration::from_secs(30);
+
+type Part = Result<Bytes, Infallible>;
 
 /// The way of streaming that the client names, if it does.
 pub fn accepted(headers: &HeaderMap) -> Option<Streamed> {
@@ -42,7 +52,10 @@ pub fn only_events(headers: &HeaderMap) -> bool {
 
 fn names(headers: &HeaderMap, media: &str) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    accept.split(',').any(|one| one.split(';').next().is_some_and(|one| one.trim().eq_ignore_ascii_case(media)))
+    accept.split(',').any(|one| {
+        let mut parts = one.split(';').map(str::trim);
+        parts.next().is_some_and(|one| one.eq_ignore_ascii_case(media)) && !parts.any(|part| part == "q=0")
+    })
 }
 
 /// A query's or a mutation's answer as events.
@@ -53,9 +66,16 @@ pub fn once(response: &Response) -> axum::response::Response {
 }
 
 impl Streamed {
-    pub fn answer(self, subscription: Subscription) -> axum::response::Response {
-        let parts = stream::unfold(Stage::Begins(Box::new(subscription)), move |stage| self.step(stage));
-        self.headed(Body::from_stream(wire(parts)))
+    /// Told by a task of its own, which a client that does not read cannot keep.
+    pub fn answer(self, subscription: Subscription, guest: Guest) -> axum::response::Response {
+        let (sender, receiver) = mpsc::channel(1);
+        let told = async move {
+            self.tell(subscription, sender).await;
+            drop(guest);
+        };
+        tokio::spawn(told.in_current_span());
+        let parts = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
+        self.headed(Body::from_stream(parts))
     }
 
     fn headed(self, body: Body) -> axum::response::Response {
@@ -70,21 +90,25 @@ impl Streamed {
         response
     }
 
-    async fn step(self, stage: Stage) -> Option<(Vec<u8>, Stage)> {
-        match stage {
-            Stage::Begins(subscription) => Some(([self.opening(), &self.heartbeat()].concat(), Stage::Runs(subscription))),
-            Stage::Runs(mut subscription) => {
-                let quiet = Instant::now() + KEEP_ALIVE;
-                tokio::select! {
-                    out = subscription.next() => match out {
-                        Some(Out::Next(answer)) => Some((self.next(&answer), Stage::Runs(subscription))),
-                        Some(Out::Ended(error)) => Some((self.failed(error), Stage::Over)),
-                        Some(Out::Complete) | None => Some((self.complete().to_vec(), Stage::Over)),
-                    },
-                    () = sleep_until(quiet) => Some((self.heartbeat(), Stage::Runs(subscription))),
-                }
+    async fn tell(self, mut subscription: Subscription, sender: mpsc::Sender<Part>) {
+        let mut part = [self.opening(), &self.heartbeat()].concat();
+        let mut over = false;
+        loop {
+            let sent = timeout(STUCK, sender.send(Ok(part.into()))).await;
+            if over || !matches!(sent, Ok(Ok(()))) {
+                return;
             }
-            Stage::Over => None,
+            let told = tokio::select! {
+                out = subscription.next() => Some(out),
+                () = sleep(KEEP_ALIVE) => None,
+                () = sender.closed() => return,
+            };
+            (part, over) = match told {
+                None => (self.heartbeat(), false),
+                Some(Some(Out::Next(answer))) => (self.next(&answer), false),
+                Some(Some(Out::Ended(error))) => (self.failed(error), true),
+                Some(Some(Out::Complete) | None) => (self.complete().to_vec(), true),
+            };
         }
     }
 
@@ -134,12 +158,6 @@ impl Streamed {
     }
 }
 
-enum Stage {
-    Begins(Box<Subscription>),
-    Runs(Box<Subscription>),
-    Over,
-}
-
 const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
 
 /// JSON has no line breaks of its own here, so it is one line of data.
@@ -150,9 +168,4 @@ fn next_event(answer: &[u8]) -> Vec<u8> {
 /// A part ends with the boundary of the next: else the client would see each only when another comes.
 fn part(json: &[u8]) -> Vec<u8> {
     [b"\r\nContent-Type: application/json\r\n\r\n", json, b"\r\n--graphql"].concat()
-}
-
-fn wire(parts: impl Stream<Item = Vec<u8>>) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    use futures_util::StreamExt;
-    parts.map(|part| Ok(part.into()))
 }

@@ -1,11 +1,12 @@
 //! `graphql-transport-ws`: the protocol of the library graphql-ws. One task a connection; its subscriptions are polled
-//! within it, and a client that does not read stops them, not the gateway.
+//! within it, and a client that does not read stops them. What they wait for is made elsewhere.
 
 use crate::{
     errors::refused,
     http::{GraphQl, execute, from_json, prepare},
     live::{Out, Subscription},
 };
+use ::live::Guest;
 use async_graphql::parser::types::OperationType;
 use axum::{
     body::Bytes,
@@ -14,7 +15,7 @@ use axum::{
     response::IntoResponse,
 };
 use futures_util::{
-    SinkExt, StreamExt,
+    FutureExt, SinkExt, StreamExt,
     stream::{AbortHandle, Abortable, BoxStream, SelectAll, SplitSink, once, unfold},
 };
 use schema::{Caller, Code, Error, Type};
@@ -80,18 +81,21 @@ struct Connection {
     caller: Option<Caller>,
     running: SelectAll<BoxStream<'static, Said>>,
     handles: HashMap<String, AbortHandle>,
+    _guest: Guest,
 }
 
 impl Connection {
     fn new(graphql: GraphQl, headers: HeaderMap, socket: WebSocket) -> Self {
         let (sink, stream) = socket.split();
-        Connection { graphql, headers, sink, stream, caller: None, running: SelectAll::new(), handles: HashMap::new() }
+        let _guest = graphql.live.guest();
+        Connection { graphql, headers, sink, stream, caller: None, running: SelectAll::new(), handles: HashMap::new(), _guest }
     }
 
     async fn run(mut self) {
         if let Err(Some(Close(code, reason))) = self.talk().await {
             // A frame's reason has room for 123 bytes.
-            let reason: String = reason.chars().take(100).collect();
+            let room = (0..=123.min(reason.len())).rev().find(|at| reason.is_char_boundary(*at)).unwrap_or_default();
+            let reason = reason[..room].to_owned();
             let frame = CloseFrame { code, reason: reason.into() };
             let _ = timeout(STUCK, self.sink.send(Message::Close(Some(frame)))).await;
             // The client says that it understood; who just goes away before loses the frame.
@@ -124,8 +128,16 @@ impl Connection {
                         Some(Ok(Message::Text(text))) => self.told(&text).await?,
                         Some(Ok(Message::Binary(_))) => return Err(Some(Close::new(4400, "Invalid message received"))),
                         Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                        Some(Ok(Message::Close(_))) | None => return Err(None),
+                        Some(Ok(Message::Close(_))) => {
+                            // The answer to it goes out with the next read.
+                            let _ = timeout(Duration::from_secs(1), self.stream.next()).await;
+                            return Err(None);
+                        }
+                        None => return Err(None),
                         Some(Err(_)) => return Err(Some(Close::new(4400, "Invalid message received"))),
+                    }
+                    if self.caller.is_none() && begun.elapsed() > INIT {
+                        return Err(Some(Close::new(4408, "Connection initialisation timeout")));
                     }
                 }
                 () = init => return Err(Some(Close::new(4408, "Connection initialisation timeout"))),
@@ -232,10 +244,13 @@ impl Connection {
         }
         let (handle, registration) = AbortHandle::new_pair();
         self.handles.insert(id.clone(), handle);
-        let graphql = self.graphql.clone();
-        let begins = async move { begin(graphql, caller, id, payload).await };
-        // Opened within the connection's task as well, so that one that is slow to open keeps no other from its turn.
-        self.running.push(Abortable::new(once(begins).flatten(), registration).boxed());
+        // In a task of its own: what it holds must not wait for a client that does not read.
+        let begins = tokio::spawn(begin(self.graphql.clone(), caller, id.clone(), payload).in_current_span());
+        let begun = async move {
+            let failed = |problem| Said::Failed(id, errors(&refused(Error::internal(problem))));
+            begins.await.unwrap_or_else(|problem| once(std::future::ready(failed(problem))).boxed())
+        };
+        self.running.push(Abortable::new(begun.into_stream().flatten(), registration).boxed());
         Ok(())
     }
 }
@@ -297,10 +312,12 @@ fn told(id: String, subscription: Subscription) -> BoxStream<'static, Said> {
     unfold((id, Box::new(subscription)), step).boxed()
 }
 
-/// How a connection ends by this. The client's library tries again after all but 4400 and 4401.
+/// How a connection ends by this. The client's library tries again after 1012, 1013 and 4403.
 fn over(error: &Error) -> Close {
     match error.code() {
         Code::ShuttingDown => Close::new(1012, Code::ShuttingDown.as_str()),
+        Code::Internal => Close::new(4500, Code::Internal.as_str()),
+        code @ (Code::OrganizationInvalid | Code::GrantInvalid) => Close::new(4400, code.as_str()),
         code if error.code().error_type() == Type::Unavailable => Close::new(1013, code.as_str()),
         // The library's own recipe for a token that is to be renewed.
         code => Close::new(4403, code.as_str()),

@@ -2,14 +2,18 @@
 //! position. A follower that is slow is behind, and nothing is kept for it.
 
 use crate::{Hub, news::News};
-use entities::feed::{self, Entry};
+use entities::feed::{self, Entry, What};
 use schema::{Code, Error, Expired, LogId, OperationId, OrganizationId, Result};
 use std::{
     any::Any,
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use tokio::sync::{OnceCell, watch};
+use tracing::Instrument;
 
 /// What a key stands for is made once, however many ask for it.
 pub type Key = [u8; 32];
@@ -19,30 +23,53 @@ type Kept = Arc<OnceCell<Arc<dyn Any + Send + Sync>>>;
 pub struct Told {
     pub entry: Entry,
     made: Mutex<HashMap<Key, Kept>>,
+    stale: AtomicBool,
 }
 
 impl Told {
     pub fn new(entry: Entry) -> Arc<Self> {
-        Arc::new(Told { entry, made: Mutex::default() })
+        Arc::new(Told { entry, made: Mutex::default(), stale: AtomicBool::new(false) })
     }
 
-    /// Made by the first who asks. A failure is not kept.
-    pub async fn made<T: Send + Sync + 'static>(&self, key: Key, make: impl Future<Output = Result<T>>) -> Result<Arc<T>> {
-        let cell = Arc::clone(self.made.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
-        let made = cell.get_or_try_init(async || Ok::<_, Error>(Arc::new(make.await?) as Arc<dyn Any + Send + Sync>)).await?;
-        Arc::clone(made).downcast().map_err(|_| Error::internal("a key stands for one type"))
+    /// Made by the first who asks. A failure is not kept; nor is anything beyond what is worth it.
+    /// In a task of its own: whoever stops to look, in the midst of it, keeps nobody else waiting.
+    pub async fn made<T: Send + Sync + 'static>(
+        &self,
+        key: Key,
+        make: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<Arc<T>> {
+        let cell = {
+            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            let full = made.len() >= VIEWS || self.stale.load(Ordering::Relaxed);
+            if full && !made.contains_key(&key) { None } else { Some(Arc::clone(made.entry(key).or_default())) }
+        };
+        let Some(cell) = cell else { return make.await.map(Arc::new) };
+        let made = match cell.get() {
+            Some(made) => Arc::clone(made),
+            None => {
+                let task = async move {
+                    let made = cell.get_or_try_init(async || Ok::<_, Error>(Arc::new(make.await?) as Arc<dyn Any + Send + Sync>));
+                    made.await.map(Arc::clone)
+                };
+                tokio::spawn(task.in_current_span()).await.map_err(Error::internal)??
+            }
+        };
+        made.downcast().map_err(|_| Error::internal("a key stands for one type"))
     }
 
     /// For those who come later it is made anew.
     fn forget(&self) {
+        self.stale.store(true, Ordering::Relaxed);
         self.made.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
+/// So many distinct answers of one place are kept.
+const VIEWS: usize = 64;
 /// From so many on, those that nobody holds are cleared away.
 const PAST: usize = 1_000;
 /// Behind these, what was made is no longer kept.
-const FRESH: usize = 64;
+const FRESH: usize = 16;
 
 pub struct Log {
     pub id: LogId,
@@ -50,6 +77,27 @@ pub struct Log {
     /// Older places that someone goes through just now: many come back at once, after a restart.
     past: Mutex<HashMap<i64, Weak<Told>>>,
     tail: watch::Sender<i64>,
+    marks: watch::Sender<Marks>,
+}
+
+/// Where a log last told of something that decides who sees what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Memberships, delegations, grants, the organization itself.
+    pub rights: i64,
+    /// What is in portfolios, by which things are delegated.
+    pub groups: i64,
+}
+
+impl Marks {
+    fn after(self, entry: &Entry) -> Marks {
+        let What::Event(event) = &entry.what else { return self };
+        match event.resource_kind.as_str() {
+            "membership" | "delegation" | "access_grant" | "organization" => Marks { rights: entry.position, ..self },
+            "portfolio" => Marks { groups: entry.position, ..self },
+            _ => self,
+        }
+    }
 }
 
 enum Next {
@@ -62,21 +110,40 @@ enum Next {
 
 impl Log {
     fn new(id: LogId, head: i64) -> Self {
-        Log { id, last: Mutex::default(), past: Mutex::default(), tail: watch::channel(head).0 }
+        Log {
+            id,
+            last: Mutex::default(),
+            past: Mutex::default(),
+            tail: watch::channel(head).0,
+            marks: watch::channel(Marks::default()).0,
+        }
     }
 
     pub fn tail(&self) -> i64 {
         *self.tail.borrow()
     }
 
-    /// Takes what stands behind its end; anything else it knows already.
-    pub(crate) fn push(&self, entry: Entry, kept: usize) {
-        let position = entry.position;
-        if position != self.tail() + 1 {
-            return;
+    /// Changes when something is told that decides who sees what.
+    pub fn marks(&self) -> watch::Receiver<Marks> {
+        self.marks.subscribe()
+    }
+
+    /// Takes what stands behind its end; anything else it knows already. What was forgotten before anyone looked leaves a
+    /// hole: whoever stands before it is sent away, and finds that its cursor is too old.
+    pub(crate) fn push(&self, entry: Entry, kept: usize) -> bool {
+        let (position, tail) = (entry.position, self.tail());
+        if position <= tail {
+            return false;
         }
+        let before = *self.marks.borrow();
+        // What a hole hides may have been anything.
+        let hidden = if position > tail + 1 { Marks { rights: position, groups: position } } else { before };
+        let marks = hidden.after(&entry);
         {
             let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            if position > tail + 1 {
+                last.clear();
+            }
             last.push_back(Told::new(entry));
             if last.len() > kept {
                 last.pop_front();
@@ -85,7 +152,11 @@ impl Log {
                 stale.forget();
             }
         }
+        if marks != before {
+            self.marks.send_replace(marks);
+        }
         self.tail.send_replace(position);
+        true
     }
 
     fn shared(&self, entry: Entry) -> Arc<Told> {
@@ -178,7 +249,6 @@ impl Follow {
 
 /// An operation that someone waits for.
 pub struct Watched {
-    pub organization: OrganizationId,
     moved: watch::Sender<u64>,
     /// When it last moved, as far as the backstop saw.
     seen: Mutex<Option<chrono::DateTime<chrono::Utc>>>,
@@ -195,20 +265,21 @@ impl Watched {
 
     pub(crate) fn saw(&self, at: chrono::DateTime<chrono::Utc>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.replace(at).is_some_and(|before| before != at) {
+        // Seen for the first time it may have moved since its follower looked.
+        if seen.replace(at) != Some(at) {
             self.bump();
         }
     }
 }
 
 /// The operations that someone waits for.
-pub(crate) type Awaited = Vec<(OperationId, Arc<Watched>)>;
+pub(crate) type Awaited = Vec<((OrganizationId, OperationId), Arc<Watched>)>;
 
 /// All that is followed in this process.
 #[derive(Default)]
 pub(crate) struct Logs {
     logs: HashMap<LogId, Weak<Log>>,
-    operations: HashMap<OperationId, Weak<Watched>>,
+    operations: HashMap<(OrganizationId, OperationId), Weak<Watched>>,
 }
 
 impl Logs {
@@ -225,20 +296,23 @@ impl Logs {
         log
     }
 
-    pub fn watch(&mut self, organization: OrganizationId, id: OperationId) -> Arc<Watched> {
-        if let Some(known) = self.operations.get(&id).and_then(Weak::upgrade) {
+    pub fn watch(&mut self, of: (OrganizationId, OperationId)) -> Arc<Watched> {
+        if let Some(known) = self.operations.get(&of).and_then(Weak::upgrade) {
             return known;
         }
-        let watched = Arc::new(Watched { organization, moved: watch::channel(0).0, seen: Mutex::default() });
-        self.operations.insert(id, Arc::downgrade(&watched));
+        let watched = Arc::new(Watched { moved: watch::channel(0).0, seen: Mutex::default() });
+        self.operations.insert(of, Arc::downgrade(&watched));
         watched
     }
 
     /// Of what was told, what somebody holds.
     pub fn named(&self, news: &News) -> (Vec<Arc<Log>>, Awaited) {
         let logs = news.logs.iter().filter_map(|id| self.get(*id)).collect();
-        let awaited = |id: &OperationId| Some((*id, self.operations.get(id)?.upgrade()?));
-        (logs, news.operations.iter().filter_map(awaited).collect())
+        if news.operations.is_empty() {
+            return (logs, Vec::new());
+        }
+        let told = self.operations.iter().filter(|((_, id), _)| news.operations.contains(id));
+        (logs, told.filter_map(|(of, watched)| Some((*of, watched.upgrade()?))).collect())
     }
 
     /// Everything that somebody still holds.
@@ -246,6 +320,6 @@ impl Logs {
         self.logs.retain(|_, log| log.strong_count() > 0);
         self.operations.retain(|_, watched| watched.strong_count() > 0);
         let logs = self.logs.values().filter_map(Weak::upgrade).collect();
-        (logs, self.operations.iter().filter_map(|(id, watched)| Some((*id, watched.upgrade()?))).collect())
+        (logs, self.operations.iter().filter_map(|(of, watched)| Some((*of, watched.upgrade()?))).collect())
     }
 }

@@ -8,7 +8,7 @@ mod news;
 mod relay;
 mod tail;
 
-pub use follow::{Follow, Key, Log, Told, Watched};
+pub use follow::{Follow, Key, Log, Marks, Told, Watched};
 
 use entities::feed;
 use follow::Logs;
@@ -16,7 +16,10 @@ use news::{News, Outbox};
 use schema::{Clock, Error, Expired, Live, LogId, OperationId, OrganizationId, Place, Result};
 use sqlx::{PgPool, Row, postgres::PgPoolOptions};
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::{Notify, watch};
@@ -31,11 +34,19 @@ pub struct Settings {
     pub kept: usize,
     /// How often it looks for what is too old.
     pub trim: Duration,
+    /// So far apart may the clocks of replicas be.
+    pub skew: Duration,
 }
 
 impl Settings {
     pub fn new(url: impl Into<String>) -> Self {
-        Settings { url: url.into(), backstop: Duration::from_secs(1), kept: 512, trim: Duration::from_secs(60) }
+        Settings {
+            url: url.into(),
+            backstop: Duration::from_secs(1),
+            kept: 512,
+            trim: Duration::from_secs(60),
+            skew: Duration::from_millis(250),
+        }
     }
 }
 
@@ -45,15 +56,29 @@ pub struct Hub {
     /// How long a cursor can be gone on from.
     window: Duration,
     clock: Arc<dyn Clock>,
+    /// For those who catch up.
     pool: PgPool,
+    /// For the look at what grew, which waits for nobody.
+    tail: PgPool,
     logs: Mutex<Logs>,
     /// What was told and not yet looked at.
     due: Mutex<News>,
     wake: Notify,
+    /// What grew, and was not yet relayed.
+    grown: Mutex<News>,
     relay: Notify,
     out: Outbox,
+    hears: AtomicBool,
+    /// Those who follow are to go.
     closing: watch::Sender<bool>,
+    /// Nothing is told any more.
+    stopped: watch::Sender<bool>,
+    /// Connections that follow.
+    guests: Arc<()>,
 }
+
+/// A connection that follows.
+pub struct Guest(#[expect(dead_code, reason = "it is counted")] Arc<()>);
 
 /// So many connections read logs, whatever the number of followers.
 const CONNECTIONS: u32 = 3;
@@ -61,20 +86,27 @@ const CONNECTIONS: u32 = 3;
 impl Hub {
     /// Begins to listen, to tell, to look and to relay, until it is closed or nobody holds it.
     pub fn start(settings: Settings, window: Duration, clock: Arc<dyn Clock>) -> Result<Arc<Hub>> {
-        let options =
-            PgPoolOptions::new().max_connections(CONNECTIONS).min_connections(0).acquire_timeout(Duration::from_secs(5));
-        let pool = options.connect_lazy(&settings.url).map_err(Error::internal)?;
+        let pool = |connections| {
+            let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(5));
+            options.connect_lazy(&settings.url).map_err(Error::internal)
+        };
+        let (pool, tail) = (pool(CONNECTIONS)?, pool(1)?);
         let hub = Arc::new(Hub {
             settings,
             window,
             clock,
             pool,
+            tail,
             logs: Mutex::default(),
             due: Mutex::default(),
             wake: Notify::new(),
+            grown: Mutex::default(),
             relay: Notify::new(),
             out: Outbox::default(),
+            hears: AtomicBool::new(false),
             closing: watch::channel(false).0,
+            stopped: watch::channel(false).0,
+            guests: Arc::default(),
         });
         tokio::spawn(tail::keep(Arc::downgrade(&hub)));
         tokio::spawn(news::exchange(Arc::downgrade(&hub)));
@@ -85,8 +117,34 @@ impl Hub {
     /// Lets everyone who follows go, with a word that means "come back".
     pub fn close(&self) {
         self.closing.send_replace(true);
-        self.wake.notify_one();
-        self.relay.notify_one();
+    }
+
+    /// Tells what is still to be told, and no more.
+    pub fn stop(&self) {
+        self.close();
+        self.stopped.send_replace(true);
+    }
+
+    /// Held by a connection that follows, so that a stop can wait for its last word.
+    pub fn guest(&self) -> Guest {
+        Guest(Arc::clone(&self.guests))
+    }
+
+    pub fn guests(&self) -> usize {
+        Arc::strong_count(&self.guests) - 1
+    }
+
+    /// Whether notifications of other replicas arrive.
+    pub fn ready(&self) -> bool {
+        self.hears.load(Ordering::Relaxed)
+    }
+
+    fn hears(&self, hears: bool) {
+        self.hears.store(hears, Ordering::Relaxed);
+    }
+
+    fn stopped(&self) -> watch::Receiver<bool> {
+        self.stopped.subscribe()
     }
 
     /// Turns true when this process goes away.
@@ -106,7 +164,8 @@ impl Hub {
         let head = feed::head(&self.pool, id).await?;
         // Whatever came since is found by the next look.
         let log = self.logs(|logs| logs.keep(id, head));
-        self.heard(News::of([id]));
+        self.due.lock().unwrap_or_else(PoisonError::into_inner).merge(News::of([id]));
+        self.wake.notify_one();
         Ok(log)
     }
 
@@ -137,17 +196,17 @@ impl Hub {
 
     /// Wakes whenever this operation may stand elsewhere.
     pub fn watch(&self, organization: OrganizationId, id: OperationId) -> Arc<Watched> {
-        self.logs(|logs| logs.watch(organization, id))
+        self.logs(|logs| logs.watch((organization, id)))
     }
 
     /// Something was told: by this process's own commits, or by a notification.
     fn heard(&self, news: News) {
-        let relay = news.events();
-        self.due.lock().unwrap_or_else(PoisonError::into_inner).merge(news);
-        self.wake.notify_one();
-        if relay {
+        if let Some(grown) = news.grown() {
+            self.grown.lock().unwrap_or_else(PoisonError::into_inner).merge(grown);
             self.relay.notify_one();
         }
+        self.due.lock().unwrap_or_else(PoisonError::into_inner).merge(news);
+        self.wake.notify_one();
     }
 
     /// The same, for all replicas.

@@ -25,6 +25,7 @@ pub(crate) struct News {
 
 const CHANNEL: &str = "hestami_live";
 const GATHER: Duration = Duration::from_millis(4);
+const HELD: usize = 10_000;
 /// A notification carries some 8,000 bytes.
 const MOST: usize = 200;
 
@@ -45,11 +46,17 @@ impl News {
         self.logs.append(&mut other.logs);
         self.operations.append(&mut other.operations);
         self.anything |= other.anything;
+        // While nobody takes it, it does not grow without end.
+        if self.logs.len() + self.operations.len() > HELD {
+            *self = News::anything();
+        }
     }
 
-    /// Whether the relay may have something to do.
-    pub fn events(&self) -> bool {
-        self.anything || self.logs.iter().any(|log| matches!(log, LogId::Own(_)))
+    /// What of it the relay may have something to do with.
+    pub fn grown(&self) -> Option<News> {
+        let own = self.logs.iter().copied().filter(|log| matches!(log, LogId::Own(_)));
+        let grown = News { anything: self.anything, ..News::of(own) };
+        (!grown.is_empty()).then_some(grown)
     }
 
     fn is_empty(&self) -> bool {
@@ -105,11 +112,14 @@ impl Outbox {
 /// may be anything.
 pub(crate) async fn exchange(hub: Weak<Hub>) {
     while let Some(here) = hub.upgrade() {
-        if *here.closing.borrow() {
-            return;
+        let ended = connected(&here).await;
+        here.hears(false);
+        match ended {
+            Ok(()) => return,
+            Err(problem) => tracing::warn!(%problem, "notifications are away"),
         }
-        if let Err(problem) = connected(&here).await {
-            tracing::warn!(%problem, "notifications are away");
+        if *here.stopped().borrow() {
+            return;
         }
         drop(here);
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -123,25 +133,37 @@ async fn connected(hub: &Hub) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
-    hub.heard(News::anything());
-    let mut closing = hub.closing();
+    let own: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut listener).await?;
+    // What was missed meanwhile, here and by the others, may be anything.
+    hub.tell(News::anything());
+    hub.hears(true);
+    let mut stopped = hub.stopped();
     loop {
         tokio::select! {
             heard = listener.try_recv() => match heard? {
+                Some(notification) if u32::try_from(own) == Ok(notification.process_id()) => {}
                 Some(notification) => hub.heard(News::read(notification.payload())),
                 None => return Err(sqlx::Error::WorkerCrashed),
             },
             () = hub.out.some.notified() => {
                 tokio::time::sleep(GATHER).await;
-                let news = hub.out.take();
-                if !news.is_empty() {
-                    let sent = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(news.write());
-                    listener.execute(sent).await?;
-                }
+                send(hub, &mut listener).await?;
             }
-            () = crate::closed(&mut closing) => return Ok(()),
+            () = crate::closed(&mut stopped) => return send(hub, &mut listener).await,
         }
     }
+}
+
+async fn send(hub: &Hub, listener: &mut PgListener) -> Result<(), sqlx::Error> {
+    let news = hub.out.take();
+    if news.is_empty() {
+        return Ok(());
+    }
+    let sent = listener.execute(sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(news.write())).await;
+    if sent.is_err() {
+        hub.out.put(news);
+    }
+    sent.map(drop)
 }
 
 #[cfg(test)]

@@ -5,20 +5,25 @@
 use crate::{Hub, metrics, news::News};
 use chrono::{DateTime, Utc};
 use entities::feed;
-use schema::{LogId, Result};
+use schema::{Error, LogId, Result};
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use std::{
-    sync::Weak,
+    sync::{PoisonError, Weak},
     time::{Duration, Instant},
 };
+use tokio::time::{sleep, timeout};
 
 const LEADING: i64 = 0x6865_7374_616d_6a01;
 /// What grew while a round ran, and a little after, is one more round.
 const GATHER: Duration = Duration::from_millis(2);
+/// How long nobody may have led.
+const BEFORE: Duration = Duration::from_secs(24 * 3600);
+/// A round that takes longer hangs.
+const ROUND: Duration = Duration::from_secs(15);
 
 pub(crate) async fn keep(hub: Weak<Hub>) {
     while let Some(here) = hub.upgrade() {
-        if *here.closing.borrow() {
+        if *here.stopped().borrow() {
             return;
         }
         if let Err(error) = lead(&here).await {
@@ -26,32 +31,34 @@ pub(crate) async fn keep(hub: Weak<Hub>) {
         }
         let pause = here.settings.backstop;
         drop(here);
-        tokio::time::sleep(pause).await;
+        sleep(pause).await;
     }
 }
 
-/// Leads until the connection breaks or the hub closes; or finds that another does.
+/// Leads as soon as nobody else does, until the connection breaks or the hub stops.
 async fn lead(hub: &Hub) -> Result<()> {
     let options: PgConnectOptions = hub.settings.url.parse()?;
     let mut connection = options.application_name("hestami-relay").connect().await?;
     // A process that stands still must not lead.
     sqlx::query("SELECT set_config('idle_session_timeout', '5s', false)").execute(&mut connection).await?;
-    let leads: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LEADING).fetch_one(&mut connection).await?;
-    if !leads {
-        connection.close().await?;
-        return Ok(());
-    }
-    let mut closing = hub.closing();
-    let mut state = State { looked: None, next_term: None, trimmed: None };
-    while !*closing.borrow() {
-        let more = round(hub, &mut connection, &mut state).await?;
+    let mut stopped = hub.stopped();
+    let mut leads = false;
+    let mut state = State { looked: None, trimmed: None, full: None };
+    while !*stopped.borrow() {
+        if !leads {
+            leads = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LEADING).fetch_one(&mut connection).await?;
+        }
+        let more = match leads {
+            true => timeout(ROUND, round(hub, &mut connection, &mut state)).await.map_err(Error::unavailable)??,
+            false => false,
+        };
         if more {
             continue;
         }
         tokio::select! {
-            () = hub.relay.notified() => tokio::time::sleep(GATHER).await,
-            () = tokio::time::sleep(hub.settings.backstop) => {}
-            () = crate::closed(&mut closing) => {}
+            () = hub.relay.notified(), if leads => sleep(GATHER).await,
+            () = sleep(hub.settings.backstop) => {}
+            () = crate::closed(&mut stopped) => {}
         }
     }
     connection.close().await?;
@@ -59,23 +66,29 @@ async fn lead(hub: &Hub) -> Result<()> {
 }
 
 struct State {
-    /// When it last did, since it leads.
+    /// When it last looked who sees whom.
     looked: Option<DateTime<Utc>>,
-    next_term: Option<DateTime<Utc>>,
     trimmed: Option<Instant>,
+    /// When it last looked at all that may have grown.
+    full: Option<Instant>,
 }
 
 async fn round(hub: &Hub, connection: &mut PgConnection, state: &mut State) -> Result<bool> {
-    let now = hub.clock.now();
-    let everywhere = state.looked.is_none() || state.next_term.is_some_and(|at| at <= now);
+    // By then a term has begun or ended on every replica's clock.
+    let (now, seen) = (hub.clock.now(), hub.clock.now() - hub.settings.skew);
     // Whoever led before may have looked as long ago as that.
-    let looked = state.looked.unwrap_or(now - Duration::from_secs(60));
+    let looked = state.looked.unwrap_or(seen - BEFORE);
+    let grown = std::mem::take(&mut *hub.grown.lock().unwrap_or_else(PoisonError::into_inner));
+    let full = grown.anything || state.full.is_none_or(|at| at.elapsed() >= hub.settings.backstop);
+    let of = (!full).then(|| grown.logs.iter().map(|log| log.organization()).collect());
     let mut tx = connection.begin().await?;
-    let scopes = feed::scopes(&mut tx, now, everywhere, looked).await?;
-    let next_term = feed::next_term(&mut tx, now).await?;
-    let relayed = feed::relay(&mut tx, now).await?;
+    let scopes = feed::scopes(&mut tx, seen, state.looked.is_none(), looked).await?;
+    let relayed = feed::relay(&mut tx, now, of).await?;
     tx.commit().await?;
-    (state.looked, state.next_term) = (Some(now), next_term);
+    state.looked = Some(seen);
+    if full {
+        state.full = Some(Instant::now());
+    }
     let lag = relayed.oldest.map_or(0.0, |oldest| (hub.clock.now() - oldest).as_seconds_f64().max(0.0));
     metrics::relayed(scopes.rows + relayed.rows, lag);
     let readers: Vec<_> = scopes.readers.union(&relayed.readers).copied().map(LogId::Feed).collect();
@@ -90,6 +103,9 @@ async fn round(hub: &Hub, connection: &mut PgConnection, state: &mut State) -> R
         if gone == 0 {
             state.trimmed = Some(Instant::now());
         }
+    }
+    if relayed.more {
+        hub.grown.lock().unwrap_or_else(PoisonError::into_inner).merge(News::anything());
     }
     Ok(relayed.more)
 }

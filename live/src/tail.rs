@@ -7,20 +7,22 @@ use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, Weak},
 };
+use tokio::time::{MissedTickBehavior, interval};
 
 const PAGE: i64 = 500;
 
 pub(crate) async fn keep(hub: Weak<Hub>) {
+    let Some(mut full) = hub.upgrade().map(|here| interval(here.settings.backstop)) else { return };
+    full.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let Some(here) = hub.upgrade() else { return };
-        let (backstop, mut closing) = (here.settings.backstop, here.closing());
-        if *closing.borrow() {
-            return;
-        }
+        let mut stopped = here.stopped();
         let told = tokio::select! {
+            biased;
+            () = crate::closed(&mut stopped) => return,
+            // Once a second, however much is told.
+            _ = full.tick() => false,
             () = here.wake.notified() => true,
-            () = tokio::time::sleep(backstop) => false,
-            () = crate::closed(&mut closing) => return,
         };
         let mut news = std::mem::take(&mut *here.due.lock().unwrap_or_else(PoisonError::into_inner));
         news.anything |= !told;
@@ -28,24 +30,25 @@ pub(crate) async fn keep(hub: Weak<Hub>) {
             error.trace();
             // What was told is still to be looked at.
             here.due.lock().unwrap_or_else(PoisonError::into_inner).merge(news);
+            let pause = here.settings.backstop / 4;
             drop(here);
-            tokio::time::sleep(backstop / 4).await;
+            tokio::time::sleep(pause).await;
         }
     }
 }
 
 async fn look(hub: &Arc<Hub>, news: &News) -> Result<()> {
     let (logs, operations) = hub.logs(|logs| if news.anything { logs.held() } else { logs.named(news) });
-    for (id, watched) in &operations {
+    for ((_, id), watched) in &operations {
         if news.operations.contains(id) {
             watched.bump();
         }
     }
     if news.anything && !operations.is_empty() {
-        let asked: Vec<_> = operations.iter().map(|(id, watched)| (watched.organization, *id)).collect();
+        let asked: Vec<_> = operations.iter().map(|(of, _)| *of).collect();
         let by_id: HashMap<_, _> = operations.into_iter().collect();
-        for (id, at) in feed::operations(&hub.pool, &asked).await? {
-            if let Some(watched) = by_id.get(&id) {
+        for (of, at) in feed::operations(&hub.tail, &asked).await? {
+            if let Some(watched) = by_id.get(&of) {
                 watched.saw(at);
             }
         }
@@ -54,11 +57,8 @@ async fn look(hub: &Arc<Hub>, news: &News) -> Result<()> {
     while !due.is_empty() {
         let places: Vec<_> = due.values().map(|log| (log.id, log.tail())).collect();
         let mut came: HashMap<LogId, i64> = HashMap::new();
-        for (id, entry) in feed::after(&hub.pool, &places, PAGE).await? {
-            *came.entry(id).or_default() += 1;
-            if let Some(log) = due.get(&id) {
-                log.push(entry, hub.settings.kept);
-            }
+        for (id, entry) in feed::after(&hub.tail, &places, PAGE).await? {
+            *came.entry(id).or_default() += i64::from(due.get(&id).is_some_and(|log| log.push(entry, hub.settings.kept)));
         }
         due.retain(|id, _| came.get(id).is_some_and(|count| *count >= PAGE));
     }

@@ -14,18 +14,20 @@ crate::sql_migration!("m20261121_000011_live", {
     }
     sql.push_str("INSERT INTO event SELECT * FROM event_before; DROP TABLE event_before;\n");
     sql.push_str(FEED);
-    for table in ["feed", "feed_head", "feed_scope"] {
-        sql.push_str(&class::owned(table, &Writes { insert: false, update: &[] }));
+    for table in ["feed", "feed_head"] {
+        sql.push_str(&class::actor_owned(table, &Writes { insert: false, update: &[] }));
         sql.push_str(&class::relayed(table, "SELECT, INSERT, UPDATE, DELETE"));
     }
+    sql.push_str(&class::identity("feed_scope"));
+    sql.push_str(&class::relayed("feed_scope", "SELECT, INSERT, UPDATE, DELETE"));
     sql.push_str(&class::identity("feed_due"));
     sql.push_str(&class::definer("feed_due", "INSERT"));
     sql.push_str(&class::relayed("feed_due", "SELECT, DELETE"));
-    for table in ["event", "org_head", "access_grant", "organization"] {
+    for table in ["event", "org_head", "access_grant"] {
         sql.push_str(&class::relayed(table, "SELECT"));
     }
     // What is in an operation is nobody's business there.
-    sql.push_str(&class::relayed("operation", "SELECT (organization_id, id, state, attempt, updated_at)"));
+    sql.push_str(&class::relayed("operation", "SELECT (organization_id, id, updated_at)"));
     sql.push_str(FUNCTIONS);
     sql.push_str(&class::definer_function("app.actor_until(uuid, uuid, uuid, timestamptz)"));
     for trigger in ["app.feed_grant()", "app.feed_organization()"] {
@@ -109,6 +111,10 @@ CREATE TABLE feed_scope (
 );
 CREATE INDEX feed_scope_source ON feed_scope (source_organization_id);
 
+-- Whose term begins or ends.
+CREATE INDEX access_grant_starting ON access_grant (starts_at) WHERE revoked_at IS NULL;
+CREATE INDEX access_grant_ending ON access_grant (ends_at) WHERE revoked_at IS NULL AND ends_at IS NOT NULL;
+
 -- Pairs whose grants changed since the relay looked.
 CREATE TABLE feed_due (
   organization_id uuid NOT NULL,
@@ -126,7 +132,8 @@ BEGIN
   INSERT INTO feed_due (organization_id, source_organization_id) VALUES (NEW.grantee_organization_id, NEW.organization_id);
   RETURN NULL;
 END $$;
-CREATE TRIGGER access_grant_feed AFTER INSERT OR UPDATE ON access_grant FOR EACH ROW EXECUTE FUNCTION app.feed_grant();
+-- What a term does, time does.
+CREATE TRIGGER access_grant_feed AFTER INSERT OR UPDATE OF revoked_at ON access_grant FOR EACH ROW EXECUTE FUNCTION app.feed_grant();
 
 -- A concierge's organization gets its own events in its feed as well.
 CREATE FUNCTION app.feed_organization() RETURNS trigger

@@ -94,6 +94,8 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run) -> Result<Step> {
     let stored = gateway.operations.lock(&tx, organization, OperationId(run.operation)).await?;
     let Some(stored) = stored else { return Err(Error::internal("a claim found no operation")) };
     if stored.outcome.is_some() {
+        // Whoever committed it may have died before it told anyone.
+        gateway.live.committed(&[organization], (organization, stored.view.id));
         return Ok(Step::Done);
     }
     let Some(entry) = gateway.table.get(&stored.view.procedure) else {

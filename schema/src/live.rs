@@ -19,7 +19,7 @@ impl LogId {
     /// Who looks after others gets all of it in one order; everyone else, and who works by a grant, the owner's own.
     pub fn of(actor: &Actor) -> Self {
         match (&actor.organization_type, actor.through) {
-            (Some(kind), None) if kind == "CONCIERGE_OPERATOR" => LogId::Feed(actor.organization),
+            (Some(kind), None) if kind == "CONCIERGE_OPERATOR" && actor.looks_after() => LogId::Feed(actor.organization),
             _ => LogId::Own(actor.owner()),
         }
     }
@@ -130,7 +130,8 @@ impl Place {
             _ => return None,
         };
         let number = |text: &str| u64::from_str_radix(text, 16).ok();
-        let position = i64::try_from(number(&text[33..49])?).ok()?;
+        // One more must still be a number.
+        let position = i64::try_from(number(&text[33..49])?).ok().filter(|position| *position < i64::MAX)?;
         Some(Place { log, position, rights: Rights(number(&text[49..65])?) })
     }
 }

@@ -64,6 +64,11 @@ impl Actor {
         self.roles.iter().any(|role| matches!(role, Role::Owner | Role::CoOwner | Role::Trustee | Role::Administrator))
     }
 
+    /// Works for those who engaged its organization, by a role.
+    pub fn looks_after(&self) -> bool {
+        self.roles.iter().any(|role| matches!(role, Role::ConciergeStaff | Role::Administrator))
+    }
+
     /// Whose data the request is about: the acting organization's, or the one's that let it in.
     pub fn owner(&self) -> OrganizationId {
         self.through.map_or(self.organization, |through| through.owner)

@@ -57,6 +57,9 @@ pub struct App {
     server: JoinHandle<std::io::Result<()>>,
 }
 
+/// How long a stop waits for those who follow.
+const GOODBYE: Duration = Duration::from_secs(3);
+
 impl App {
     pub async fn start(parts: Parts) -> Result<App, Fault> {
         let pool = pool(&parts.database_url, parts.database_connections).await?;
@@ -134,6 +137,11 @@ impl App {
         self.gateway.tasks.close();
         self.live.close();
         let _ = self.stop.send(true);
+        // The last word to those who follow goes out on connections that the server no longer knows.
+        let goodbye = until.min(Instant::now() + GOODBYE);
+        while self.live.guests() > 0 && Instant::now() < goodbye {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let mut server = self.server;
         if tokio::time::timeout(grace, &mut server).await.is_err() {
             server.abort();
@@ -141,6 +149,7 @@ impl App {
         while self.gateway.tasks.running() > 0 && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        self.live.stop();
         self.engine.shutdown().await;
         // The others need not wait for its silence.
         if let Err(error) = replica::leave(&self.gateway.pool, &self.engine.executor_id).await {

@@ -38,19 +38,29 @@ struct Health {
     mount: Mount,
     engine: Arc<Durable>,
     cerbos: Arc<Cerbos>,
+    live: Arc<live::Hub>,
 }
 
 pub fn router(served: Served) -> Router {
     let Served { mount, engine, cerbos, live, graphiql, metrics } = served;
     let schema = graphql::schema(graphiql.is_some());
+    // Those who wait leave most connections to those who ask.
+    let turns = (mount.gateway.pool.options().get_max_connections() / 4).max(2);
+    let turns = Arc::new(tokio::sync::Semaphore::new(turns as usize));
+    let health = Health { mount: mount.clone(), engine, cerbos, live: Arc::clone(&live) };
     let description = rpc::openapi(resolvers::TABLE);
     let mut router = Router::new()
-        .merge(graphql::routes(graphql::GraphQl { schema, mount: mount.clone(), live, shapes: graphql::Shapes::default() }))
+        .merge(graphql::routes(graphql::GraphQl {
+            schema,
+            mount: mount.clone(),
+            live,
+            shapes: graphql::Shapes::default(),
+            turns,
+        }))
         .merge(rpc::routes(mount.clone()))
         .route("/openapi.json", get(move || async move { Json(description) }))
         .route("/metrics", get(move || async move { exposition(&metrics) }))
         .route("/livez", get(|| async { Json(json!({ "alive": true })) }));
-    let health = Health { mount, engine, cerbos };
     router = router.merge(Router::new().route("/readyz", get(ready)).with_state(health));
     if let Some(packages) = graphiql {
         router = router.merge(graphiql::routes(&packages));
@@ -129,10 +139,11 @@ async fn ready(State(health): State<Health>) -> Response {
         async { health.engine.ready() && matches!(tokio::time::timeout(limit, health.engine.reachable()).await, Ok(Ok(()))) },
     );
     let closing = gateway.tasks.closing();
-    let ready = postgres && cerbos && engine && !closing;
+    let live = health.live.ready();
+    let ready = postgres && cerbos && engine && live && !closing;
     let body = json!({
         "ready": ready, "closing": closing,
-        "postgresql": within(postgres), "cerbos": within(cerbos), "engine": within(engine),
+        "postgresql": within(postgres), "cerbos": within(cerbos), "engine": within(engine), "live": within(live),
     });
     (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body)).into_response()
 }

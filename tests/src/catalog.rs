@@ -20,8 +20,10 @@ const OTHER_INDEXES: &[(&str, &str)] = &[
     ("access_grant_grantee", "a grant is seen from its other side as well"),
     ("delegation_of_principal", "the definer's viewer_delegations() looks across organizations"),
     ("delegation_due", "the timer's definer looks across organizations"),
+    ("access_grant_starting", "the relay looks for terms across organizations"),
+    ("access_grant_ending", "the relay looks for terms across organizations"),
     ("feed_at", "the relay trims all feeds at once"),
-    ("feed_scope_source", "the relay looks for whoever gets an organization's events"),
+    ("feed_scope_source", "the relay looks for whoever gets the events of an organization that grew"),
     ("operation_unfinished", "the reaper's definer looks across organizations"),
     ("operation_expiring", "retention's definer looks across organizations"),
 ];

@@ -241,7 +241,7 @@ impl Play {
             }
             (10..12, Some((id, _, _))) => {
                 let body = json!({ "id": owner.portfolio, "propertyId": id });
-                let verb = if self.steps % 2 == 0 { "addProperty" } else { "removeProperty" };
+                let verb = if self.steps.is_multiple_of(2) { "addProperty" } else { "removeProperty" };
                 // What is in already, or is not, is refused.
                 call(&format!("portfolio/v1/{verb}"), body).await;
             }
@@ -276,7 +276,7 @@ impl Play {
                     owner.delegation = Some(call("delegation/v1/grant", body).await.ok()["id"].clone());
                 }
             },
-            (18, _) if self.steps % 3 == 0 => world.clock.advance(Duration::from_secs(31 * 24 * 3600)),
+            (18, _) if self.steps.is_multiple_of(3) => world.clock.advance(Duration::from_secs(31 * 24 * 3600)),
             (18, _) => {
                 let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name IN ('hestami-relay', 'hestami-news')";
                 self.world.count(sql).await;

@@ -495,3 +495,132 @@ async fn a_stop_lets_everyone_go_with_a_word_that_means_come_back() {
     let mut again = subscribed(&world, &olga, home, ALL, json!({ "after": told["cursor"] })).await;
     assert_eq!(again.next().await["event"]["seq"], json!(3));
 }
+
+#[tokio::test]
+async fn a_grant_is_no_use_to_who_left_the_desk() {
+    let Scene { world, olga, sam, dana, home, desk, grant } = scene(World::new().await).await;
+    let mut by_grant = Socket::open(&world.app.url(), &sam, Some(desk), Some(&grant["id"])).await.expect("it opens");
+    by_grant.subscribe("s", PROPERTIES, json!({})).await;
+    by_grant.standing().await;
+    let request = world.request(reqwest::Method::POST, "/graphql").bearer_auth(&sam.token);
+    let request =
+        request.header("x-organization-id", desk.to_string()).header("x-grant-id", grant["id"].as_str().expect("an id"));
+    let mut events = Streaming::open(request, EVENTS, PROPERTIES, json!({})).await;
+    let (id, version): (Uuid, i32) = sqlx::query_as("SELECT id, version FROM membership WHERE role = 'CONCIERGE_STAFF'")
+        .fetch_one(&world.sql)
+        .await
+        .expect("Sam's");
+    world.call(&dana, desk, "membership/v1/revoke", json!({ "id": id, "version": version })).await.ok();
+    assert_eq!(by_grant.ends().await.0, "AUTHORITY_LOST");
+    let last = events.hear().await.expect("a word");
+    assert_eq!(last["errors"][0]["extensions"]["code"], "AUTHORITY_LOST", "{last:#}");
+    assert_ne!(last["errors"][0]["extensions"]["trace_id"], "0".repeat(32));
+    world.create_property(&olga, home, "2 Hidden").await;
+    by_grant.quiet(Duration::from_millis(200)).await;
+}
+
+#[tokio::test]
+async fn a_desk_hears_nothing_of_its_rivals_nor_of_the_owners_own_affairs() {
+    let Scene { world, olga, sam, home, desk, .. } = scene(World::new().await).await;
+    let (rita, tom, lena) = (person("rita"), person("tom"), person("lena"));
+    let rival = world.found(&rita, "CONCIERGE_OPERATOR").await;
+    until("the relay to know of it", async || {
+        (world.count("SELECT count(*) FROM feed_scope s JOIN org_head h ON h.organization_id = s.source_organization_id WHERE s.relayed_seq = h.event_seq").await == 3).then_some(())
+    })
+    .await;
+    let mut desk_hears = subscribed(&world, &sam, desk, ALL, json!({})).await;
+    let cursor = world.rpc(&sam, Some(desk), "change/v1/list", json!({})).await.ok()["cursor"].clone();
+    let house = world.create_property(&olga, home, "1").await;
+    world.engage(&olga, home, rival, "READ").await;
+    world.join(&olga, home, &tom, "TRUSTEE").await;
+    let holder = world.principal(&lena).await;
+    let what = json!({ "holderId": holder, "actions": ["READ"], "propertyIds": [house["id"]] });
+    world.call(&olga, home, "delegation/v1/grant", what).await.ok();
+    let mut trustees = subscribed(&world, &tom, home, ALL, json!({})).await;
+    note(&world, &olga, home, &house, 1, "told").await;
+    for kind in ["property.created", "property.updated"] {
+        let told = desk_hears.next().await;
+        assert_eq!(told["event"]["kind"], kind, "{told:#}");
+    }
+    // Nor does a member hear of what members may not see.
+    let kind = trustees.next().await["resourceKind"].clone();
+    assert_eq!(kind, "property");
+    let page = world.rpc(&sam, Some(desk), "change/v1/list", json!({ "after": cursor })).await;
+    let kinds: Vec<&Value> = page.ok()["items"].as_array().into_iter().flatten().map(|item| &item["kind"]).collect();
+    assert_eq!(kinds, ["property"]);
+}
+
+/// So much that what lies between is soon full.
+fn wide(alias: &str) -> String {
+    let fields: String = (0..45).map(|n| format!("n{n}: notes ")).collect();
+    format!("subscription {{ {alias}: propertyChanged {{ cursor property {{ {fields} }} event {{ seq }} }} }}")
+}
+
+#[tokio::test]
+async fn whoever_does_not_read_keeps_nobody_waiting_and_reads_nothing_that_was_written_after_the_right_was_gone() {
+    let world = World::new().await;
+    let (olga, tom, ines) = (person("olga"), person("tom"), person("ines"));
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    let elsewhere = world.found(&ines, "TRUST_OR_LLC").await;
+    let trustee = world.join(&olga, home, &tom, "TRUSTEE").await;
+    let property = world.create_property(&olga, home, "1").await;
+    // Many at once, as many as fill the pool several times, and never read.
+    let mut stuck = socket(&world, &tom, home).await;
+    for number in 0..30 {
+        stuck.subscribe(&number.to_string(), &wide(&format!("a{number}")), json!({})).await;
+    }
+    stuck.standing().await;
+    let mut reads = subscribed(&world, &olga, home, &wide("a7"), json!({})).await;
+    let long = "x".repeat(3_900);
+    for version in 1..=12 {
+        note(&world, &olga, home, &property, version, &format!("{version}{long}")).await;
+        // Whoever asks for the same is told, and others are answered.
+        let began = std::time::Instant::now();
+        reads.next().await;
+        world.gql(&ines, Some(elsewhere), "{ properties { totalCount } }", json!({})).await.data();
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+    world.call(&olga, home, "membership/v1/revoke", json!({ "id": trustee["id"], "version": trustee["version"] })).await.ok();
+    note(&world, &olga, home, &property, 13, &format!("SECRET{long}")).await;
+    reads.next().await;
+    let mut ended = 0;
+    while ended < 30 {
+        let message = stuck.hear().await.message();
+        assert!(!message.to_string().contains("SECRET"));
+        if message["type"] == "error" {
+            assert_eq!(message["payload"][0]["extensions"]["code"], "AUTHORITY_LOST", "{message:#}");
+            ended += 1;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_said_the_way_it_is_read() {
+    let world = World::new().await;
+    let (olga, home) = (person("olga"), world.found(&person("olga"), "TRUST_OR_LLC").await);
+    let cursor = world.rpc(&olga, Some(home), "change/v1/list", json!({})).await.ok()["cursor"].clone();
+    let cursor = cursor.as_str().expect("a cursor");
+    let last = format!("{}{:016x}{}", &cursor[..33], i64::MAX, &cursor[49..]);
+    let ahead = format!("{}{:016x}{}", &cursor[..33], 99, &cursor[49..]);
+    for (after, code) in [("x", "INVALID_CURSOR"), (last.as_str(), "INVALID_CURSOR"), (ahead.as_str(), "CURSOR_EXPIRED")] {
+        let request = world.request(reqwest::Method::POST, "/graphql").bearer_auth(&olga.token);
+        let request = request.header("x-organization-id", home.to_string()).header("accept", EVENTS);
+        let body = json!({ "query": ALL, "variables": { "after": after } });
+        let answer = request.json(&body).send().await.expect("an answer");
+        assert_eq!(answer.headers()["content-type"], "text/event-stream; charset=utf-8");
+        let text = answer.text().await.expect("text");
+        assert!(text.contains(code) && text.ends_with("event: complete\ndata:\n\n"), "{text}");
+        let mut socket = socket(&world, &olga, home).await;
+        socket.subscribe("s", ALL, json!({ "after": after })).await;
+        assert_eq!(socket.ends().await.0, code);
+    }
+    let mut socket = socket(&world, &olga, home).await;
+    socket.subscribe("s", "subscription ($skip: Boolean!) { events @skip(if: $skip) { cursor } }", json!({})).await;
+    assert_eq!(socket.ends().await.0, "GRAPHQL_VALIDATION_FAILED");
+    // A close with a long reason is a frame all the same.
+    let long = "é".repeat(120);
+    for _ in 0..2 {
+        socket.subscribe(&long, "subscription { events { cursor } }", json!({})).await;
+    }
+    assert!(matches!(socket.hear().await, Heard::Closed(4409, _)));
+}

@@ -118,7 +118,7 @@ async fn a_mutation_is_one_trace_from_request_to_sql() {
     let owner = person("olga");
     let home = world.found(&owner, "TRUST_OR_LLC").await;
     // So that the other one relays.
-    world.app.live.close();
+    world.app.live.stop();
     let gateway = Process::serve(&world, &[("HESTAMI_OTLP", &otlp), ("HESTAMI_LOG", "info")]).await;
     let mut body = World::property("1 First Street");
     body["idempotencyKey"] = world.key().to_string().into();
@@ -247,7 +247,10 @@ async fn operators_can_ask_how_it_is() {
     let get = async |path: &str| world.request(reqwest::Method::GET, path).send().await.expect("an answer");
     assert_eq!(get("/livez").await.status(), 200);
     let ready = world.send(world.request(reqwest::Method::GET, "/readyz")).await;
-    assert_eq!(ready.body, json!({ "ready": true, "closing": false, "postgresql": "ok", "cerbos": "ok", "engine": "ok" }));
+    assert_eq!(
+        ready.body,
+        json!({ "ready": true, "closing": false, "postgresql": "ok", "cerbos": "ok", "engine": "ok", "live": "ok" })
+    );
     let traced = get("/livez").await;
     assert_eq!(traced.headers()["x-trace-id"].len(), 32);
     // A caller's trace is continued.

@@ -94,7 +94,7 @@ async fn every_subscriber_hears_all_of_it_once_and_in_order() {
     })
     .await;
     // This world's own gateway stands aside: two processes do the work.
-    world.app.live.close();
+    world.app.live.stop();
     let settings = [("HESTAMI_DATABASE_CONNECTIONS", "40")];
     let (first, second) = tokio::join!(Process::serve(&world, &settings), Process::serve(&world, &settings));
     let urls = Arc::new(Mutex::new(vec![first.url.clone(), second.url.clone()]));

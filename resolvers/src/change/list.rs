@@ -42,7 +42,7 @@ impl ChangeListInput {
         let log = LogId::of(actor);
         let after = after.map(|text| Place::parse(&text, "after", log, rights)).transpose()?;
         let first = first.and_then(|first| u64::try_from(first).ok()).unwrap_or(100);
-        Ok(Asked { log, rights, after, kinds: change::kinds(kinds)?, first })
+        Ok(Asked { log, rights, after, kinds: change::kinds("kinds", kinds)?, first })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use async_graphql::{Context, ID, InputObject, SimpleObject, Subscription};
 use entities::{
-    change::ChangeState,
+    change::{self, ChangeState},
     delegation,
     feed::{Entry, What},
     history::{self, HistoryEntry},
@@ -22,6 +22,11 @@ use schema::{
 use sea_orm::{ColumnTrait, Condition, QueryFilter};
 use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
+
+schema::id!(
+    /// Of anything.
+    ResourceId
+);
 
 /// For what a subscription's document is run.
 pub enum Delivery {
@@ -90,7 +95,7 @@ pub struct EventFilter {
     pub resource_kinds: Option<Vec<String>>,
     /// About one of these.
     #[garde(custom(valid::count(1, 100)))]
-    pub resource_ids: Option<Vec<ID>>,
+    pub resource_ids: Option<Vec<ResourceId>>,
     /// About a property in this portfolio, or the portfolio itself.
     #[garde(skip)]
     pub portfolio_id: Option<PortfolioId>,
@@ -113,7 +118,7 @@ impl Topic {
     pub fn concerns(&self, entry: &Entry) -> bool {
         let of = |organizations: &Option<Vec<OrganizationId>>| among(organizations.as_ref(), &entry.source);
         match (self, &entry.what) {
-            (Topic::Operation(_), _) => false,
+            (Topic::Operation(_), _) | (_, What::Nothing) => false,
             (Topic::Properties(PropertyChangeFilter { organization_ids, .. }), What::Gained | What::Lost)
             | (Topic::Portfolios(PortfolioChangeFilter { organization_ids, .. }), What::Gained | What::Lost)
             | (Topic::Events(EventFilter { organization_ids, .. }), What::Gained | What::Lost) => of(organization_ids),
@@ -138,7 +143,7 @@ impl Topic {
                 of(organization_ids)
                     && among(kinds.as_ref(), &event.kind)
                     && among(resource_kinds.as_ref(), &event.resource_kind)
-                    && among(resource_ids.as_ref(), &ID(event.resource_id.to_string()))
+                    && among(resource_ids.as_ref(), &ResourceId(event.resource_id))
             }
         }
     }
@@ -240,9 +245,10 @@ async fn happened(
     let event = match &entry.what {
         What::Gained => return Ok(Some(mark(ChangeState::ScopeGained))),
         What::Lost => return Ok(Some(mark(ChangeState::ScopeLost))),
+        What::Nothing => return Ok(None),
         What::Event(event) => event,
     };
-    if entry.source != snapshot.owner() {
+    if entry.source != snapshot.actor.organization {
         snapshot.reach([entry.source]).await?;
         // A grant that ended covers nothing any more, not even that something happened.
         let visible = history::of(entry.source).filter(history::Column::Seq.eq(event.seq)).one(&snapshot.tx).await?;
@@ -250,34 +256,29 @@ async fn happened(
             return Ok(None);
         }
     }
-    let readable = readable(reads, snapshot, event).await?;
     let known = entities::KINDS.iter().find(|kind| **kind == event.resource_kind);
-    let (about, node) = match about.or(known.map(|kind| (*kind, event.resource_id))) {
-        None => (None, None),
-        Some((kind, id)) => {
-            let found = node::find(&snapshot.tx, &[entry.source], snapshot.actor.organization, &One(snapshot, kind, id)).await?;
-            (Some((kind, id)), found.into_values().next())
-        }
-    };
-    let change = match (&node, about) {
-        (Some(node), _) => ChangeState::of(node),
-        _ if !readable => return Ok(None),
-        (None, Some(_)) => ChangeState::Gone,
-        // Of a kind that nobody lists.
-        (None, None) => ChangeState::Changed,
-    };
-    let event = readable.then(|| HistoryEntry::from((**event).clone()));
-    Ok(Some(Happened { change, organization: entry.source, about, node, event }))
+    let Some((kind, id)) = about.or(known.map(|kind| (*kind, event.resource_id))) else { return Ok(None) };
+    let found = node::find(&snapshot.tx, &[entry.source], snapshot.actor.organization, &One(snapshot, kind, id)).await?;
+    // Of what one does not see, not even that something happened to it: under the same rights it was not seen before either.
+    let Some(node) = found.into_values().next() else { return Ok(None) };
+    let event = readable(reads, snapshot, event).await?.then(|| HistoryEntry::from((**event).clone()));
+    let change = ChangeState::of(&node);
+    Ok(Some(Happened { change, organization: entry.source, about: Some((kind, id)), node: Some(node), event }))
 }
 
-/// Whether a property is in a portfolio that the reader may see.
-async fn within(snapshot: &Snapshot, owner: OrganizationId, portfolio: PortfolioId, property: PropertyId) -> Result<bool> {
+/// Whether a property is in a portfolio; None if the reader may not see that.
+async fn within(
+    snapshot: &Snapshot,
+    owner: OrganizationId,
+    portfolio: PortfolioId,
+    property: PropertyId,
+) -> Result<Option<bool>> {
     let visible = portfolio::by_id(owner, portfolio).filter(snapshot.filter(portfolio::KIND)?);
     if visible.one(&snapshot.tx).await?.is_none() {
-        return Ok(false);
+        return Ok(None);
     }
     let member = portfolio::member::one(owner, portfolio, property).one(&snapshot.tx).await?;
-    Ok(member.is_some_and(|member| member.removed_at.is_none()))
+    Ok(Some(member.is_some_and(|member| member.removed_at.is_none())))
 }
 
 type Told<T> = async_graphql::Result<T>;
@@ -350,13 +351,12 @@ impl LiveSubscription {
                 return Ok(None);
             };
             let property_id = about.map(|(_, id)| PropertyId(id));
-            if let (Some(portfolio), Some(property)) = (portfolio, property_id)
-                && !within(snapshot, organization, portfolio, property).await?
-            {
-                if moved.is_none() {
-                    return Ok(None);
+            if let (Some(portfolio), Some(property)) = (portfolio, property_id) {
+                match within(snapshot, organization, portfolio, property).await? {
+                    Some(true) => {}
+                    Some(false) if moved.is_some() => (change, node) = (ChangeState::Gone, None),
+                    _ => return Ok(None),
                 }
-                (change, node) = (ChangeState::Gone, None);
             }
             let property = match node {
                 Some(Node::Property(property)) => Some(property),
@@ -407,18 +407,22 @@ impl LiveSubscription {
         let portfolio = filter.portfolio_id;
         let ask = || {
             input::validate_at("filter", Some(&filter))?;
+            change::kinds("filter.resourceKinds", filter.resource_kinds.clone())?;
             Ok(Asked { topic: Topic::Events(filter.clone()), after })
         };
         let made = deliver(cx, ask, async |reads, snapshot, entry, cursor| {
-            let Some(Happened { change, organization, node, event, .. }) = happened(reads, snapshot, entry, None).await? else {
+            let Some(Happened { change, organization, about, node, event }) = happened(reads, snapshot, entry, None).await?
+            else {
                 return Ok(None);
             };
             if let (Some(portfolio), What::Event(event)) = (portfolio, &entry.what) {
                 let concerned = match event.resource_kind.as_str() {
                     portfolio::KIND => event.resource_id == portfolio.0,
-                    property::KIND => within(snapshot, organization, portfolio, PropertyId(event.resource_id)).await?,
+                    property::KIND => {
+                        within(snapshot, organization, portfolio, PropertyId(event.resource_id)).await? == Some(true)
+                    }
                     _ => match referred(event) {
-                        Some(property) => within(snapshot, organization, portfolio, PropertyId(property)).await?,
+                        Some(property) => within(snapshot, organization, portfolio, PropertyId(property)).await? == Some(true),
                         None => false,
                     },
                 };
@@ -426,11 +430,7 @@ impl LiveSubscription {
                     return Ok(None);
                 }
             }
-            let told = match &entry.what {
-                What::Event(event) => Some((event.resource_kind.clone(), event.resource_id)),
-                What::Gained | What::Lost => None,
-            };
-            let (resource_kind, resource_id) = told.map(|(kind, id)| (kind, ID(id.to_string()))).unzip();
+            let (resource_kind, resource_id) = about.map(|(kind, id)| (kind.to_owned(), ID(id.to_string()))).unzip();
             Ok(Some(Event { cursor, change, organization_id: organization, resource_kind, resource_id, node, event }))
         });
         made.await.map(told)

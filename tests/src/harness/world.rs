@@ -286,6 +286,8 @@ async fn start(cluster: &Cluster, database: &str, clock: Arc<TestClock>, ids: Ar
         live: live::Settings {
             kept: options.kept,
             trim: Duration::from_millis(100),
+            // One clock, and it stands still.
+            skew: Duration::ZERO,
             ..live::Settings::new(cluster.url("hestami_relay", database))
         },
         cerbos: authz::Settings::new(cluster.cerbos_url()),
