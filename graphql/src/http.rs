@@ -10,8 +10,8 @@ use crate::{
     streams, ws,
 };
 use async_graphql::{
-    Request, Response, Variables,
-    parser::types::{ExecutableDocument, OperationType},
+    Name, Positioned, Request, Response, Variables,
+    parser::types::{DocumentOperations, ExecutableDocument, FragmentDefinition, OperationType, Selection, TypeCondition},
 };
 use axum::{
     Router,
@@ -23,7 +23,10 @@ use axum::{
 };
 use schema::{Caller, Code, Error, Reads, Result};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 use surface::{Mount, caller};
 use tokio::sync::Semaphore;
 
@@ -60,6 +63,29 @@ impl Prepared {
         chosen.fold(first, |most, ty| if ty == OperationType::Query { most } else { ty })
     }
 
+    /// The engine looks for a subscription's field at the root alone, so what fragments say there is put in their place.
+    fn unfold_roots(&mut self) {
+        let ExecutableDocument { operations, fragments } = &mut self.document;
+        let mut unfolded = HashSet::new();
+        let roots = match operations {
+            DocumentOperations::Single(operation) => vec![operation],
+            DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
+        };
+        for operation in roots.into_iter().filter(|operation| operation.node.ty == OperationType::Subscription) {
+            let items = std::mem::take(&mut operation.node.selection_set.node.items);
+            operation.node.selection_set.node.items = unfold(items, fragments, &mut unfolded, &mut Vec::new(), &mut 500);
+        }
+        // Whoever was put in its place, and is spread nowhere else, would be one that nobody uses.
+        let mut used: String = operations.iter().map(|(_, operation)| format!("{:?}", operation.node.selection_set)).collect();
+        let mut rest: Vec<&Name> = fragments.keys().collect();
+        while let Some(at) = rest.iter().position(|name| !unfolded.contains(*name) || spread(&used, name)) {
+            let kept = rest.swap_remove(at);
+            used.push_str(&format!("{:?}", fragments[kept].node.selection_set));
+        }
+        let gone: HashSet<Name> = rest.into_iter().cloned().collect();
+        fragments.retain(|name, _| !gone.contains(name));
+    }
+
     /// A variable without which its operation cannot be. (The engine looks at those only that fields use.)
     pub fn missing_variable(&self) -> Option<String> {
         let named = self.operation.as_deref();
@@ -74,6 +100,49 @@ impl Prepared {
         });
         missing.map(|variable| variable.node.name.node.to_string())
     }
+}
+
+/// Whether what is written here, as the parser shows it, spreads a fragment of this name.
+fn spread(used: &str, name: &Name) -> bool {
+    used.contains(&format!("{name:?}"))
+}
+
+fn unfold(
+    items: Vec<Positioned<Selection>>,
+    fragments: &HashMap<Name, Positioned<FragmentDefinition>>,
+    unfolded: &mut HashSet<Name>,
+    within: &mut Vec<Name>,
+    left: &mut usize,
+) -> Vec<Positioned<Selection>> {
+    let root = |condition: &Positioned<TypeCondition>| condition.node.on.node == "Subscription";
+    let mut flat = Vec::new();
+    for item in items {
+        // One field is all that there may be; whoever has so much to unfold means no good.
+        *left = left.saturating_sub(1);
+        match &item.node {
+            _ if *left == 0 => flat.push(item),
+            Selection::InlineFragment(fragment)
+                if fragment.node.directives.is_empty() && fragment.node.type_condition.as_ref().is_none_or(root) =>
+            {
+                flat.extend(unfold(fragment.node.selection_set.node.items.clone(), fragments, unfolded, within, left));
+            }
+            Selection::FragmentSpread(spread) if spread.node.directives.is_empty() => {
+                let name = &spread.node.fragment_name.node;
+                // The validation names what is not there, does not fit, or goes in a circle.
+                match fragments.get(name).filter(|fragment| root(&fragment.node.type_condition) && !within.contains(name)) {
+                    Some(fragment) => {
+                        unfolded.insert(name.clone());
+                        within.push(name.clone());
+                        flat.extend(unfold(fragment.node.selection_set.node.items.clone(), fragments, unfolded, within, left));
+                        within.pop();
+                    }
+                    None => flat.push(item),
+                }
+            }
+            _ => flat.push(item),
+        }
+    }
+    flat
 }
 
 pub fn routes(graphql: GraphQl) -> Router {
@@ -164,7 +233,9 @@ pub async fn prepare(graphql: &GraphQl, caller: &Caller, mut request: Request) -
     };
     limits::check(&document)?;
     let Request { query, operation_name: operation, variables, .. } = request;
-    Ok(Ok(Prepared { query, operation, variables, document }))
+    let mut prepared = Prepared { query, operation, variables, document };
+    prepared.unfold_roots();
+    Ok(Ok(prepared))
 }
 
 /// Runs a query or a mutation.

@@ -473,6 +473,7 @@ async fn asked(graphql: &GraphQl, prepared: &Prepared) -> Result<Asked, Refusal>
     let delivery = Arc::new(Delivery::Ask(Mutex::default()));
     let mut request = Request::new(prepared.query.clone()).variables(prepared.variables.clone());
     request.operation_name = prepared.operation.clone();
+    request.set_parsed_query(prepared.document.clone());
     let mut answers = graphql.schema.execute_stream(request.data(Arc::clone(&delivery)));
     // It answers only what is wrong.
     if let Some(response) = answers.next().await {
@@ -480,7 +481,7 @@ async fn asked(graphql: &GraphQl, prepared: &Prepared) -> Result<Asked, Refusal>
     }
     let Delivery::Ask(slot) = &*delivery else { return Err(Error::internal("an ask is an ask").into()) };
     let asked = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let message = "A subscription has one field, which stands at its root and in no fragment.";
+    let message = "A subscription has one field; no directive stands before it.";
     asked.ok_or_else(|| Error::new(Code::GraphqlValidationFailed).message(message).into())
 }
 
@@ -538,13 +539,14 @@ impl View {
         let filters = shape.planned.filters(&*gateway.decide, &actor).await?;
         let mut named: Vec<_> = filters.iter().collect();
         named.sort_by_key(|(kind, _)| **kind);
+        let conditions: Key = Sha256::digest(format!("{named:?}")).into();
         let mut hash = Sha256::new();
         hash.update(shape.digest);
         hash.update(standing.rights.0.to_be_bytes());
-        hash.update(format!("{named:?}"));
+        hash.update(conditions);
         let key = hash.finalize().into();
         // Equal conditions are kept once, however many hold them.
-        let filters = graphql.shapes.same_filters(key, filters);
+        let filters = graphql.shapes.same_filters(conditions, filters);
         Ok(View { actor, standing, filters, key, since: Instant::now() })
     }
 }

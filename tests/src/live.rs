@@ -115,10 +115,10 @@ async fn filters_keep_to_what_is_asked() {
         let told = inside.next().await;
         assert_eq!((kinds(&told), &told["propertyId"]), (expected, &first["id"]), "{told:#}");
     }
-    for expected in ["outside", "inside", "second"] {
+    for about in [&first, &first, &second] {
         // The thing as it is now, which may be later than the event.
         let told = updates.next().await;
-        assert_eq!(kinds(&told).1, "property.updated", "{expected}");
+        assert_eq!((kinds(&told).1, &told["propertyId"]), ("property.updated", &about["id"]));
     }
     assert_eq!(one.next().await["property"]["notes"], "second");
     for expected in ["portfolio.property_added", "portfolio.property_removed"] {
@@ -207,6 +207,9 @@ async fn a_grant_that_ends_by_time_is_told_within_a_second_or_two() {
     let narrowed = json!({ "id": grant["id"], "version": 1, "endsAt": ends.to_rfc3339() });
     world.call(&olga, home, "accessGrant/v1/narrow", narrowed).await.ok();
     heard(&mut desk_hears, "SCOPE_LOST", home).await;
+    let late =
+        std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_millis().cast_signed() - i128::from(ends.timestamp_millis());
+    assert!((0..3_000).contains(&late), "{late} ms after its end");
     world.create_property(&olga, home, "2 Hidden").await;
     desk_hears.quiet(Duration::from_millis(500)).await;
 }
@@ -617,6 +620,19 @@ async fn what_is_refused_is_said_the_way_it_is_read() {
     let mut socket = socket(&world, &olga, home).await;
     socket.subscribe("s", "subscription ($skip: Boolean!) { events @skip(if: $skip) { cursor } }", json!({})).await;
     assert_eq!(socket.ends().await.0, "GRAPHQL_VALIDATION_FAILED");
+    // Fragments at the root are a subscription's as well.
+    let unfolded = "subscription { ...A } fragment A on Subscription { ...B } fragment B on Subscription { ... { events { ...C } } } fragment C on Event { cursor }";
+    socket.subscribe("f", unfolded, json!({})).await;
+    socket.standing().await;
+    world.create_property(&olga, home, "1").await;
+    assert!(socket.next().await["cursor"].is_string());
+    for circle in [
+        "subscription { ...A } fragment A on Subscription { ...A }",
+        "subscription { ...A } fragment A on Query { viewer { id } }",
+    ] {
+        socket.subscribe("c", circle, json!({})).await;
+        assert_eq!(socket.ends().await.0, "GRAPHQL_VALIDATION_FAILED", "{circle}");
+    }
     // A close with a long reason is a frame all the same.
     let long = "é".repeat(120);
     for _ in 0..2 {

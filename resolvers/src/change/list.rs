@@ -50,7 +50,8 @@ pub struct List;
 
 impl Procedure for List {
     const NAME: &'static str = "change/v1/list";
-    const ABOUT: &'static str = "What changed since a cursor: current things, and tombstones.";
+    const ABOUT: &'static str =
+        "What changed since a cursor: things as they are now, with marks for what is archived or out of sight.";
     const KIND: Kind = Kind::Read;
     const ERRORS: &'static [Code] = &[Code::InvalidCursor, Code::CursorExpired];
     const ACROSS: bool = true;
@@ -81,7 +82,7 @@ pub struct ChangeQuery;
 
 #[Object]
 impl ChangeQuery {
-    /// What changed since a cursor: things as they are now, and tombstones for those that are archived or out of sight. Without
+    /// What changed since a cursor: things as they are now, with marks for those that are archived and organizations that are out of sight. Without
     /// a cursor: no changes, and the cursor of now; take that first, then read everything, then ask for what changed since.
     async fn changes(
         &self,

@@ -324,7 +324,7 @@ async fn deliver<T>(
 #[derive(Default)]
 pub struct LiveSubscription;
 
-#[Subscription]
+#[Subscription(name = "Subscription")]
 impl LiveSubscription {
     /// Each change of a property that the subscriber may see, in order; `after` goes on from a cursor, without losing any.
     async fn property_changed(
