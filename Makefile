@@ -6,6 +6,7 @@ CARGO ?= cargo
 CONFORMANCE := plans::conformance::every_conformance_action_matches_or_is_refused
 SERVERS := embedded/node_modules/.package-lock.json
 CLIENTS := tests/clients/node_modules/.package-lock.json
+PEERS := tests/bench/node_modules/.package-lock.json
 
 help: ## Lists these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,9 +31,9 @@ conformance: $(SERVERS) ## Judges the query plans of CERBOS_CONFORMANCE_DIR: SQL
 	ended=$$?; grep -E '^error|^skipped|: (matched|refused|skipped|WRONG)|refused as they must be$$' target/conformance.txt; \
 	grep -E '^[0-9]+ matched, ' target/conformance.txt; exit $$ended
 
-bench: $(SERVERS) ## Measures what authorization costs beside the query that it filters, and what following the log costs
+bench: $(SERVERS) $(PEERS) ## Measures beside PostGraphile, DBOS for TypeScript and hand-written SQL; writes docs/performance.md. QUICK=1 is shorter, ONLY=reads a part
 	$(CARGO) build --quiet --release
-	$(CARGO) run --quiet --release -p bench
+	$(CARGO) run --quiet --release -p bench -- $(ONLY)
 
 check: $(SERVERS) ## Format, clippy with warnings as errors, contracts and policies
 	$(CARGO) fmt --all --check
@@ -58,4 +59,8 @@ $(SERVERS): embedded/package.json embedded/package-lock.json
 
 $(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
 	npm install --prefix tests/clients --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(PEERS): tests/bench/package.json tests/bench/package-lock.json
+	npm install --prefix tests/bench --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -7,6 +7,7 @@ use crate::{
     organization::{Organization, Organizations},
     page::{self, Connection, Page},
     property::{Property, PropertyOrder},
+    ready::{Ready, plain},
     relation,
 };
 use async_graphql::{ComplexObject, Context, InputObject, SimpleObject};
@@ -166,6 +167,24 @@ pub struct AccessGrant {
     pub updated_at: Time,
 }
 
+plain!(AccessGrant {
+    "id" = id,
+    "organizationId" = organization_id,
+    "granteeOrganizationId" = grantee_organization_id,
+    "kind" = kind,
+    "scopes" = scopes,
+    "startsAt" = starts_at,
+    "endsAt" = ends_at,
+    "revokedAt" = revoked_at,
+    "revokedBy" = revoked_by,
+    "revokeReason" = revoke_reason,
+    "grantedBy" = granted_by,
+    "reason" = reason,
+    "version" = version,
+    "createdAt" = created_at,
+    "updatedAt" = updated_at,
+});
+
 impl From<Model> for AccessGrant {
     fn from(row: Model) -> Self {
         let Model {
@@ -293,13 +312,13 @@ impl EngagedOrganization {
         before: Option<String>,
         filter: Option<EngagedPropertyFilter>,
         order_by: Option<PropertyOrder>,
-    ) -> Nullable<Connection<Property>> {
+    ) -> Nullable<Ready<Connection<Property>>> {
         let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
         nullable(async {
             input::validate_at("filter", filter.as_ref())?;
             let filter =
                 EngagedPropertyFilter { organization_ids: Some(vec![self.organization_id]), ..filter.unwrap_or_default() };
-            engaged_property::seen(&*snapshot(cx).await?, Some(filter), order_by, page).await.map(Some)
+            engaged_property::seen(&*snapshot(cx).await?, Some(filter), order_by, page).await.map(|page| Some(Ready(page)))
         })
         .await
     }

@@ -6,6 +6,7 @@ use crate::{
     page::{self, Connection, Page},
     portfolio::PortfolioId,
     property::PropertyId,
+    ready::plain,
     relation,
 };
 use async_graphql::{ComplexObject, Context, InputObject, SimpleObject};
@@ -190,6 +191,27 @@ pub struct Model {
     pub created_at: Time,
     pub updated_at: Time,
 }
+
+plain!(Model {
+    "organizationId" = organization_id,
+    "id" = id,
+    "holderId" = holder_id,
+    "grantorId" = grantor_id,
+    "parentId" = parent_id,
+    "rootId" = root_id,
+    "actions" = actions,
+    "mayDelegate" = may_delegate,
+    "startsAt" = starts_at,
+    "endsAt" = ends_at,
+    "state" = state,
+    "reason" = reason,
+    "endedAt" = ended_at,
+    "endedBy" = ended_by,
+    "endReason" = end_reason,
+    "version" = version,
+    "createdAt" = created_at,
+    "updatedAt" = updated_at,
+});
 
 pub type Delegation = Model;
 

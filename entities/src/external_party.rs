@@ -4,6 +4,7 @@
 use crate::{
     loading::Row,
     page::{self, Connection, Page},
+    ready::plain,
     relation,
 };
 use async_graphql::{InputObject, SimpleObject, dataloader::Loader};
@@ -146,6 +147,22 @@ impl From<Model> for ExternalParty {
     }
 }
 
+plain!(ExternalParty {
+    "id" = id,
+    "organizationId" = organization_id,
+    "kind" = kind,
+    "name" = name,
+    "email" = email,
+    "phone" = phone,
+    "website" = website,
+    "notes" = notes,
+    "linkedOrganizationId" = linked_organization_id,
+    "status" = status,
+    "version" = version,
+    "createdAt" = created_at,
+    "updatedAt" = updated_at,
+});
+
 /// Which outside parties. All that is given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, InputObject)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -219,10 +236,9 @@ impl Loader<(OrganizationId, ExternalPartyId)> for Parties {
         let load = async {
             let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
             let ids: Vec<Uuid> = keys.iter().map(|(_, id)| id.0).collect();
-            let organizations: Vec<Uuid> = keys.iter().map(|(organization, _)| organization.0).collect();
             #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
             let rows = Entity::find()
-                .filter(Column::OrganizationId.eq_any(organizations))
+                .filter(crate::among(Column::OrganizationId, keys))
                 .filter(Column::Id.eq_any(ids))
                 .filter(snapshot.filter(KIND)?)
                 .all(&snapshot.tx)

@@ -154,7 +154,9 @@ pub async fn scopes(tx: &mut PgConnection, now: DateTime<Utc>, everywhere: bool,
           UNION
           SELECT grantee_organization_id, organization_id FROM access_grant WHERE revoked_at IS NULL AND starts_at > $3 AND starts_at <= $1
           UNION
-          SELECT grantee_organization_id, organization_id FROM access_grant WHERE revoked_at IS NULL AND ends_at > $3 AND ends_at <= $1
+          -- An end that was set for a moment ago is seen only when that commits; to find one twice does nothing.
+          SELECT grantee_organization_id, organization_id FROM access_grant
+          WHERE revoked_at IS NULL AND ends_at > $3 - interval '30 seconds' AND ends_at <= $1
           UNION
           SELECT grantee_organization_id, organization_id FROM access_grant WHERE $2
           UNION

@@ -7,6 +7,7 @@ use crate::{
     page::{self, Connection, Page},
     portfolio::{PortfolioId, member},
     property::{Properties, Property, PropertyId},
+    ready::plain,
     relation,
 };
 use async_graphql::{ComplexObject, Context, InputObject, SimpleObject};
@@ -84,6 +85,25 @@ pub struct Model {
     pub created_at: Time,
     pub updated_at: Time,
 }
+
+plain!(Model {
+    "organizationId" = organization_id,
+    "id" = id,
+    "propertyId" = property_id,
+    "kind" = kind,
+    "amountMinor" = amount_minor,
+    "currency" = currency,
+    "bookedOn" = booked_on,
+    "source" = source,
+    "note" = note,
+    "recordedBy" = recorded_by,
+    "correctsId" = corrects_id,
+    "correctedAt" = corrected_at,
+    "correctionReason" = correction_reason,
+    "version" = version,
+    "createdAt" = created_at,
+    "updatedAt" = updated_at,
+});
 
 pub type FinancialEntry = Model;
 

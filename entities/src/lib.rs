@@ -2,6 +2,8 @@
 //! clients see, and what of it policies see.
 
 use queryplan::{Attribute, Scalar, Stored};
+use schema::OrganizationId;
+use sea_orm::{ColumnTrait, sea_query::SimpleExpr};
 
 pub mod access_grant;
 pub mod actor;
@@ -23,6 +25,7 @@ pub mod page;
 pub mod portfolio;
 pub mod principal;
 pub mod property;
+pub mod ready;
 pub mod replica;
 pub mod report;
 pub mod viewer;
@@ -66,6 +69,17 @@ pub fn resource(kind: &str) -> Option<&'static queryplan::Resource> {
 pub fn kind_of(namespace: &str) -> Option<&'static str> {
     let same = |kind: &&&str| kind.split('_').flat_map(str::chars).eq(namespace.to_lowercase().chars());
     KINDS.iter().find(same).copied()
+}
+
+/// In the organizations of these keys: mostly one, which the planner understands best.
+fn among<K>(column: impl ColumnTrait, keys: &[(OrganizationId, K)]) -> SimpleExpr {
+    let mut organizations: Vec<_> = keys.iter().map(|(organization, _)| organization.0).collect();
+    organizations.sort_unstable();
+    organizations.dedup();
+    match organizations[..] {
+        [one] => column.eq(one),
+        _ => column.eq_any(organizations),
+    }
 }
 
 /// The binding that is the acting organization.

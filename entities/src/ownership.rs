@@ -6,9 +6,10 @@ use crate::{
     loading::Row,
     page::{self, Connection, Page},
     property::{Properties, Property, PropertyId},
-    relation,
+    ready::{self, plain},
 };
-use async_graphql::{ComplexObject, Context, InputObject, SimpleObject, dataloader::Loader};
+use async_graphql::{ComplexObject, Context, InputObject, SimpleObject, Value as GraphQlValue, dataloader::Loader};
+use futures_util::future::BoxFuture;
 use garde::Validate;
 use queryplan::{Attribute, Scalar};
 use schema::{
@@ -29,7 +30,7 @@ pub static RESOURCE: queryplan::Resource = queryplan::Resource {
     table: "ownership",
     id: Scalar::uuid("id"),
     attributes: &[
-        relation("organization_id"),
+        crate::relation("organization_id"),
         delegation::attribute(&delegation::BESIDE_PROPERTY),
         Attribute::text("capacity", "capacity"),
     ],
@@ -120,6 +121,39 @@ impl Row for Model {
     }
     fn delegable(&self) -> Option<Delegable> {
         Some(Delegable::Property(self.property_id))
+    }
+}
+
+plain!(Model {
+    "id" = id,
+    "organizationId" = organization_id,
+    "propertyId" = property_id,
+    "holderName" = holder_name,
+    "principalId" = principal_id,
+    "capacity" = capacity,
+    "shareBasisPoints" = share_basis_points,
+    "startsOn" = starts_on,
+    "endsOn" = ends_on,
+    "evidence" = evidence,
+    "recordedBy" = recorded_by,
+    "correctsId" = corrects_id,
+    "correctedAt" = corrected_at,
+    "correctionReason" = correction_reason,
+    "endReason" = end_reason,
+    "version" = version,
+    "createdAt" = created_at,
+    "updatedAt" = updated_at,
+} relation relation);
+
+/// What hangs on ownerships, for all of them at once.
+fn relation<'a>(cx: &'a Context<'a>, rows: &'a [&'a Model]) -> Option<BoxFuture<'a, Option<Vec<GraphQlValue>>>> {
+    let set = cx.with_selection_set(&cx.item.node.selection_set);
+    match cx.item.node.name.node.as_str() {
+        "property" => Some(Box::pin(async move {
+            let keys = rows.iter().map(|row| Some((row.organization_id, row.property_id))).collect();
+            ready::maybe(cx, &set, Properties::of, keys).await
+        })),
+        _ => None,
     }
 }
 
@@ -215,10 +249,9 @@ impl Loader<(OrganizationId, PropertyId)> for Holders {
         let load = async {
             let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
             let ids: Vec<Uuid> = keys.iter().map(|(_, id)| id.0).collect();
-            let organizations: Vec<Uuid> = keys.iter().map(|(organization, _)| organization.0).collect();
             #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
             let select = Entity::find()
-                .filter(Column::OrganizationId.eq_any(organizations))
+                .filter(crate::among(Column::OrganizationId, keys))
                 .filter(Column::PropertyId.eq_any(ids))
                 .filter(Column::CorrectedAt.is_null())
                 .filter(snapshot.filter(KIND)?)

@@ -63,7 +63,6 @@ pub struct Page {
 }
 
 /// A sort column whose comparisons an index can serve under row security.
-#[derive(Clone, Copy)]
 pub struct Sort<C, M> {
     pub name: &'static str,
     pub column: C,
@@ -73,6 +72,14 @@ pub struct Sort<C, M> {
     /// The same, bound again.
     pub bind: fn(&str) -> Option<SimpleExpr>,
 }
+
+impl<C: Copy, M> Clone for Sort<C, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C: Copy, M> Copy for Sort<C, M> {}
 
 /// Declares in which orders a kind is listed, and what each sorts by.
 macro_rules! orders {
@@ -125,13 +132,11 @@ where
         (None, None) => page.before.is_some() && page.after.is_none(),
         _ => false,
     };
-    let size = match page.first.or(page.last) {
-        None => DEFAULT_SIZE,
-        Some(n @ 1..=100) => n.unsigned_abs().into(),
-        Some(n) => {
-            let (code, message) = if n < 1 { ("TOO_SMALL", "must be at least 1") } else { ("TOO_LARGE", "must be at most 100") };
-            return Err(invalid(if backwards { "last" } else { "first" }, code, message));
-        }
+    let asked = page.first.or(page.last);
+    let Some(size) = size(asked) else {
+        let small = asked.is_some_and(|asked| asked < 1);
+        let (code, message) = if small { ("TOO_SMALL", "must be at least 1") } else { ("TOO_LARGE", "must be at most 100") };
+        return Err(invalid(if backwards { "last" } else { "first" }, code, message));
     };
     let total_count = match page.with_total {
         true => Some(i64::try_from(select.clone().count(tx).await?).unwrap_or(i64::MAX)),
@@ -156,6 +161,18 @@ where
     if backwards {
         rows.reverse();
     }
+    let (next, previous) = if backwards { (before, more) } else { (more, after) };
+    Ok(connection(rows, sort, id_of, next, previous, total_count))
+}
+
+fn connection<C, M, T: From<M> + OutputType>(
+    rows: Vec<M>,
+    sort: Sort<C, M>,
+    id_of: fn(&M) -> Uuid,
+    has_next_page: bool,
+    has_previous_page: bool,
+    total_count: Option<i64>,
+) -> Connection<T> {
     let edges: Vec<Edge<T>> = rows
         .into_iter()
         .map(|row| {
@@ -163,13 +180,30 @@ where
             Edge { cursor, node: T::from(row) }
         })
         .collect();
-    let page_info = PageInfo {
-        has_next_page: if backwards { before } else { more },
-        has_previous_page: if backwards { more } else { after },
-        start_cursor: edges.first().map(|edge| edge.cursor.clone()),
-        end_cursor: edges.last().map(|edge| edge.cursor.clone()),
-    };
-    Ok(Connection { edges, page_info, total_count })
+    let start_cursor = edges.first().map(|edge| edge.cursor.clone());
+    let end_cursor = edges.last().map(|edge| edge.cursor.clone());
+    Connection { edges, page_info: PageInfo { has_next_page, has_previous_page, start_cursor, end_cursor }, total_count }
+}
+
+/// How many a page has. None: not so many.
+pub(crate) fn size(asked: Option<i32>) -> Option<u64> {
+    match asked {
+        None => Some(DEFAULT_SIZE),
+        Some(n @ 1..=100) => Some(n.unsigned_abs().into()),
+        Some(_) => None,
+    }
+}
+
+/// A first page of rows that were loaded, one more than it has.
+pub(crate) fn first<C, M, T: From<M> + OutputType>(
+    mut rows: Vec<M>,
+    size: u64,
+    sort: Sort<C, M>,
+    id_of: fn(&M) -> Uuid,
+) -> Connection<T> {
+    let more = rows.len() as u64 > size;
+    rows.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+    connection(rows, sort, id_of, more, false, None)
 }
 
 fn invalid(field: &str, code: &str, message: &str) -> Error {

@@ -5,11 +5,12 @@ use crate::{
     loading::Row,
     page::{self, Connection, Page},
     property::{self, Property, PropertyFilter, PropertyId, PropertyOrder},
-    relation,
+    ready::{self, Ready, plain},
     report::{self, Report, ReportBy, ReportMeasure, ReportRow, Visible},
 };
-use async_graphql::{ComplexObject, Context, InputObject, SimpleObject, dataloader::Loader};
+use async_graphql::{ComplexObject, Context, InputObject, SimpleObject, Value as GraphQlValue, dataloader::Loader};
 use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
 use garde::Validate;
 use queryplan::{Attribute, Scalar};
 use schema::{Date, Error, Nullable, OrganizationId, Result, Snapshot, Time, Tx, input, nullable, snapshot, text_enum, valid};
@@ -32,7 +33,7 @@ pub static RESOURCE: queryplan::Resource = queryplan::Resource {
     table: "portfolio",
     id: Scalar::uuid("id"),
     attributes: &[
-        relation("organization_id"),
+        crate::relation("organization_id"),
         delegation::attribute(&delegation::OF_PORTFOLIO),
         Attribute::text("status", "status"),
     ],
@@ -152,6 +153,54 @@ impl From<Model> for Portfolio {
     }
 }
 
+plain!(Portfolio {
+    "id" = id,
+    "organizationId" = organization_id,
+    "name" = name,
+    "colour" = colour,
+    "targetNotes" = target_notes,
+    "position" = position,
+    "status" = status,
+    "version" = version,
+    "createdAt" = created_at,
+    "updatedAt" = updated_at,
+    "archivedAt" = archived_at,
+} relation relation);
+
+/// What hangs on portfolios, for all of them at once.
+fn relation<'a>(cx: &'a Context<'a>, rows: &'a [&'a Portfolio]) -> Option<BoxFuture<'a, Option<Vec<GraphQlValue>>>> {
+    match cx.item.node.name.node.as_str() {
+        "properties" => Some(Box::pin(properties(cx, rows))),
+        _ => None,
+    }
+}
+
+/// The first page of each, by one statement.
+async fn properties<'a>(cx: &'a Context<'a>, rows: &'a [&'a Portfolio]) -> Option<Vec<GraphQlValue>> {
+    let absent = |name| Some(cx.param_value::<Option<String>>(name, None).ok()?.1.is_none());
+    if !absent("after")? || !absent("before")? || cx.param_value::<Option<i32>>("last", None).ok()?.1.is_some() {
+        return None;
+    }
+    let (_, first) = cx.param_value::<Option<i32>>("first", None).ok()?;
+    let size = page::size(first).filter(|_| !cx.look_ahead().field("totalCount").exists())?;
+    let (_, filter) = cx.param_value::<Option<PropertyFilter>>("filter", None).ok()?;
+    let (_, order) = cx.param_value::<Option<PropertyOrder>>("orderBy", None).ok()?;
+    input::validate_at("filter", filter.as_ref()).ok()?;
+    let organization =
+        rows.first().map(|row| row.organization_id).filter(|one| rows.iter().all(|row| row.organization_id == *one))?;
+    let snapshot = snapshot(cx).await.ok()?;
+    let select =
+        property::of(organization).filter(snapshot.filter(property::KIND).ok()?).filter(filter.unwrap_or_default().condition());
+    let of: Vec<PortfolioId> = rows.iter().map(|row| row.id).collect();
+    let sort = order.unwrap_or(PropertyOrder::CreatedAsc).sort();
+    let mut found =
+        member::first_of_each(&snapshot.tx, organization, &of, select, sort.column, sort.descending, size + 1).await.ok()?;
+    let pages: Vec<Connection<Property>> =
+        of.iter().map(|portfolio| page::first(found.remove(portfolio).unwrap_or_default(), size, sort, |row| row.id.0)).collect();
+    let pages: Vec<&Connection<Property>> = pages.iter().collect();
+    ready::connections(&cx.with_selection_set(&cx.item.node.selection_set), &pages).await
+}
+
 #[ComplexObject]
 impl Portfolio {
     /// Counts its properties, or adds up their amounts.
@@ -184,13 +233,15 @@ impl Portfolio {
         before: Option<String>,
         filter: Option<PropertyFilter>,
         order_by: Option<PropertyOrder>,
-    ) -> Nullable<Connection<Property>> {
+    ) -> Nullable<Ready<Connection<Property>>> {
         let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
         nullable(async {
             input::validate_at("filter", filter.as_ref())?;
             let snapshot = snapshot(cx).await?;
             let visible = Condition::all().add(snapshot.filter(property::KIND)?).add(member::holds(self.id));
-            property::list(&snapshot.tx, self.organization_id, visible, filter, order_by, page).await.map(Some)
+            property::list(&snapshot.tx, self.organization_id, visible, filter, order_by, page)
+                .await
+                .map(|page| Some(Ready(page)))
         })
         .await
     }
@@ -198,10 +249,14 @@ impl Portfolio {
 
 /// Which property is in which portfolio, since when, and until when.
 pub mod member {
-    use super::{DateTime, OrganizationId, PortfolioId, PropertyId, Utc, property};
+    use super::{DateTime, HashMap, OrganizationId, PortfolioId, PropertyId, Result, Tx, Utc, property};
     use sea_orm::{
+        ConnectionTrait, FromQueryResult, JoinType, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
         entity::prelude::*,
-        sea_query::{Expr as SqlExpr, ExprTrait, IntoColumnRef, Query, SimpleExpr},
+        sea_query::{
+            Alias, Asterisk, Expr as SqlExpr, ExprTrait, IntoColumnRef, IntoCondition, Query, SimpleExpr,
+            extension::postgres::PgExpr,
+        },
     };
 
     #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
@@ -229,6 +284,50 @@ pub mod member {
 
     pub fn one(organization: OrganizationId, portfolio: PortfolioId, property: PropertyId) -> Select<Entity> {
         of(organization).filter(Column::PortfolioId.eq(portfolio)).filter(Column::PropertyId.eq(property))
+    }
+
+    /// Of each of these portfolios the first properties of a selection, in one statement that reads no more of any.
+    pub async fn first_of_each(
+        tx: &Tx,
+        organization: OrganizationId,
+        portfolios: &[PortfolioId],
+        select: Select<property::Entity>,
+        by: property::Column,
+        descending: bool,
+        many: u64,
+    ) -> Result<HashMap<PortfolioId, Vec<property::Model>>> {
+        let order = if descending { Order::Desc } else { Order::Asc };
+        let (parent, of) = (Alias::new("of"), Alias::new("property"));
+        let theirs = |column: Column| SqlExpr::col((Entity, column));
+        let within = theirs(Column::OrganizationId)
+            .equals((property::Entity, property::Column::OrganizationId))
+            .and(theirs(Column::PropertyId).equals((property::Entity, property::Column::Id)));
+        let mut each = select
+            .filter(theirs(Column::OrganizationId).eq(organization.0))
+            .filter(theirs(Column::PortfolioId).equals((parent.clone(), super::Column::Id)))
+            .filter(theirs(Column::RemovedAt).is_null())
+            .order_by(by, order.clone())
+            .order_by(property::Column::Id, order.clone())
+            .limit(many);
+        QuerySelect::query(&mut each).join(JoinType::InnerJoin, Entity, within.into_condition());
+        let all = Query::select()
+            .expr_as(SqlExpr::col((parent.clone(), super::Column::Id)), "of_portfolio")
+            .column((of.clone(), Asterisk))
+            .from_as(super::Entity, parent.clone())
+            .join_lateral(JoinType::InnerJoin, each.into_query(), of.clone(), SqlExpr::cust("true").into_condition())
+            .and_where(SqlExpr::col((parent.clone(), super::Column::OrganizationId)).eq(organization.0))
+            .and_where(
+                SqlExpr::col((parent.clone(), super::Column::Id)).eq_any(portfolios.iter().map(|id| id.0).collect::<Vec<_>>()),
+            )
+            .order_by((of.clone(), by), order.clone())
+            .order_by((of, property::Column::Id), order)
+            .take();
+        let mut found: HashMap<PortfolioId, Vec<property::Model>> = HashMap::new();
+        for row in tx.query_all(&all).await? {
+            let portfolio: PortfolioId = row.try_get("", "of_portfolio")?;
+            found.entry(portfolio).or_default().push(property::Model::from_query_result(&row, "")?);
+        }
+        Ok(found)
     }
 
     /// Of a property: it is in this portfolio.
@@ -321,14 +420,13 @@ impl Loader<(OrganizationId, PropertyId)> for Groups {
         let load = async {
             let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
             let ids: Vec<Uuid> = keys.iter().map(|(_, id)| id.0).collect();
-            let organizations: Vec<Uuid> = keys.iter().map(|(organization, _)| organization.0).collect();
             let joined = Expr::col((member::Entity, member::Column::OrganizationId))
                 .equals((Entity, Column::OrganizationId))
                 .and(Expr::col((member::Entity, member::Column::PortfolioId)).equals((Entity, Column::Id)));
             #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
             let mut select = Entity::find()
                 .column_as(member::Column::PropertyId, "of_property")
-                .filter(member::Column::OrganizationId.eq_any(organizations))
+                .filter(crate::among(member::Column::OrganizationId, keys))
                 .filter(member::Column::PropertyId.eq_any(ids))
                 .filter(member::Column::RemovedAt.is_null())
                 .filter(snapshot.filter(KIND)?)

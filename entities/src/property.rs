@@ -9,10 +9,11 @@ use crate::{
     ownership::{Holders, Ownership},
     page::{self, Connection, Page},
     portfolio::{Groups, Portfolio, PortfolioId, member},
-    relation,
+    ready::{self, plain},
 };
-use async_graphql::{ComplexObject, Context, InputObject, SimpleObject, dataloader::Loader};
+use async_graphql::{ComplexObject, Context, InputObject, SimpleObject, Value as GraphQlValue, dataloader::Loader};
 use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
 use garde::Validate;
 use queryplan::{Attribute, Scalar};
 use schema::{Error, Nullable, OrganizationId, Result, Snapshot, Time, Tx, input, nullable, snapshot, text_enum, valid};
@@ -30,7 +31,7 @@ pub static RESOURCE: queryplan::Resource = queryplan::Resource {
     table: "property",
     id: Scalar::uuid("id"),
     attributes: &[
-        relation("organization_id"),
+        crate::relation("organization_id"),
         delegation::attribute(&delegation::OF_PROPERTY),
         Attribute::text("kind", "kind"),
         Attribute::text("status", "status"),
@@ -102,10 +103,7 @@ pub fn by_id(organization: OrganizationId, id: PropertyId) -> Select<Entity> {
 #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
 pub fn many(keys: &[(OrganizationId, PropertyId)]) -> Select<Entity> {
     let ids: Vec<Uuid> = keys.iter().map(|(_, id)| id.0).collect();
-    let mut organizations: Vec<Uuid> = keys.iter().map(|(organization, _)| organization.0).collect();
-    organizations.sort_unstable();
-    organizations.dedup();
-    Entity::find().filter(Column::OrganizationId.eq_any(organizations)).filter(Column::Id.eq_any(ids))
+    Entity::find().filter(crate::among(Column::OrganizationId, keys)).filter(Column::Id.eq_any(ids))
 }
 
 /// Loads those that the reader may see, many at once.
@@ -239,6 +237,45 @@ impl From<Model> for Property {
     }
 }
 
+plain!(Address {
+    "line1" = line1,
+    "line2" = line2,
+    "locality" = locality,
+    "region" = region,
+    "postalCode" = postal_code,
+    "country" = country,
+});
+
+plain!(Property {
+    "id" = id,
+    "organizationId" = organization_id,
+    "kind" = kind,
+    "parcel" = parcel,
+    "timeZone" = time_zone,
+    "status" = status,
+    "notes" = notes,
+    "hoaId" = hoa_id,
+    "version" = version,
+    "createdAt" = created_at,
+    "updatedAt" = updated_at,
+    "archivedAt" = archived_at,
+} within { "address" = address } relation relation);
+
+/// What hangs on properties, for all of them at once.
+fn relation<'a>(cx: &'a Context<'a>, rows: &'a [&'a Property]) -> Option<BoxFuture<'a, Option<Vec<GraphQlValue>>>> {
+    let set = cx.with_selection_set(&cx.item.node.selection_set);
+    let keys = || rows.iter().map(|row| (row.organization_id, row.id)).collect::<Vec<_>>();
+    match cx.item.node.name.node.as_str() {
+        "ownerships" => Some(Box::pin(async move { ready::many(cx, &set, Holders::of, keys()).await })),
+        "portfolios" => Some(Box::pin(async move { ready::many(cx, &set, Groups::of, keys()).await })),
+        "hoa" => Some(Box::pin(async move {
+            let keys = rows.iter().map(|row| Some((row.organization_id, row.hoa_id?))).collect();
+            ready::maybe(cx, &set, Parties::of, keys).await
+        })),
+        _ => None,
+    }
+}
+
 #[ComplexObject]
 impl Property {
     /// The association that it belongs to, as its owner knows it.
@@ -336,7 +373,7 @@ pub struct PropertyFilter {
 }
 
 impl PropertyFilter {
-    fn condition(self) -> Condition {
+    pub(crate) fn condition(self) -> Condition {
         let PropertyFilter { kind, status, region, locality, country, hoa_id, portfolio_id, updated_since } = self;
         let text = |values: Vec<&'static str>| values.into_iter().map(str::to_owned).collect::<Vec<_>>();
         Condition::all()

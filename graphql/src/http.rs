@@ -2,17 +2,16 @@
 //! runs. Subscriptions are answered as what the client accepts: server-sent events or multipart.
 
 use crate::{
+    documents::{Document, Documents},
     errors::{classify, code_of, refused},
-    kinds::planned,
-    limits,
     live::{self, Shapes, Subscription},
-    roots::GatewaySchema,
-    streams, ws,
+    looks::Looks,
+    roots::{GatewaySchema, proven, schema},
+    streams,
+    turns::Turns,
+    ws,
 };
-use async_graphql::{
-    Name, Positioned, Request, Response, Variables,
-    parser::types::{DocumentOperations, ExecutableDocument, FragmentDefinition, OperationType, Selection, TypeCondition},
-};
+use async_graphql::{Request, Response, Variables, parser::types::OperationType};
 use axum::{
     Router,
     body::Body,
@@ -23,21 +22,38 @@ use axum::{
 };
 use schema::{Caller, Code, Error, Reads, Result};
 use serde_json::Value;
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 use surface::{Mount, caller};
-use tokio::sync::Semaphore;
 
 #[derive(Clone)]
 pub struct GraphQl {
     pub schema: GatewaySchema,
+    /// The same, for what is known to be valid.
+    pub proven: GatewaySchema,
+    pub documents: Documents,
     pub mount: Mount,
     pub live: Arc<::live::Hub>,
     pub shapes: Shapes,
-    /// So many answers to subscribers are made at a time.
-    pub turns: Arc<Semaphore>,
+    /// For making answers to subscribers, and for looking what they may see.
+    pub turns: Arc<Turns>,
+    pub looks: Arc<Looks>,
+}
+
+impl GraphQl {
+    pub fn new(mount: Mount, live: Arc<::live::Hub>, introspection: bool) -> GraphQl {
+        // Those who wait leave most connections to those who ask.
+        let some = (mount.gateway.pool.options().get_max_connections() / 4).max(2) as usize;
+        GraphQl {
+            schema: schema(introspection),
+            proven: proven(introspection),
+            documents: Documents::default(),
+            mount,
+            live,
+            shapes: Shapes::default(),
+            turns: Arc::new(Turns::new(some)),
+            looks: Arc::new(Looks::new(some)),
+        }
+    }
 }
 
 /// A request whose document was read.
@@ -45,7 +61,7 @@ pub struct Prepared {
     pub query: String,
     pub operation: Option<String>,
     pub variables: Variables,
-    pub document: ExecutableDocument,
+    pub document: Arc<Document>,
 }
 
 impl Prepared {
@@ -54,6 +70,7 @@ impl Prepared {
         let named = self.operation.as_deref();
         let mut chosen = self
             .document
+            .tree
             .operations
             .iter()
             .filter(|(name, _)| named.is_none() || name.map(|name| name.as_str()) == named)
@@ -63,34 +80,11 @@ impl Prepared {
         chosen.fold(first, |most, ty| if ty == OperationType::Query { most } else { ty })
     }
 
-    /// The engine looks for a subscription's field at the root alone, so what fragments say there is put in their place.
-    fn unfold_roots(&mut self) {
-        let ExecutableDocument { operations, fragments } = &mut self.document;
-        let mut unfolded = HashSet::new();
-        let roots = match operations {
-            DocumentOperations::Single(operation) => vec![operation],
-            DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
-        };
-        for operation in roots.into_iter().filter(|operation| operation.node.ty == OperationType::Subscription) {
-            let items = std::mem::take(&mut operation.node.selection_set.node.items);
-            operation.node.selection_set.node.items = unfold(items, fragments, &mut unfolded, &mut Vec::new(), &mut 500);
-        }
-        // Whoever was put in its place, and is spread nowhere else, would be one that nobody uses.
-        let mut used: String = operations.iter().map(|(_, operation)| format!("{:?}", operation.node.selection_set)).collect();
-        let mut rest: Vec<&Name> = fragments.keys().collect();
-        while let Some(at) = rest.iter().position(|name| !unfolded.contains(*name) || spread(&used, name)) {
-            let kept = rest.swap_remove(at);
-            used.push_str(&format!("{:?}", fragments[kept].node.selection_set));
-        }
-        let gone: HashSet<Name> = rest.into_iter().cloned().collect();
-        fragments.retain(|name, _| !gone.contains(name));
-    }
-
     /// A variable without which its operation cannot be. (The engine looks at those only that fields use.)
     pub fn missing_variable(&self) -> Option<String> {
         let named = self.operation.as_deref();
         let chosen =
-            self.document.operations.iter().filter(|(name, _)| named.is_none() || name.map(|name| name.as_str()) == named);
+            self.document.tree.operations.iter().filter(|(name, _)| named.is_none() || name.map(|name| name.as_str()) == named);
         let mut required = chosen
             .flat_map(|(_, operation)| &operation.node.variable_definitions)
             .filter(|variable| !variable.node.var_type.node.nullable && variable.node.default_value.is_none());
@@ -100,49 +94,6 @@ impl Prepared {
         });
         missing.map(|variable| variable.node.name.node.to_string())
     }
-}
-
-/// Whether what is written here, as the parser shows it, spreads a fragment of this name.
-fn spread(used: &str, name: &Name) -> bool {
-    used.contains(&format!("{name:?}"))
-}
-
-fn unfold(
-    items: Vec<Positioned<Selection>>,
-    fragments: &HashMap<Name, Positioned<FragmentDefinition>>,
-    unfolded: &mut HashSet<Name>,
-    within: &mut Vec<Name>,
-    left: &mut usize,
-) -> Vec<Positioned<Selection>> {
-    let root = |condition: &Positioned<TypeCondition>| condition.node.on.node == "Subscription";
-    let mut flat = Vec::new();
-    for item in items {
-        // One field is all that there may be; whoever has so much to unfold means no good.
-        *left = left.saturating_sub(1);
-        match &item.node {
-            _ if *left == 0 => flat.push(item),
-            Selection::InlineFragment(fragment)
-                if fragment.node.directives.is_empty() && fragment.node.type_condition.as_ref().is_none_or(root) =>
-            {
-                flat.extend(unfold(fragment.node.selection_set.node.items.clone(), fragments, unfolded, within, left));
-            }
-            Selection::FragmentSpread(spread) if spread.node.directives.is_empty() => {
-                let name = &spread.node.fragment_name.node;
-                // The validation names what is not there, does not fit, or goes in a circle.
-                match fragments.get(name).filter(|fragment| root(&fragment.node.type_condition) && !within.contains(name)) {
-                    Some(fragment) => {
-                        unfolded.insert(name.clone());
-                        within.push(name.clone());
-                        flat.extend(unfold(fragment.node.selection_set.node.items.clone(), fragments, unfolded, within, left));
-                        within.pop();
-                    }
-                    None => flat.push(item),
-                }
-            }
-            _ => flat.push(item),
-        }
-    }
-    flat
 }
 
 pub fn routes(graphql: GraphQl) -> Router {
@@ -225,32 +176,44 @@ pub async fn prepare(graphql: &GraphQl, caller: &Caller, mut request: Request) -
     if let Some(name) = &request.operation_name {
         span.record("graphql.operation.name", name.as_str());
     }
-    let Ok(document) = request.parsed_query().cloned() else {
-        // It is parsed again below, for the place of the problem.
-        let mut response = graphql.schema.execute(request).await;
-        classify(&mut response, None);
-        return Ok(Err(Box::new(response)));
+    let document = match graphql.documents.find(&request.query) {
+        Some(document) => document,
+        None => {
+            let Ok(tree) = request.parsed_query().cloned() else {
+                // It is parsed again below, for the place of the problem.
+                let mut response = graphql.schema.execute(request).await;
+                classify(&mut response, None);
+                return Ok(Err(Box::new(response)));
+            };
+            let document = Arc::new(Document::new(tree)?);
+            graphql.documents.keep(&request.query, &document);
+            document
+        }
     };
-    limits::check(&document)?;
     let Request { query, operation_name: operation, variables, .. } = request;
-    let mut prepared = Prepared { query, operation, variables, document };
-    prepared.unfold_roots();
-    Ok(Ok(prepared))
+    Ok(Ok(Prepared { query, operation, variables, document }))
 }
 
 /// Runs a query or a mutation.
 pub async fn execute(graphql: &GraphQl, caller: Caller, prepared: Prepared) -> Response {
     let gateway = &graphql.mount.gateway;
     let Prepared { query, operation, variables, document } = prepared;
+    let shape = graphql.documents.shape(operation.as_deref(), &variables);
+    let proven = document.is_valid(shape);
     let mut request = Request::new(query).variables(variables);
     request.operation_name = operation;
-    request.set_parsed_query(document.clone());
-    let reads = Arc::new(Reads::new(gateway, caller, planned(&document)));
+    request.set_parsed_query(document.tree.clone());
+    let reads = Arc::new(Reads::new(gateway, caller, document.planned.clone()));
     let request = request.data(Arc::clone(gateway)).data(caller).data(Arc::clone(&reads));
-    let mut response = graphql.schema.execute(request).await;
+    let schema = if proven { &graphql.proven } else { &graphql.schema };
+    let mut response = schema.execute(request).await;
+    // Whatever went wrong has a place in the answer: it was run, so it was valid.
+    if !proven && response.errors.iter().all(|error| !error.path.is_empty()) {
+        document.found_valid(shape);
+    }
     // The transaction is not held while the answer is written.
     reads.close().await;
-    classify(&mut response, Some(&document));
+    classify(&mut response, Some(&document.tree));
     if let Some(code) = response.errors.first().and_then(code_of) {
         tracing::Span::current().record("error.code", code);
     }

@@ -2,20 +2,22 @@
 //! the same rights gets the same answer, which was made once.
 
 use crate::{
+    documents::Document,
     errors::{classify, code_of},
     http::{GraphQl, Prepared},
+    looks::{Look, Seat},
 };
-use ::live::{Follow, Key, Log, Marks, Told, Watched};
+use ::live::{Answer, Follow, Key, Log, Marks, Watched};
 use async_graphql::{
-    Request, Response, Value,
+    Request, Response,
     parser::types::{ExecutableDocument, Selection},
 };
 use axum::body::Bytes;
 use chrono::{DateTime, Utc};
-use entities::feed::Entry;
+use entities::feed::{Entry, What};
 use futures_util::{StreamExt, future::select_all};
 use resolvers::change::live::{Asked, Delivery, Topic};
-use schema::{Actor, Caller, Code, Error, Filters, LogId, Place, Planned, Reads, Result, Scope, Standing, standing};
+use schema::{Actor, Caller, Code, Error, Filters, LogId, Place, Reads, Result, Standing};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -44,8 +46,7 @@ struct Shape {
     request: String,
     operation: Option<String>,
     variables: async_graphql::Variables,
-    document: ExecutableDocument,
-    planned: Planned,
+    document: Arc<Document>,
     topic: Topic,
     digest: Key,
 }
@@ -66,17 +67,19 @@ struct View {
 struct Maker {
     graphql: GraphQl,
     caller: Caller,
+    look: Arc<Look>,
     shape: Arc<Shape>,
 }
 
 pub struct Subscription {
     maker: Maker,
+    _seat: Seat,
     view: Arc<View>,
     follow: Follow,
     /// Where it is told of what decides who sees what: in the log that is followed, and in that of who acts.
     rights: Vec<Rights>,
     /// Taken from the log, and not answered yet.
-    pending: Option<Arc<Told>>,
+    pending: Option<Arc<Entry>>,
     watched: Option<Moves>,
     closing: watch::Receiver<bool>,
     token_ends: Pin<Box<Sleep>>,
@@ -86,6 +89,7 @@ pub struct Subscription {
 
 /// A log that may tell of other rights, and up to where that was looked at.
 struct Rights {
+    id: LogId,
     _held: Arc<Log>,
     marks: watch::Receiver<Marks>,
     seen: Marks,
@@ -97,7 +101,7 @@ enum Woke {
     Term,
     Rights,
     Moved,
-    Told(Arc<Told>),
+    Told(Arc<Entry>),
 }
 
 /// An operation that is waited for.
@@ -163,47 +167,40 @@ impl Maker {
         Box::pin(sleep(left.unwrap_or(LONGEST).min(LONGEST)))
     }
 
-    /// In a task of its own, when it is its turn.
-    async fn turn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T> {
-        let turns = Arc::clone(&self.graphql.turns);
-        // The turn as well is waited for there: one that is given to somebody who does not look is nobody's.
+    /// Who asks, and what they may see, at this moment or later. In a task of its own: others wait for it as well.
+    async fn view(&self, moment: Instant) -> Result<View> {
+        let maker = self.clone();
         let task = async move {
-            let _turn = turns.acquire_owned().await.map_err(Error::internal)?;
-            Ok(work.await)
+            let looks = &maker.graphql.looks;
+            let (actor, standing) = looks.since(moment, &maker.graphql.mount.gateway, &maker.caller, &maker.look).await?;
+            View::of(&maker, actor, standing, moment).await
         };
         tokio::spawn(task.in_current_span()).await.map_err(Error::internal)?
     }
 
-    async fn view(&self) -> Result<View> {
-        let maker = self.clone();
-        self.turn(async move { View::of(&maker).await }).await?
-    }
-
     /// What a place is to this view, for everyone who has it.
-    async fn place(self, view: Arc<View>, entry: Entry) -> Result<Option<Bytes>> {
+    async fn place(self, view: Arc<View>, entry: Arc<Entry>) -> Result<Answer> {
         let place = Place { log: LogId::of(&view.actor), position: entry.position, rights: view.standing.rights };
-        let delivery = Delivery::Place { entry, cursor: place.to_string() };
-        let maker = self.clone();
-        self.turn(async move {
-            match maker.run(&view, Arc::new(delivery)).await {
-                None => Ok(None),
-                Some(response) => bytes(&whole(response)?).map(Some),
-            }
-        })
-        .await?
+        let delivery = Delivery::Place { entry: Entry::clone(&entry), cursor: place.to_string() };
+        let _turn = self.graphql.turns.take(view.actor.organization).await?;
+        match self.run(&view, Arc::new(delivery)).await {
+            None => Ok(None),
+            Some(response) => bytes(&whole(response)?).map(Some),
+        }
     }
 
     /// The operation that is asked for, and whether it ended.
     async fn operation(&self, view: &Arc<View>) -> Result<(Response, bool)> {
         let (maker, view) = (self.clone(), Arc::clone(view));
-        self.turn(async move {
+        let task = async move {
+            let _turn = maker.graphql.turns.take(view.actor.organization).await?;
             let delivery = Arc::new(Delivery::Operation(Mutex::default()));
             let response = maker.run(&view, Arc::clone(&delivery)).await.unwrap_or_default();
-            let Delivery::Operation(state) = &*delivery else { return (response, false) };
+            let Delivery::Operation(state) = &*delivery else { return Ok((response, false)) };
             let state = *state.lock().unwrap_or_else(PoisonError::into_inner);
-            (response, state.is_some_and(|state| state.ended()))
-        })
-        .await
+            Ok((response, state.is_some_and(|state| state.ended())))
+        };
+        tokio::spawn(task.in_current_span()).await.map_err(Error::internal)?
     }
 
     async fn state(&self, view: &Arc<View>) -> Result<(Bytes, bool)> {
@@ -214,7 +211,7 @@ impl Maker {
     async fn run(&self, view: &View, delivery: Arc<Delivery>) -> Option<Response> {
         let gateway = &self.graphql.mount.gateway;
         let (actor, filters) = (view.actor.clone(), Arc::clone(&view.filters));
-        let reads = Arc::new(Reads::prepared(gateway, self.caller, actor, filters, self.shape.planned.clone()));
+        let reads = Arc::new(Reads::prepared(gateway, self.caller, actor, filters, self.shape.document.planned.clone()));
         let request = self.shape.request().data(Arc::clone(gateway)).data(self.caller).data(Arc::clone(&reads)).data(delivery);
         let span = tracing::info_span!(
             "deliver",
@@ -222,10 +219,11 @@ impl Maker {
             actor_id = %self.caller.principal,
             actor_kind = self.caller.kind.as_str(),
         );
-        let response = self.graphql.schema.execute_stream(request).next().instrument(span).await;
+        // It was found valid when it was asked, with the same variables.
+        let response = self.graphql.proven.execute_stream(request).next().instrument(span).await;
         reads.close().await;
         response.map(|mut response| {
-            classify(&mut response, Some(&self.shape.document));
+            classify(&mut response, Some(&self.shape.document.tree));
             response
         })
     }
@@ -234,10 +232,10 @@ impl Maker {
 impl Subscription {
     /// Finds out what is asked and whether it may be; a response says why not.
     pub async fn open(graphql: &GraphQl, caller: Caller, prepared: Prepared) -> Result<Subscription, Response> {
-        let document = prepared.document.clone();
+        let document = Arc::clone(&prepared.document);
         Subscription::begin(graphql, caller, prepared).await.map_err(|refusal| match refusal {
             Refusal::Response(mut response) => {
-                classify(&mut response, Some(&document));
+                classify(&mut response, Some(&document.tree));
                 *response
             }
             Refusal::Error(error) => crate::errors::refused(error),
@@ -246,8 +244,10 @@ impl Subscription {
 
     async fn begin(graphql: &GraphQl, caller: Caller, prepared: Prepared) -> Result<Subscription, Refusal> {
         let Asked { topic, after } = asked(graphql, &prepared).await?;
-        let gateway = &graphql.mount.gateway;
-        let actor = caller.actor(gateway, Scope::Organization).await?;
+        let (look, _seat) = graphql.looks.sit(&caller)?;
+        let shape = graphql.shapes.same(Arc::new(Shape::new(prepared, topic)));
+        let maker = Maker { graphql: graphql.clone(), caller, look, shape };
+        let actor = maker.view(Instant::now()).await?.actor;
         let (log, acting) = (LogId::of(&actor), LogId::Own(actor.organization));
         // Followed before the rights are found, so that a change of them comes behind.
         let mut follow = Follow::from(&graphql.live, log, None).await?;
@@ -256,11 +256,9 @@ impl Subscription {
             let log = graphql.live.open(id).await?;
             let marks = log.marks();
             let seen = *marks.borrow();
-            rights.push(Rights { _held: log, marks, seen });
+            rights.push(Rights { id, _held: log, marks, seen });
         }
-        let shape = graphql.shapes.same(Arc::new(Shape::new(prepared, topic)));
-        let maker = Maker { graphql: graphql.clone(), caller, shape };
-        let view = Arc::new(patiently!(maker.view().await)?);
+        let view = Arc::new(patiently!(maker.view(Instant::now()).await)?);
         if let Some(after) = after {
             let place = Place::parse(&after, "after", log, view.standing.rights)?;
             graphql.live.check(&place).await?;
@@ -283,6 +281,7 @@ impl Subscription {
             rights_may_end: maker.until(view.standing.until),
             closing: graphql.live.closing(),
             maker,
+            _seat,
             view,
             follow,
             rights,
@@ -293,9 +292,9 @@ impl Subscription {
     }
 
     /// Where it stands.
-    fn place(&self) -> Place {
+    pub fn place(&self) -> Place {
         let position = match &self.pending {
-            Some(told) => told.entry.position - 1,
+            Some(told) => told.position - 1,
             None => self.follow.position(),
         };
         Place { log: LogId::of(&self.view.actor), position, rights: self.view.standing.rights }
@@ -320,6 +319,10 @@ impl Subscription {
 
     async fn wait(&mut self) -> Result<Out> {
         loop {
+            // Whoever stopped waiting in the midst of it begins here again.
+            if self.rights_moved() || self.term_is_over() {
+                self.look_again().await?;
+            }
             if let Some(told) = self.pending.clone() {
                 let answer = self.tell(&told).await?;
                 self.pending = None;
@@ -355,9 +358,7 @@ impl Subscription {
                     self.current()?;
                     self.token_ends = self.maker.until(Some(self.maker.caller.until));
                 }
-                Woke::Term if self.term_is_over() => self.look_again().await?,
                 Woke::Term => self.rights_may_end = self.maker.until(self.view.standing.until),
-                Woke::Rights if self.rights_moved() => self.look_again().await?,
                 Woke::Rights => {}
                 Woke::Moved => self.watched.iter_mut().for_each(|watched| watched.due = true),
                 Woke::Told(told) => self.pending = Some(told),
@@ -383,23 +384,54 @@ impl Subscription {
         })
     }
 
+    /// It tells itself of something that decides who sees what, and the log is not yet followed as far as that.
+    fn decides(&self, entry: &Entry) -> bool {
+        let What::Event(event) = &entry.what else { return false };
+        let told = Marks::default().after(entry);
+        let source = self.rights.iter().find(|log| log.id == LogId::Own(entry.source));
+        source.is_some_and(|log| {
+            (told.rights > 0 && log.seen.rights < event.seq)
+                || (told.groups > 0 && self.view.actor.delegated && log.seen.groups < event.seq)
+        })
+    }
+
     /// Answers what was taken from the log, by the rights of today, however old it is. Nothing, if it does not concern who asks.
-    async fn tell(&mut self, told: &Arc<Told>) -> Result<Option<Bytes>> {
+    async fn tell(&mut self, told: &Arc<Entry>) -> Result<Option<Bytes>> {
         self.current()?;
-        if self.rights_moved() || self.term_is_over() {
+        if self.decides(told) {
             self.look_again().await?;
         }
-        if !self.maker.shape.topic.concerns(&told.entry) {
+        if !self.maker.shape.topic.concerns(told) {
             return Ok(None);
         }
-        let decide = Arc::clone(&self.maker.graphql.mount.gateway.decide);
-        let policies = patiently!(decide.policies().await)?;
-        if policies != self.view.standing.policies || self.view.since.elapsed() > LIFE {
-            self.look_again().await?;
+        loop {
+            if self.rights_moved() || self.term_is_over() {
+                self.look_again().await?;
+            }
+            let decide = Arc::clone(&self.maker.graphql.mount.gateway.decide);
+            let policies = patiently!(decide.policies().await)?;
+            if policies != self.view.standing.policies || self.view.since.elapsed() > LIFE {
+                self.look_again().await?;
+            }
+            let (hub, maker, view) = (&self.maker.graphql.live, &self.maker, &self.view);
+            let log = LogId::of(&view.actor);
+            let making = async {
+                patiently!({
+                    let make = maker.clone().place(Arc::clone(view), Arc::clone(told));
+                    hub.made(log, told, view.key, make).await
+                })
+            };
+            let made = tokio::select! {
+                biased;
+                () = ::live::closed(&mut self.closing) => return Err(Error::new(Code::ShuttingDown)),
+                made = making => made?,
+            };
+            self.current()?;
+            // It may have taken a while: what it says is said only under the rights that still hold.
+            if !self.rights_moved() && !self.term_is_over() {
+                return Ok(made);
+            }
         }
-        let (maker, view) = (&self.maker, &self.view);
-        let made = patiently!(told.made(view.key, maker.clone().place(Arc::clone(view), told.entry.clone())).await)?;
-        Ok(Option::clone(&made))
     }
 
     /// The operation as it is now, if that was not said yet; and its end.
@@ -419,14 +451,16 @@ impl Subscription {
 
     /// Whether it may still see what it saw. Another sight is an end: what came into it, or left it, was not told.
     async fn look_again(&mut self) -> Result<()> {
-        for log in &mut self.rights {
-            log.seen = *log.marks.borrow_and_update();
-        }
+        let seen: Vec<Marks> = self.rights.iter_mut().map(|log| *log.marks.borrow_and_update()).collect();
         let maker = &self.maker;
-        let view = patiently!(maker.view().await).map_err(|error| match error.code() {
+        let view = patiently!(maker.view(Instant::now()).await).map_err(|error| match error.code() {
             Code::OrganizationNotFound | Code::GrantNotFound => Error::new(Code::AuthorityLost),
             _ => error,
         })?;
+        // Only now: whoever stops waiting before looks again.
+        for (log, seen) in self.rights.iter_mut().zip(seen) {
+            log.seen = seen;
+        }
         if view.standing.rights != self.view.standing.rights {
             return Err(schema::Expired::ScopeChanged.into());
         }
@@ -438,8 +472,7 @@ impl Subscription {
 
 /// A response, unless it is to be tried again. Any other failure is an answer as well: it would be the same next time.
 fn whole(response: Response) -> Result<Response> {
-    let code = response.errors.first().and_then(code_of);
-    if response.data == Value::Null && code.as_deref() == Some(Code::Unavailable.as_str()) {
+    if response.errors.iter().filter_map(code_of).any(|code| code == Code::Unavailable.as_str()) {
         return Err(Error::unavailable("an answer could not be made"));
     }
     Ok(response)
@@ -473,7 +506,7 @@ async fn asked(graphql: &GraphQl, prepared: &Prepared) -> Result<Asked, Refusal>
     let delivery = Arc::new(Delivery::Ask(Mutex::default()));
     let mut request = Request::new(prepared.query.clone()).variables(prepared.variables.clone());
     request.operation_name = prepared.operation.clone();
-    request.set_parsed_query(prepared.document.clone());
+    request.set_parsed_query(prepared.document.tree.clone());
     let mut answers = graphql.schema.execute_stream(request.data(Arc::clone(&delivery)));
     // It answers only what is wrong.
     if let Some(response) = answers.next().await {
@@ -491,7 +524,7 @@ pub async fn wrong(graphql: &GraphQl, prepared: &Prepared) -> Option<Response> {
         Ok(_) => None,
         Err(Refusal::Error(error)) => Some(crate::errors::refused(error)),
         Err(Refusal::Response(mut response)) => {
-            classify(&mut response, Some(&prepared.document));
+            classify(&mut response, Some(&prepared.document.tree));
             Some(*response)
         }
     }
@@ -502,19 +535,18 @@ impl Shape {
         let Prepared { query, operation, variables, document } = prepared;
         // Where someone comes from makes no difference to what a place is.
         let mut told = serde_json::to_value(&variables).unwrap_or_default();
-        if let (Some(told), Some(name)) = (told.as_object_mut(), cursor_variable(&query, &document)) {
+        if let (Some(told), Some(name)) = (told.as_object_mut(), cursor_variable(&query, &document.tree)) {
             told.remove(&name);
         }
         let mut hash = Sha256::new();
         hash.update(serde_json::json!([query, operation, told]).to_string());
-        let planned = crate::planned(&document);
-        Shape { request: query, operation, variables, document, planned, topic, digest: hash.finalize().into() }
+        Shape { request: query, operation, variables, document, topic, digest: hash.finalize().into() }
     }
 
     fn request(&self) -> Request {
         let mut request = Request::new(self.request.clone()).variables(self.variables.clone());
         request.operation_name = self.operation.clone();
-        request.set_parsed_query(self.document.clone());
+        request.set_parsed_query(self.document.tree.clone());
         request
     }
 }
@@ -532,11 +564,9 @@ fn cursor_variable(query: &str, document: &ExecutableDocument) -> Option<String>
 }
 
 impl View {
-    async fn of(Maker { graphql, caller, shape }: &Maker) -> Result<View> {
+    async fn of(Maker { graphql, shape, .. }: &Maker, actor: Actor, standing: Standing, since: Instant) -> Result<View> {
         let gateway = &graphql.mount.gateway;
-        let actor = caller.actor(gateway, Scope::Organization).await?;
-        let standing = standing(gateway, &actor).await?;
-        let filters = shape.planned.filters(&*gateway.decide, &actor).await?;
+        let filters = shape.document.planned.filters(&*gateway.decide, &actor).await?;
         let mut named: Vec<_> = filters.iter().collect();
         named.sort_by_key(|(kind, _)| **kind);
         let conditions: Key = Sha256::digest(format!("{named:?}")).into();
@@ -547,7 +577,7 @@ impl View {
         let key = hash.finalize().into();
         // Equal conditions are kept once, however many hold them.
         let filters = graphql.shapes.same_filters(conditions, filters);
-        Ok(View { actor, standing, filters, key, since: Instant::now() })
+        Ok(View { actor, standing, filters, key, since })
     }
 }
 

@@ -1,5 +1,5 @@
 use async_graphql::{
-    Context, ContextSelectionSet, MergedObject, ObjectType, OutputType, Positioned, Schema, ServerResult, Value,
+    Context, ContextSelectionSet, MergedObject, ObjectType, OutputType, Positioned, Schema, ServerResult, ValidationMode, Value,
     parser::types::Field,
     registry::{MetaTypeId, ObjectBuilder, Registry},
     resolver_utils::{ContainerType, resolve_container_serial},
@@ -66,6 +66,15 @@ pub fn schema(introspection: bool) -> GatewaySchema {
         .limit_aliases(ALIASES)
         .limit_directives(DIRECTIVES);
     if introspection { builder.finish() } else { builder.disable_introspection().disable_suggestions().finish() }
+}
+
+/// The same for what is known to be valid and within the limits.
+pub fn proven(introspection: bool) -> GatewaySchema {
+    let builder = Schema::build(Query::default(), Mutation, LiveSubscription)
+        .register_output_type::<Node>()
+        .limit_recursive_depth(RECURSION)
+        .validation_mode(ValidationMode::Fast);
+    if introspection { builder.finish() } else { builder.disable_introspection().finish() }
 }
 
 /// The contract, as it is committed.

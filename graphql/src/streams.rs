@@ -15,6 +15,7 @@ use axum::{
 };
 use futures_util::stream;
 use schema::{Code, Error};
+use serde_json::json;
 use std::{convert::Infallible, time::Duration};
 use tokio::{
     sync::mpsc,
@@ -68,7 +69,8 @@ pub fn once(response: &Response) -> axum::response::Response {
 impl Streamed {
     /// Told by a task of its own, which a client that does not read cannot keep.
     pub fn answer(self, subscription: Subscription, guest: Guest) -> axum::response::Response {
-        let (sender, receiver) = mpsc::channel(1);
+        // A part, and the last word, for which there is always room.
+        let (sender, receiver) = mpsc::channel(2);
         let told = async move {
             self.tell(subscription, sender).await;
             drop(guest);
@@ -91,24 +93,34 @@ impl Streamed {
     }
 
     async fn tell(self, mut subscription: Subscription, sender: mpsc::Sender<Part>) {
-        let mut part = [self.opening(), &self.heartbeat()].concat();
-        let mut over = false;
+        if !send(&sender, [self.opening(), &self.heartbeat()].concat()).await {
+            return;
+        }
         loop {
-            let sent = timeout(STUCK, sender.send(Ok(part.into()))).await;
-            if over || !matches!(sent, Ok(Ok(()))) {
-                return;
-            }
-            let told = tokio::select! {
-                out = subscription.next() => Some(out),
-                () = sleep(KEEP_ALIVE) => None,
-                () = sender.closed() => return,
+            let out = {
+                let mut next = std::pin::pin!(subscription.next());
+                loop {
+                    tokio::select! {
+                        out = &mut next => break out,
+                        () = sleep(KEEP_ALIVE) => {
+                            if !send(&sender, self.heartbeat()).await {
+                                return;
+                            }
+                        }
+                        () = sender.closed() => return,
+                    }
+                }
             };
-            (part, over) = match told {
-                None => (self.heartbeat(), false),
-                Some(Some(Out::Next(answer))) => (self.next(&answer), false),
-                Some(Some(Out::Ended(error))) => (self.failed(error), true),
-                Some(Some(Out::Complete) | None) => (self.complete().to_vec(), true),
+            let place = subscription.place();
+            let last = match out {
+                Some(Out::Next(answer)) if send(&sender, self.next(&answer)).await => continue,
+                // It does not read; should it ever read on, it finds what it missed from here.
+                Some(Out::Next(_)) => self.failed(Error::new(Code::SlowReader).details(json!({ "cursor": place.to_string() }))),
+                Some(Out::Ended(error)) => self.failed(error),
+                Some(Out::Complete) | None => self.complete().to_vec(),
             };
+            let _ = sender.try_send(Ok(last.into()));
+            return;
         }
     }
 
@@ -144,18 +156,25 @@ impl Streamed {
     fn failed(self, error: Error) -> Vec<u8> {
         let comes_back = error.code() == Code::ShuttingDown;
         let response = serde_json::to_value(refused(error)).unwrap_or_default();
-        let errors = serde_json::json!({ "errors": response["errors"] });
+        let errors = json!({ "errors": response["errors"] });
         let mut last = match self {
             Streamed::Events => next_event(errors.to_string().as_bytes()),
-            Streamed::Multipart => {
-                part(serde_json::json!({ "payload": null, "errors": response["errors"] }).to_string().as_bytes())
-            }
+            Streamed::Multipart => part(json!({ "payload": null, "errors": response["errors"] }).to_string().as_bytes()),
         };
         if !comes_back {
             last.extend_from_slice(self.complete());
         }
         last
     }
+}
+
+/// Sends a part, and leaves room for another. False: nobody reads.
+async fn send(sender: &mpsc::Sender<Part>, part: Vec<u8>) -> bool {
+    let Ok(Ok(mut room)) = timeout(STUCK, sender.reserve_many(2)).await else { return false };
+    if let Some(room) = room.next() {
+        room.send(Ok(part.into()));
+    }
+    true
 }
 
 const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";

@@ -156,8 +156,9 @@ impl Connection {
 
     async fn send(&mut self, text: impl Into<Utf8Bytes>) -> Result<(), Option<Close>> {
         match timeout(STUCK, self.sink.send(Message::Text(text.into()))).await {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(None),
+            Ok(sent) => sent.map_err(|_| None),
+            // Should it ever read on, it finds why it ended; its cursors are those that it read.
+            Err(_) => Err(Some(Close::new(1013, Code::SlowReader.as_str()))),
         }
     }
 

@@ -5,77 +5,15 @@ use crate::{Hub, news::News};
 use entities::feed::{self, Entry, What};
 use schema::{Code, Error, Expired, LogId, OperationId, OrganizationId, Result};
 use std::{
-    any::Any,
-    collections::{HashMap, VecDeque},
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
-use tokio::sync::{OnceCell, watch};
-use tracing::Instrument;
-
-/// What a key stands for is made once, however many ask for it.
-pub type Key = [u8; 32];
-type Kept = Arc<OnceCell<Arc<dyn Any + Send + Sync>>>;
-
-/// A place of a log, with what was made of it for each distinct view.
-pub struct Told {
-    pub entry: Entry,
-    made: Mutex<HashMap<Key, Kept>>,
-    stale: AtomicBool,
-}
-
-impl Told {
-    pub fn new(entry: Entry) -> Arc<Self> {
-        Arc::new(Told { entry, made: Mutex::default(), stale: AtomicBool::new(false) })
-    }
-
-    /// Made by the first who asks. A failure is not kept; nor is anything beyond what is worth it.
-    /// In a task of its own: whoever stops to look, in the midst of it, keeps nobody else waiting.
-    pub async fn made<T: Send + Sync + 'static>(
-        &self,
-        key: Key,
-        make: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Result<Arc<T>> {
-        let cell = {
-            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-            let full = made.len() >= VIEWS || self.stale.load(Ordering::Relaxed);
-            if full && !made.contains_key(&key) { None } else { Some(Arc::clone(made.entry(key).or_default())) }
-        };
-        let Some(cell) = cell else { return make.await.map(Arc::new) };
-        let made = match cell.get() {
-            Some(made) => Arc::clone(made),
-            None => {
-                let task = async move {
-                    let made = cell.get_or_try_init(async || Ok::<_, Error>(Arc::new(make.await?) as Arc<dyn Any + Send + Sync>));
-                    made.await.map(Arc::clone)
-                };
-                tokio::spawn(task.in_current_span()).await.map_err(Error::internal)??
-            }
-        };
-        made.downcast().map_err(|_| Error::internal("a key stands for one type"))
-    }
-
-    /// For those who come later it is made anew.
-    fn forget(&self) {
-        self.stale.store(true, Ordering::Relaxed);
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-}
-
-/// So many distinct answers of one place are kept.
-const VIEWS: usize = 64;
-/// From so many on, those that nobody holds are cleared away.
-const PAST: usize = 1_000;
-/// Behind these, what was made is no longer kept.
-const FRESH: usize = 16;
+use tokio::sync::watch;
+use uuid::Uuid;
 
 pub struct Log {
     pub id: LogId,
-    last: Mutex<VecDeque<Arc<Told>>>,
-    /// Older places that someone goes through just now: many come back at once, after a restart.
-    past: Mutex<HashMap<i64, Weak<Told>>>,
+    last: Mutex<VecDeque<Arc<Entry>>>,
     tail: watch::Sender<i64>,
     marks: watch::Sender<Marks>,
 }
@@ -90,7 +28,8 @@ pub struct Marks {
 }
 
 impl Marks {
-    fn after(self, entry: &Entry) -> Marks {
+    /// Of a log as it stands behind this place.
+    pub fn after(self, entry: &Entry) -> Marks {
         let What::Event(event) = &entry.what else { return self };
         match event.resource_kind.as_str() {
             "membership" | "delegation" | "access_grant" | "organization" => Marks { rights: entry.position, ..self },
@@ -101,7 +40,7 @@ impl Marks {
 }
 
 enum Next {
-    Told(Arc<Told>),
+    Told(Arc<Entry>),
     /// There is nothing more.
     End,
     /// It is no longer at hand.
@@ -110,13 +49,7 @@ enum Next {
 
 impl Log {
     fn new(id: LogId, head: i64) -> Self {
-        Log {
-            id,
-            last: Mutex::default(),
-            past: Mutex::default(),
-            tail: watch::channel(head).0,
-            marks: watch::channel(Marks::default()).0,
-        }
+        Log { id, last: Mutex::default(), tail: watch::channel(head).0, marks: watch::channel(Marks::default()).0 }
     }
 
     pub fn tail(&self) -> i64 {
@@ -144,12 +77,9 @@ impl Log {
             if position > tail + 1 {
                 last.clear();
             }
-            last.push_back(Told::new(entry));
+            last.push_back(Arc::new(entry));
             if last.len() > kept {
                 last.pop_front();
-            }
-            if let Some(stale) = last.len().checked_sub(FRESH).and_then(|at| last.get(at)) {
-                stale.forget();
             }
         }
         if marks != before {
@@ -159,26 +89,12 @@ impl Log {
         true
     }
 
-    fn shared(&self, entry: Entry) -> Arc<Told> {
-        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = past.get(&entry.position).and_then(Weak::upgrade) {
-            return known;
-        }
-        if past.len() >= PAST {
-            past.retain(|_, told| told.strong_count() > 0);
-        }
-        let position = entry.position;
-        let told = Told::new(entry);
-        past.insert(position, Arc::downgrade(&told));
-        told
-    }
-
     fn after(&self, position: i64) -> Next {
         if position >= self.tail() {
             return Next::End;
         }
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = last.front().map(|told| told.entry.position);
+        let first = last.front().map(|told| told.position);
         match first.map(|first| usize::try_from(position + 1 - first)) {
             Some(Ok(at)) => last.get(at).map_or(Next::End, |told| Next::Told(Arc::clone(told))),
             _ => Next::Older,
@@ -192,7 +108,7 @@ pub struct Follow {
     log: Arc<Log>,
     tail: watch::Receiver<i64>,
     position: i64,
-    fetched: VecDeque<Arc<Told>>,
+    fetched: VecDeque<Arc<Entry>>,
     /// It has caught up once: from then on, what it does not read in time is not fetched for it again.
     caught_up: bool,
 }
@@ -214,17 +130,17 @@ impl Follow {
     }
 
     /// The next place, as soon as there is one. Whoever stops waiting loses nothing.
-    pub async fn next(&mut self) -> Result<Arc<Told>> {
+    pub async fn next(&mut self) -> Result<Arc<Entry>> {
         loop {
             if let Some(told) = self.fetched.pop_front() {
-                self.position = told.entry.position;
+                self.position = told.position;
                 return Ok(told);
             }
             self.tail.mark_unchanged();
             match self.log.after(self.position) {
                 Next::Told(told) => {
                     self.caught_up = true;
-                    self.position = told.entry.position;
+                    self.position = told.position;
                     return Ok(told);
                 }
                 Next::End => {
@@ -240,7 +156,7 @@ impl Follow {
                     if page.first().is_none_or(|(_, entry)| entry.position != self.position + 1) {
                         return Err(Expired::TooOld.into());
                     }
-                    self.fetched.extend(page.into_iter().map(|(_, entry)| self.log.shared(entry)));
+                    self.fetched.extend(page.into_iter().map(|(_, entry)| Arc::new(entry)));
                 }
             }
         }
@@ -279,7 +195,7 @@ pub(crate) type Awaited = Vec<((OrganizationId, OperationId), Arc<Watched>)>;
 #[derive(Default)]
 pub(crate) struct Logs {
     logs: HashMap<LogId, Weak<Log>>,
-    operations: HashMap<(OrganizationId, OperationId), Weak<Watched>>,
+    operations: BTreeMap<(OperationId, OrganizationId), Weak<Watched>>,
 }
 
 impl Logs {
@@ -296,30 +212,33 @@ impl Logs {
         log
     }
 
-    pub fn watch(&mut self, of: (OrganizationId, OperationId)) -> Arc<Watched> {
-        if let Some(known) = self.operations.get(&of).and_then(Weak::upgrade) {
+    pub fn watch(&mut self, organization: OrganizationId, id: OperationId) -> Arc<Watched> {
+        if let Some(known) = self.operations.get(&(id, organization)).and_then(Weak::upgrade) {
             return known;
         }
         let watched = Arc::new(Watched { moved: watch::channel(0).0, seen: Mutex::default() });
-        self.operations.insert(of, Arc::downgrade(&watched));
+        self.operations.insert((id, organization), Arc::downgrade(&watched));
         watched
     }
 
     /// Of what was told, what somebody holds.
     pub fn named(&self, news: &News) -> (Vec<Arc<Log>>, Awaited) {
         let logs = news.logs.iter().filter_map(|id| self.get(*id)).collect();
-        if news.operations.is_empty() {
-            return (logs, Vec::new());
-        }
-        let told = self.operations.iter().filter(|((_, id), _)| news.operations.contains(id));
-        (logs, told.filter_map(|(of, watched)| Some((*of, watched.upgrade()?))).collect())
+        let any = (OrganizationId(Uuid::nil()), OrganizationId(Uuid::max()));
+        let told = news.operations.iter().flat_map(|id| self.operations.range((*id, any.0)..=(*id, any.1)));
+        (logs, told.filter_map(held).collect())
     }
 
     /// Everything that somebody still holds.
     pub fn held(&mut self) -> (Vec<Arc<Log>>, Awaited) {
         self.logs.retain(|_, log| log.strong_count() > 0);
         self.operations.retain(|_, watched| watched.strong_count() > 0);
-        let logs = self.logs.values().filter_map(Weak::upgrade).collect();
-        (logs, self.operations.iter().filter_map(|(of, watched)| Some((*of, watched.upgrade()?))).collect())
+        (self.logs.values().filter_map(Weak::upgrade).collect(), self.operations.iter().filter_map(held).collect())
     }
+}
+
+fn held(
+    (of, watched): (&(OperationId, OrganizationId), &Weak<Watched>),
+) -> Option<((OrganizationId, OperationId), Arc<Watched>)> {
+    Some(((of.1, of.0), watched.upgrade()?))
 }

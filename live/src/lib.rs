@@ -2,14 +2,17 @@
 //! replicas by one notification each few milliseconds; one statement a second finds what no notification
 //! told. Idle followers cost no SQL. What someone may see of it is decided where it is delivered.
 
+mod answers;
 mod follow;
 mod metrics;
 mod news;
 mod relay;
 mod tail;
 
-pub use follow::{Follow, Key, Log, Marks, Told, Watched};
+pub use answers::{Answer, Key};
+pub use follow::{Follow, Log, Marks, Watched};
 
+use answers::Answers;
 use entities::feed;
 use follow::Logs;
 use news::{News, Outbox};
@@ -17,7 +20,7 @@ use schema::{Clock, Error, Expired, Live, LogId, OperationId, OrganizationId, Pl
 use sqlx::{PgPool, Row, postgres::PgPoolOptions};
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -61,6 +64,7 @@ pub struct Hub {
     /// For the look at what grew, which waits for nobody.
     tail: PgPool,
     logs: Mutex<Logs>,
+    answers: Answers,
     /// What was told and not yet looked at.
     due: Mutex<News>,
     wake: Notify,
@@ -84,7 +88,7 @@ pub struct Guest(#[expect(dead_code, reason = "it is counted")] Arc<()>);
 const CONNECTIONS: u32 = 3;
 
 impl Hub {
-    /// Begins to listen, to tell, to look and to relay, until it is closed or nobody holds it.
+    /// Begins to listen, to tell, to look and to relay, until it is stopped.
     pub fn start(settings: Settings, window: Duration, clock: Arc<dyn Clock>) -> Result<Arc<Hub>> {
         let pool = |connections| {
             let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(5));
@@ -98,6 +102,7 @@ impl Hub {
             pool,
             tail,
             logs: Mutex::default(),
+            answers: Answers::default(),
             due: Mutex::default(),
             wake: Notify::new(),
             grown: Mutex::default(),
@@ -108,9 +113,9 @@ impl Hub {
             stopped: watch::channel(false).0,
             guests: Arc::default(),
         });
-        tokio::spawn(tail::keep(Arc::downgrade(&hub)));
-        tokio::spawn(news::exchange(Arc::downgrade(&hub)));
-        tokio::spawn(relay::keep(Arc::downgrade(&hub)));
+        upheld(&hub, "the look at logs", tail::keep);
+        upheld(&hub, "the exchange of news", news::exchange);
+        upheld(&hub, "the relay", relay::keep);
         Ok(hub)
     }
 
@@ -196,7 +201,7 @@ impl Hub {
 
     /// Wakes whenever this operation may stand elsewhere.
     pub fn watch(&self, organization: OrganizationId, id: OperationId) -> Arc<Watched> {
-        self.logs(|logs| logs.watch((organization, id)))
+        self.logs(|logs| logs.watch(organization, id))
     }
 
     /// Something was told: by this process's own commits, or by a notification.
@@ -214,6 +219,20 @@ impl Hub {
         self.out.put(news.clone());
         self.heard(news);
     }
+}
+
+/// Begins a task, and begins it again should it panic: without it nobody would be told any more.
+fn upheld<F>(hub: &Arc<Hub>, what: &'static str, task: impl Fn(Weak<Hub>) -> F + Send + 'static)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let hub = Arc::downgrade(hub);
+    tokio::spawn(async move {
+        while let Err(problem) = tokio::spawn(task(Weak::clone(&hub))).await {
+            tracing::error!(%problem, "{what} ended, and begins anew");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
 }
 
 /// Resolves when the process goes away.

@@ -1,7 +1,7 @@
 //! Brings the logs that are followed up to date: when it was told, and once a second anyway.
 
 use crate::{Hub, follow::Log, news::News};
-use entities::feed;
+use entities::feed::{self, What};
 use schema::{LogId, Result};
 use std::{
     collections::HashMap,
@@ -38,6 +38,9 @@ pub(crate) async fn keep(hub: Weak<Hub>) {
 }
 
 async fn look(hub: &Arc<Hub>, news: &News) -> Result<()> {
+    if news.anything {
+        hub.answers.sweep();
+    }
     let (logs, operations) = hub.logs(|logs| if news.anything { logs.held() } else { logs.named(news) });
     for ((_, id), watched) in &operations {
         if news.operations.contains(id) {
@@ -58,6 +61,9 @@ async fn look(hub: &Arc<Hub>, news: &News) -> Result<()> {
         let places: Vec<_> = due.values().map(|log| (log.id, log.tail())).collect();
         let mut came: HashMap<LogId, i64> = HashMap::new();
         for (id, entry) in feed::after(&hub.tail, &places, PAGE).await? {
+            if matches!(entry.what, What::Lost) {
+                hub.answers.forget(id, entry.source);
+            }
             *came.entry(id).or_default() += i64::from(due.get(&id).is_some_and(|log| log.push(entry, hub.settings.kept)));
         }
         due.retain(|id, _| came.get(id).is_some_and(|count| *count >= PAGE));

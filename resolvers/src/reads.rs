@@ -116,13 +116,13 @@ macro_rules! reads {
                 &self,
                 cx: &async_graphql::Context<'_>,
                 id: entities::$kind::$id,
-            ) -> schema::Nullable<entities::$kind::$object> {
+            ) -> schema::Nullable<entities::ready::Ready<entities::$kind::$object>> {
                 schema::nullable(async {
                     use sea_orm::QueryFilter as _;
                     let snapshot = schema::snapshot(cx).await?;
                     let select = entities::$kind::by_id(snapshot.owner(), id).filter(snapshot.filter(entities::$kind::KIND)?);
                     let row = select.one(&snapshot.tx).await?.ok_or_else(|| schema::Error::new(schema::Code::NotFound))?;
-                    Ok(Some(row.into()))
+                    Ok(Some(entities::ready::Ready(row.into())))
                 })
                 .await
             }
@@ -138,14 +138,15 @@ macro_rules! reads {
                 before: Option<String>,
                 filter: Option<entities::$kind::$filter>,
                 order_by: Option<entities::$kind::$order>,
-            ) -> schema::Nullable<entities::page::Connection<entities::$kind::$object>> {
+            ) -> schema::Nullable<entities::ready::Ready<entities::page::Connection<entities::$kind::$object>>> {
                 let with_total = cx.look_ahead().field("totalCount").exists();
                 let page = entities::page::Page { first, after, last, before, with_total };
                 schema::nullable(async {
                     schema::input::validate_at("filter", filter.as_ref())?;
                     let snapshot = schema::snapshot(cx).await?;
                     let visible = snapshot.filter(entities::$kind::KIND)?;
-                    entities::$kind::list(&snapshot.tx, snapshot.owner(), visible, filter, order_by, page).await.map(Some)
+                    let list = entities::$kind::list(&snapshot.tx, snapshot.owner(), visible, filter, order_by, page).await?;
+                    Ok(Some(entities::ready::Ready(list)))
                 })
                 .await
             }

@@ -26,6 +26,8 @@ pub struct Limits {
     pub decision: Duration,
     /// How long a cursor can be gone on from.
     pub window: Duration,
+    /// Answers whose rows are there are made in one pass. Otherwise field by field, for the same answer.
+    pub one_pass: bool,
 }
 
 impl Default for Limits {
@@ -36,6 +38,7 @@ impl Default for Limits {
             execution: Duration::from_secs(5),
             decision: Duration::from_secs(60),
             window: Duration::from_secs(30 * 24 * 3600),
+            one_pass: true,
         }
     }
 }

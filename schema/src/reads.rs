@@ -36,13 +36,16 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// What it is in the acting organization, as the rows say now.
+    pub async fn actor_now(&self, gateway: &Gateway) -> Result<Actor> {
+        let organization = self.organization.ok_or_else(|| Error::new(Code::OrganizationRequired))?;
+        gateway.identity.actor(self.principal, organization, self.grant).await
+    }
+
     pub async fn actor(&self, gateway: &Gateway, scope: Scope) -> Result<Actor> {
         match scope {
             Scope::Principal => Ok(Actor::own_scope(self.principal, self.kind)),
-            Scope::Organization => {
-                let organization = self.organization.ok_or_else(|| Error::new(Code::OrganizationRequired))?;
-                gateway.identity.actor(self.principal, organization, self.grant).await
-            }
+            Scope::Organization => self.actor_now(gateway).await,
         }
     }
 }

@@ -43,20 +43,10 @@ struct Health {
 
 pub fn router(served: Served) -> Router {
     let Served { mount, engine, cerbos, live, graphiql, metrics } = served;
-    let schema = graphql::schema(graphiql.is_some());
-    // Those who wait leave most connections to those who ask.
-    let turns = (mount.gateway.pool.options().get_max_connections() / 4).max(2);
-    let turns = Arc::new(tokio::sync::Semaphore::new(turns as usize));
     let health = Health { mount: mount.clone(), engine, cerbos, live: Arc::clone(&live) };
     let description = rpc::openapi(resolvers::TABLE);
     let mut router = Router::new()
-        .merge(graphql::routes(graphql::GraphQl {
-            schema,
-            mount: mount.clone(),
-            live,
-            shapes: graphql::Shapes::default(),
-            turns,
-        }))
+        .merge(graphql::routes(graphql::GraphQl::new(mount.clone(), live, graphiql.is_some())))
         .merge(rpc::routes(mount.clone()))
         .route("/openapi.json", get(move || async move { Json(description) }))
         .route("/metrics", get(move || async move { exposition(&metrics) }))

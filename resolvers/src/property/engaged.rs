@@ -4,6 +4,7 @@ use entities::{
     engaged_property::{self, EngagedPropertyFilter},
     page::{Connection, Page},
     property::{self, Property, PropertyOrder},
+    ready::Ready,
 };
 use garde::Validate;
 use schema::{Allowed, Code, Context, Kind, Nullable, Procedure, Result, input, nullable, snapshot, valid};
@@ -74,11 +75,11 @@ impl EngagedPropertiesQuery {
         before: Option<String>,
         filter: Option<EngagedPropertyFilter>,
         order_by: Option<PropertyOrder>,
-    ) -> Nullable<Connection<Property>> {
+    ) -> Nullable<Ready<Connection<Property>>> {
         let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
         nullable(async {
             input::validate_at("filter", filter.as_ref())?;
-            engaged_property::seen(&*snapshot(cx).await?, filter, order_by, page).await.map(Some)
+            engaged_property::seen(&*snapshot(cx).await?, filter, order_by, page).await.map(|page| Some(Ready(page)))
         })
         .await
     }

@@ -1,23 +1,21 @@
 //! What those who wait cost, and how soon they hear: 10,000 subscriptions that nothing happens to, over as many connections and
 //! over a hundred; one change told to a thousand.
 
+use crate::{
+    Run,
+    ground::{Asker, Ground},
+    load::{Connection, Figures, post},
+    processes::{Meter, Process},
+    report::Report,
+};
 use futures_util::{
     SinkExt, StreamExt,
     future::{join_all, try_join_all},
 };
 use serde_json::{Value, json};
 use server::Fault;
-use std::{
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::{Duration, Instant},
-};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    net::TcpStream,
-    process::{Child, Command},
-    time::sleep,
-};
+use std::time::{Duration, Instant};
+use tokio::{net::TcpStream, time::sleep};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
     tungstenite::{Message, client::IntoClientRequest, protocol::WebSocketConfig},
@@ -31,68 +29,21 @@ const QUERY: &str = "subscription { propertyChanged { cursor change property { i
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// The binary in a process of its own, with its servers and the demo.
-struct Gateway {
-    child: Child,
-    data: PathBuf,
-    url: String,
-    organization: String,
-    token: String,
+/// Someone who listens.
+struct Listener<'a> {
+    gateway: &'a Process,
+    asker: &'a Asker,
 }
 
-impl Gateway {
-    async fn start() -> Result<Gateway, Fault> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let data = std::env::temp_dir().join(format!("hestami-bench-live-{}", std::process::id()));
-        let mut child = Command::new(root.join("target/release/hestami"))
-            .arg("serve")
-            .env("HESTAMI_DATA", &data)
-            .env("HESTAMI_LISTEN", "127.0.0.1:0")
-            .env("HESTAMI_LOG", "warn")
-            .current_dir(&root)
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let mut lines = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
-        let (mut url, mut organization, mut token) = (String::new(), String::new(), String::new());
-        while let Some(line) = lines.next_line().await? {
-            if let Some(rest) = line.strip_prefix("hestami serves ") {
-                url = rest.split(' ').next().unwrap_or_default().to_owned();
-            }
-            if line.starts_with("OWNER: ") {
-                organization = line.rsplit(' ').next().unwrap_or_default().to_owned();
-            }
-            if token.is_empty()
-                && let Some((_, rest)) = line.split_once("&token=")
-            {
-                token = rest.trim().to_owned();
-            }
-            if line.starts_with("More tokens") {
-                break;
-            }
-        }
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Gateway { child, data, url, organization, token })
-    }
-
-    /// Kilobytes in memory, and seconds of CPU.
-    fn costs(&self) -> Result<(u64, f64), Fault> {
-        let id = self.child.id().ok_or("it ended")?;
-        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
-        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
-        let after = stat.rsplit(") ").next().unwrap_or_default();
-        let ticks: Vec<f64> = after.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse().ok()).collect();
-        Ok((resident.ok_or("no resident size")?, ticks.iter().sum::<f64>() / 100.0))
-    }
-
+impl Listener<'_> {
     /// A connection with so many subscriptions that stand.
     async fn listen(&self, subscriptions: usize) -> Result<Socket, Fault> {
-        let mut request = format!("{}/graphql", self.url.replacen("http", "ws", 1)).into_client_request()?;
+        let mut request = format!("ws://{}/graphql", self.gateway.address).into_client_request()?;
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
         let config = WebSocketConfig::default().read_buffer_size(4_096).write_buffer_size(0);
         let (mut socket, _) = connect_async_with_config(request, Some(config), true).await?;
-        let payload = json!({ "authorization": format!("Bearer {}", self.token), "organizationId": self.organization });
+        let payload =
+            json!({ "authorization": format!("Bearer {}", self.asker.token), "organizationId": self.asker.organization });
         socket.send(text(json!({ "type": "connection_init", "payload": payload }))).await?;
         for id in 0..subscriptions {
             let message = json!({ "id": id.to_string(), "type": "subscribe", "payload": { "query": QUERY } });
@@ -110,21 +61,13 @@ impl Gateway {
         }
     }
 
-    async fn graphql(&self, client: &reqwest::Client, query: &str, variables: Value) -> Result<Value, Fault> {
-        let request = client.post(format!("{}/graphql", self.url)).bearer_auth(&self.token);
-        let request =
-            request.header("x-organization-id", &self.organization).json(&json!({ "query": query, "variables": variables }));
-        let answer: Value = request.send().await?.json().await?;
-        if answer["errors"].is_null() { Ok(answer["data"].clone()) } else { Err(answer.to_string().into()) }
-    }
-
-    async fn stop(mut self) -> Result<(), Fault> {
-        self.child.start_kill()?;
-        self.child.wait().await?;
-        // Its servers go with it.
-        sleep(Duration::from_secs(2)).await;
-        let _ = std::fs::remove_dir_all(&self.data);
-        Ok(())
+    async fn graphql(&self, connection: &mut Connection, query: &str, variables: Value) -> Result<Value, Fault> {
+        let authorization = format!("Bearer {}", self.asker.token);
+        let organization = self.asker.organization.to_string();
+        let headers = [("authorization", authorization.as_str()), ("x-organization-id", organization.as_str())];
+        let body = serde_json::to_vec(&json!({ "query": query, "variables": variables }))?;
+        let answer: Value = serde_json::from_slice(&connection.ask(post("/graphql", &headers, body.into())?).await?)?;
+        Ok(answer["data"].clone())
     }
 }
 
@@ -143,49 +86,61 @@ async fn hear(socket: &mut Socket) -> Result<Value, Fault> {
 }
 
 /// Opens connections, some at a time.
-async fn opened(gateway: &Gateway, connections: usize, each: usize) -> Result<Vec<Socket>, Fault> {
+async fn opened(listener: &Listener<'_>, connections: usize, each: usize) -> Result<Vec<Socket>, Fault> {
     let mut sockets = Vec::with_capacity(connections);
     while sockets.len() < connections {
         let some = 20.min(connections - sockets.len());
-        sockets.extend(try_join_all((0..some).map(|_| gateway.listen(each))).await?);
+        sockets.extend(try_join_all((0..some).map(|_| listener.listen(each))).await?);
     }
     Ok(sockets)
 }
 
-async fn waiting(gateway: &Gateway, connections: usize, each: usize) -> Result<(), Fault> {
-    let (before, _) = gateway.costs()?;
+/// So many that nothing happens to, in a process that does nothing else.
+async fn idle(ground: &Ground, asker: &Asker, connections: usize, each: usize, report: &mut Report) -> Result<(), Fault> {
+    let gateway = Process::gateway(ground).await?;
+    let listener = Listener { gateway: &gateway, asker };
+    drop(opened(&listener, 1, 1).await?);
+    let before = gateway.resident()?;
     let began = Instant::now();
-    let sockets = opened(gateway, connections, each).await?;
+    let sockets = opened(&listener, connections, each).await?;
     let took = began.elapsed();
+    // What was opened is told of once; then it is still.
     sleep(Duration::from_secs(2)).await;
-    let (after, cpu) = gateway.costs()?;
+    let meter = Meter::of(&[&gateway], ground);
+    let (after, cpu) = (gateway.resident()?, meter.read());
     sleep(Duration::from_secs(5)).await;
-    let (_, later) = gateway.costs()?;
+    let later = meter.read();
     let count = connections * each;
-    println!(
-        "  {count} that wait over {connections} connections: {:.1} KiB of memory each ({:.0} MB in all), {:.2} % of one core; opened at {:.0} a second",
-        (after.saturating_sub(before)) as f64 / count as f64,
-        after as f64 / 1024.0,
-        (later - cpu) / 5.0 * 100.0,
+    report.line(format!(
+        "{count} subscriptions that wait over {connections} connections: {:.1} KiB of memory each ({:.0} MB in all), {:.1} % of a core in the gateway and {:.1} % in PostgreSQL; opened at {:.0} a second.",
+        (after - before) * 1024.0 / count as f64,
+        after,
+        (later.0 - cpu.0) / 5.0 * 100.0,
+        (later.1 - cpu.1) / 5.0 * 100.0,
         count as f64 / took.as_secs_f64(),
-    );
+    ));
     drop(sockets);
-    sleep(Duration::from_secs(3)).await;
-    Ok(())
+    gateway.stop().await
 }
 
-/// From a mutation's start to each listener's hearing of it, and to its own answer.
-async fn told(gateway: &Gateway) -> Result<(), Fault> {
-    let client = reqwest::Client::new();
-    let mut sockets = opened(gateway, LISTENERS, 1).await?;
-    let mut heard = Vec::new();
-    let mut answered = Vec::new();
+pub async fn waiting(ground: &Ground, asker: &Asker, run: Run, report: &mut Report) -> Result<(), Fault> {
+    let all = if run.quick { IDLE / 10 } else { IDLE };
+    idle(ground, asker, all / 100, 100, report).await?;
+    idle(ground, asker, all, 1, report).await
+}
+
+/// S1: from a mutation's start to each listener's hearing of it, and to its own answer.
+pub async fn told(gateway: &Process, asker: &Asker, report: &mut Report) -> Result<(), Fault> {
+    let listener = Listener { gateway, asker };
+    let mut connection = Connection::open(gateway.address).await?;
+    let mut sockets = opened(&listener, LISTENERS, 1).await?;
+    let (mut heard, mut answered) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        let data = gateway.graphql(&client, "{ properties(first: 1) { edges { node { id version } } } }", json!({})).await?;
+        let data =
+            listener.graphql(&mut connection, "{ properties(first: 1) { edges { node { id version } } } }", json!({})).await?;
         let house = &data["properties"]["edges"][0]["node"];
         let change = "mutation ($key: UUID!, $input: PropertyUpdateInput!) { propertyUpdate(idempotencyKey: $key, input: $input) { replayed } }";
         let input = json!({ "id": house["id"], "version": house["version"], "notes": format!("round {round}") });
-        let key = Uuid::from_u128(0x4000_8000_0000_0000_0000 + round as u128);
         let began = Instant::now();
         let listening = join_all(sockets.iter_mut().map(async |socket| {
             loop {
@@ -195,36 +150,24 @@ async fn told(gateway: &Gateway) -> Result<(), Fault> {
             }
         }));
         let mutating = async {
-            gateway.graphql(&client, change, json!({ "key": key, "input": input })).await?;
+            listener.graphql(&mut connection, change, json!({ "key": Uuid::new_v4(), "input": input })).await?;
             Ok::<_, Fault>(began.elapsed())
         };
         let (times, answer) = tokio::join!(listening, mutating);
-        if round >= 5 {
-            heard.extend(times.into_iter().collect::<Result<Vec<_>, _>>()?);
+        let times = times.into_iter().collect::<Result<Vec<_>, _>>()?;
+        if round >= ROUNDS / 5 {
+            heard.extend(times);
             answered.push(answer?);
         }
     }
-    heard.sort_unstable();
-    answered.sort_unstable();
-    let at = |all: &[Duration], part: usize| all[(all.len() - 1) * part / 100].as_secs_f64() * 1000.0;
-    println!(
-        "  one change told to {LISTENERS}: p50 {:.1} ms, p99 {:.1} ms after the mutation was sent (answered after {:.1} ms)",
-        at(&heard, 50),
-        at(&heard, 99),
-        at(&answered, 50),
-    );
+    let whole = Duration::from_secs(1);
+    let (heard, answered) = (Figures::of(heard, whole)?, Figures::of(answered, whole)?);
+    let millis = |time: Duration| time.as_secs_f64() * 1000.0;
+    report.line(format!(
+        "S1: one change told to {LISTENERS} subscribers: p50 {:.1} ms, p99 {:.1} ms after its mutation was sent, which was answered after {:.1} ms (p50).",
+        millis(heard.p50),
+        millis(heard.p99),
+        millis(answered.p50),
+    ));
     Ok(())
-}
-
-pub async fn run() -> Result<(), Fault> {
-    println!("following the log");
-    let gateway = Gateway::start().await?;
-    let measured = async {
-        waiting(&gateway, 100, IDLE / 100).await?;
-        waiting(&gateway, IDLE, 1).await?;
-        told(&gateway).await
-    };
-    let measured = measured.await;
-    gateway.stop().await?;
-    measured
 }

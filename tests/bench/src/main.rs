@@ -1,50 +1,45 @@
-//! Measures, on servers of its own and as ratios within one run.
+//! Measures, on servers of its own and as ratios within one run, beside what people would use instead. `QUICK=1` is shorter.
+//! Named parts run alone: `filter`, `reads`, `writes`, `live`, `growth`.
 
 mod filter;
+mod ground;
+mod growth;
+mod limit;
 mod live;
+mod load;
+mod processes;
+mod reads;
+mod report;
+mod writes;
 
-use server::{
-    Fault,
-    embedded::{Folders, Stack, Tuning},
-    serve,
-};
-use std::{
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use ground::{Ground, root};
+use processes::Process;
+use report::Report;
+use server::Fault;
+use std::time::{Duration, Instant};
 
-/// Embedded servers in a folder of their own, migrated.
-struct Ground {
-    stack: Stack,
-    home: PathBuf,
+/// How long, and how many at a time.
+#[derive(Clone, Copy)]
+pub struct Run {
+    pub time: Duration,
+    pub in_flight: &'static [usize],
+    pub quick: bool,
 }
 
-impl Ground {
-    async fn new() -> Result<Ground, Fault> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let home = std::env::temp_dir().join(format!("hestami-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&home)?;
-        let folders = Folders::lay_out(&home, &root.join("embedded/node_modules"))?;
-        let policies = root.join("authz/policies");
-        let stack = Stack::start(&folders, "only for this run", Some(&policies), Tuning::default()).await?;
-        stack.postgres.prepare("bench").await?;
-        serve::migrate(&stack.postgres.url("hestami_owner", "bench")).await?;
-        stack.postgres.open().await?;
-        Ok(Ground { stack, home })
+impl Run {
+    fn new() -> Run {
+        let quick = std::env::var("QUICK").is_ok_and(|quick| quick == "1");
+        Run { time: Duration::from_millis(if quick { 700 } else { 2_000 }), in_flight: &[1, 8, 32], quick }
     }
 
-    fn url(&self, role: &str) -> String {
-        self.stack.postgres.url(role, "bench")
-    }
-
-    async fn stop(self) {
-        self.stack.stop().await;
-        let _ = std::fs::remove_dir_all(&self.home);
+    /// So that what is measured has run before.
+    pub fn warm(self) -> Run {
+        Run { time: self.time / 2, ..self }
     }
 }
 
 /// The median of many runs, after some that do not count.
-async fn median(runs: usize, mut work: impl AsyncFnMut() -> Result<(), Fault>) -> Result<Duration, Fault> {
+pub async fn median(runs: usize, mut work: impl AsyncFnMut() -> Result<(), Fault>) -> Result<Duration, Fault> {
     for _ in 0..runs / 5 {
         work().await?;
     }
@@ -58,12 +53,57 @@ async fn median(runs: usize, mut work: impl AsyncFnMut() -> Result<(), Fault>) -
     Ok(times[runs / 2])
 }
 
-#[tokio::main]
+/// Organizations of 100 properties; after them some of 2,000.
+const SMALL: u64 = 1_000;
+const LARGE: u64 = 8;
+
+async fn measure(ground: &mut Ground, parts: &[String], run: Run, report: &mut Report) -> Result<(), Fault> {
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
+    let began = Instant::now();
+    ground.fill(0..SMALL, 1).await?;
+    ground.fill(SMALL..SMALL + LARGE, 20).await?;
+    println!("{SMALL} organizations of 100 properties and {LARGE} of 2,000, in {:.0} s", began.elapsed().as_secs_f64());
+    let small = ground.askers(0..SMALL)?;
+    let large = ground.askers(SMALL..SMALL + LARGE)?;
+    let gateway = Process::gateway(ground).await?;
+    report.line(format!("Resident after its start: {:.0} MB.", gateway.resident()?));
+    if wanted("reads") {
+        let peers = reads::peers(ground, &small, run, report).await?;
+        reads::run(&reads::Sides { ground, gateway: &gateway, peers: &peers }, &small, &large, run, report).await?;
+    }
+    if wanted("writes") {
+        writes::run(ground, &gateway, &small, run, report).await?;
+    }
+    if wanted("filter") {
+        filter::run(ground, &small[0], report).await?;
+    }
+    if wanted("live") {
+        live::told(&gateway, &small[1], report).await?;
+    }
+    report.line(format!("Resident after all that: {:.0} MB.", gateway.resident()?));
+    gateway.stop().await?;
+    if wanted("live") {
+        live::waiting(ground, &small[2], run, report).await?;
+    }
+    if wanted("growth") && !run.quick {
+        growth::run(ground, run, report).await?;
+    }
+    Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Fault> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let ground = Ground::new().await?;
-    let measured = filter::run(&ground).await;
+    let parts: Vec<String> = std::env::args().skip(1).collect();
+    let (began, run) = (Instant::now(), Run::new());
+    let mut ground = Ground::new().await?;
+    let mut report = Report::default();
+    let measured = measure(&mut ground, &parts, run, &mut report).await;
     ground.stop().await;
     measured?;
-    live::run().await
+    println!("in {:.0} s", began.elapsed().as_secs_f64());
+    if parts.is_empty() && !run.quick {
+        report::write(&report, &root())?;
+    }
+    Ok(())
 }

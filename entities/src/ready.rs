@@ -1,0 +1,345 @@
+//! Answers whose rows are there are made in one pass over the selection, without a future for each field; what hangs on them
+//! is loaded for all rows at once. A selection that the pass does not know, and one whose loading fails, goes field by field
+//! as any other: that gives the same answer, or the error where it belongs.
+
+use crate::page::{Connection, Edge, PageInfo};
+use async_graphql::{
+    Context, ContextSelectionSet, InputType, Name, OutputType, Positioned, ServerResult, Value,
+    dataloader::Loader,
+    indexmap::IndexMap,
+    parser::types::{Field, Selection},
+    registry::Registry,
+};
+use futures_util::future::BoxFuture;
+use schema::{Reads, Snapshot, snapshot};
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    hash::Hash,
+    sync::{Arc, Weak},
+};
+
+/// An object that knows what its row says.
+pub trait Plain: OutputType + Sync {
+    /// A field that needs nothing but the row.
+    fn plain(&self, name: &str) -> Option<Value>;
+
+    /// A field that is an object, and lies in the row as well.
+    fn within<'a>(&'a self, _: &ContextSelectionSet<'a>, _: &str) -> Option<Value> {
+        None
+    }
+
+    fn is_plain(name: &str) -> bool;
+    fn is_within(_: &str) -> bool {
+        false
+    }
+
+    /// A field that hangs on it, for all of these: a value each, in their order. None: not this way.
+    fn relation<'a>(_: &'a Context<'a>, _: &'a [&'a Self]) -> Option<BoxFuture<'a, Option<Vec<Value>>>> {
+        None
+    }
+}
+
+/// Says which fields of an object are in its row. What it leaves out goes field by field.
+macro_rules! plain {
+    ($type:ty { $($name:literal = $field:ident),* $(,)? } $(within { $($part:literal = $object:ident),* $(,)? })? $(relation $relation:path)?) => {
+        impl $crate::ready::Plain for $type {
+            fn plain(&self, name: &str) -> Option<async_graphql::Value> {
+                match name {
+                    $($name => Some(async_graphql::InputType::to_value(&self.$field)),)*
+                    _ => None,
+                }
+            }
+
+            fn is_plain(name: &str) -> bool {
+                matches!(name, $($name)|*)
+            }
+
+            $(
+                fn within<'a>(&'a self, cx: &async_graphql::ContextSelectionSet<'a>, name: &str) -> Option<async_graphql::Value> {
+                    match name {
+                        $($part => $crate::ready::object(cx, &self.$object),)*
+                        _ => None,
+                    }
+                }
+
+                fn is_within(name: &str) -> bool {
+                    matches!(name, $($part)|*)
+                }
+            )?
+
+            $(
+                fn relation<'a>(
+                    cx: &'a async_graphql::Context<'a>,
+                    rows: &'a [&'a Self],
+                ) -> Option<futures_util::future::BoxFuture<'a, Option<Vec<async_graphql::Value>>>> {
+                    $relation(cx, rows)
+                }
+            )?
+        }
+    };
+}
+pub(crate) use plain;
+
+plain!(PageInfo {
+    "hasNextPage" = has_next_page,
+    "hasPreviousPage" = has_previous_page,
+    "startCursor" = start_cursor,
+    "endCursor" = end_cursor,
+});
+
+/// What a selection picks of an object of this type, fragments opened. None: something that is not for the pass.
+fn picked<'a, T: OutputType>(cx: &ContextSelectionSet<'a>, into: &mut Vec<&'a Positioned<Field>>) -> Option<()> {
+    for selection in &cx.item.node.items {
+        let (on, set) = match &selection.node {
+            Selection::Field(field) => {
+                let key = field.node.response_key();
+                match into.iter().find(|known| known.node.response_key() == key) {
+                    None => into.push(field),
+                    // The same value twice is once; objects would have to be put together.
+                    Some(_) if field.node.selection_set.node.items.is_empty() => {}
+                    Some(_) => return None,
+                }
+                continue;
+            }
+            Selection::InlineFragment(fragment) => (fragment.node.type_condition.as_ref(), &fragment.node.selection_set),
+            Selection::FragmentSpread(spread) => {
+                let fragment = cx.query_env.fragments.get(&spread.node.fragment_name.node)?;
+                (Some(&fragment.node.type_condition), &fragment.node.selection_set)
+            }
+        };
+        if on.is_some_and(|on| on.node.on.node.as_str() != T::type_name()) {
+            return None;
+        }
+        picked::<T>(&cx.with_selection_set(set), into)?;
+    }
+    Some(())
+}
+
+fn fields<'a, T: OutputType>(cx: &ContextSelectionSet<'a>) -> Option<Vec<&'a Positioned<Field>>> {
+    let mut fields = Vec::with_capacity(cx.item.node.items.len());
+    picked::<T>(cx, &mut fields)?;
+    Some(fields)
+}
+
+fn key(field: &Positioned<Field>) -> Name {
+    field.node.response_key().node.clone()
+}
+
+fn name(field: &Positioned<Field>) -> &str {
+    field.node.name.node.as_str()
+}
+
+fn typename<T: OutputType>() -> Value {
+    Value::String(T::type_name().into_owned())
+}
+
+/// One that is all in its row.
+pub fn object<'a, T: Plain>(cx: &ContextSelectionSet<'a>, of: &'a T) -> Option<Value> {
+    let fields = fields::<T>(cx)?;
+    let mut object = IndexMap::with_capacity(fields.len());
+    for field in fields {
+        let value = match name(field) {
+            "__typename" => typename::<T>(),
+            name => of.plain(name)?,
+        };
+        object.insert(key(field), value);
+    }
+    Some(Value::Object(object))
+}
+
+/// Where the values of a field come from.
+enum Source<'a> {
+    Typename,
+    Row,
+    Within(ContextSelectionSet<'a>),
+    Loaded(std::vec::IntoIter<Value>),
+}
+
+/// All of these by one selection.
+pub async fn objects<'a, T: Plain>(cx: &ContextSelectionSet<'a>, rows: &[&T]) -> Option<Vec<Value>> {
+    let fields = fields::<T>(cx)?;
+    let mut sources = Vec::with_capacity(fields.len());
+    for field in &fields {
+        let source = match name(field) {
+            "__typename" => Source::Typename,
+            name if T::is_plain(name) => Source::Row,
+            name if T::is_within(name) => Source::Within(cx.with_selection_set(&field.node.selection_set)),
+            _ => {
+                let field = cx.with_field(field);
+                let loaded = T::relation(&field, rows)?.await?;
+                Source::Loaded(loaded.into_iter())
+            }
+        };
+        sources.push(source);
+    }
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut object = IndexMap::with_capacity(fields.len());
+        for (field, source) in fields.iter().zip(&mut sources) {
+            let value = match source {
+                Source::Typename => typename::<T>(),
+                Source::Row => row.plain(name(field))?,
+                Source::Within(cx) => row.within(cx, name(field))?,
+                Source::Loaded(values) => values.next()?,
+            };
+            object.insert(key(field), value);
+        }
+        all.push(Value::Object(object));
+    }
+    Some(all)
+}
+
+/// Lists of rows by one selection: a list of objects each.
+pub async fn lists<T: Plain>(cx: &ContextSelectionSet<'_>, lists: &[&[T]]) -> Option<Vec<Value>> {
+    let rows: Vec<&T> = lists.iter().flat_map(|list| list.iter()).collect();
+    let mut objects = objects(cx, &rows).await?.into_iter();
+    Some(lists.iter().map(|list| Value::List(objects.by_ref().take(list.len()).collect())).collect())
+}
+
+/// Pages by one selection.
+pub async fn connections<T: Plain>(cx: &ContextSelectionSet<'_>, pages: &[&Connection<T>]) -> Option<Vec<Value>> {
+    let fields = fields::<Connection<T>>(cx)?;
+    let mut made: Vec<IndexMap<Name, Value>> = pages.iter().map(|_| IndexMap::with_capacity(fields.len())).collect();
+    for field in fields {
+        let set = cx.with_selection_set(&field.node.selection_set);
+        let values: Vec<Value> = match name(field) {
+            "__typename" => pages.iter().map(|_| typename::<Connection<T>>()).collect(),
+            "totalCount" => pages.iter().map(|page| page.total_count.to_value()).collect(),
+            "pageInfo" => pages.iter().map(|page| object(&set, &page.page_info)).collect::<Option<_>>()?,
+            "edges" => edges(&set, pages).await?,
+            _ => return None,
+        };
+        for (page, value) in made.iter_mut().zip(values) {
+            page.insert(key(field), value);
+        }
+    }
+    Some(made.into_iter().map(Value::Object).collect())
+}
+
+async fn edges<T: Plain>(cx: &ContextSelectionSet<'_>, pages: &[&Connection<T>]) -> Option<Vec<Value>> {
+    let fields = fields::<Edge<T>>(cx)?;
+    let all: Vec<&Edge<T>> = pages.iter().flat_map(|page| page.edges.iter()).collect();
+    let mut made: Vec<IndexMap<Name, Value>> = all.iter().map(|_| IndexMap::with_capacity(fields.len())).collect();
+    for field in fields {
+        let values: Vec<Value> = match name(field) {
+            "__typename" => all.iter().map(|_| typename::<Edge<T>>()).collect(),
+            "cursor" => all.iter().map(|edge| Value::String(edge.cursor.clone())).collect(),
+            "node" => {
+                let rows: Vec<&T> = all.iter().map(|edge| &edge.node).collect();
+                objects(&cx.with_selection_set(&field.node.selection_set), &rows).await?
+            }
+            _ => return None,
+        };
+        for (edge, value) in made.iter_mut().zip(values) {
+            edge.insert(key(field), value);
+        }
+    }
+    let mut made = made.into_iter().map(Value::Object);
+    Some(pages.iter().map(|page| Value::List(made.by_ref().take(page.edges.len()).collect())).collect())
+}
+
+/// Lists that hang on keys, each a key's.
+pub async fn many<'a, K, L, T>(
+    cx: &'a Context<'a>,
+    set: &ContextSelectionSet<'a>,
+    of: fn(Weak<Snapshot>) -> L,
+    keys: Vec<K>,
+) -> Option<Vec<Value>>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    L: Loader<K, Value = Vec<T>>,
+    T: Plain,
+{
+    let snapshot = snapshot(cx).await.ok()?;
+    let found = of(Arc::downgrade(&snapshot)).load(&keys).await.ok()?;
+    let all: Vec<&[T]> = keys.iter().map(|key| found.get(key).map_or(&[][..], Vec::as_slice)).collect();
+    lists(set, &all).await
+}
+
+/// What keys name, where there is a key and the reader sees it.
+pub async fn maybe<'a, K, L, T>(
+    cx: &'a Context<'a>,
+    set: &ContextSelectionSet<'a>,
+    of: fn(Weak<Snapshot>) -> L,
+    keys: Vec<Option<K>>,
+) -> Option<Vec<Value>>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    L: Loader<K, Value = T>,
+    T: Plain,
+{
+    let wanted: Vec<K> = keys.iter().flatten().cloned().collect::<HashSet<K>>().into_iter().collect();
+    if wanted.is_empty() {
+        return Some(vec![Value::Null; keys.len()]);
+    }
+    let snapshot = snapshot(cx).await.ok()?;
+    let found = of(Arc::downgrade(&snapshot)).load(&wanted).await.ok()?;
+    let each: Vec<Option<&T>> = keys.iter().map(|key| found.get(key.as_ref()?)).collect();
+    let rows: Vec<&T> = each.iter().copied().flatten().collect();
+    let mut made = objects(set, &rows).await?.into_iter();
+    each.iter().map(|row| if row.is_some() { made.next() } else { Some(Value::Null) }).collect()
+}
+
+/// What can be answered in one pass. To a schema it is what it holds.
+pub struct Ready<T>(pub T);
+
+/// How the pass goes through it.
+pub trait Whole: OutputType + Sync {
+    fn whole<'a>(&'a self, cx: &'a ContextSelectionSet<'a>) -> BoxFuture<'a, Option<Value>>;
+}
+
+impl<T: Plain> Whole for Connection<T> {
+    fn whole<'a>(&'a self, cx: &'a ContextSelectionSet<'a>) -> BoxFuture<'a, Option<Value>> {
+        Box::pin(async { connections(cx, &[self]).await?.pop() })
+    }
+}
+
+/// Makes one object of a kind whole as well.
+macro_rules! whole {
+    ($($type:ty),*) => {
+        $(
+            impl Whole for $type {
+                fn whole<'a>(&'a self, cx: &'a ContextSelectionSet<'a>) -> BoxFuture<'a, Option<Value>> {
+                    Box::pin(async { objects(cx, &[self]).await?.pop() })
+                }
+            }
+        )*
+    };
+}
+whole!(
+    crate::access_grant::AccessGrant,
+    crate::delegation::Delegation,
+    crate::external_party::ExternalParty,
+    crate::financial_entry::FinancialEntry,
+    crate::ownership::Ownership,
+    crate::portfolio::Portfolio,
+    crate::property::Property
+);
+
+impl<T: OutputType + Whole> OutputType for Ready<T> {
+    fn type_name() -> Cow<'static, str> {
+        T::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        T::qualified_type_name()
+    }
+
+    fn introspection_type_name(&self) -> Cow<'static, str> {
+        self.0.introspection_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        T::create_type_info(registry)
+    }
+
+    async fn resolve(&self, cx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        let in_one_pass = cx.data::<Arc<Reads>>().is_ok_and(|reads| reads.gateway().limits.one_pass);
+        let whole = if in_one_pass { self.0.whole(cx).await } else { None };
+        match whole {
+            Some(value) => Ok(value),
+            None => self.0.resolve(cx, field).await,
+        }
+    }
+}

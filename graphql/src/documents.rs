@@ -1,0 +1,218 @@
+//! Documents that were read before are not read again; and one that was found valid is not looked through again for the next
+//! values of its variables, as long as these are of the same shape.
+
+use crate::{limits, unfold};
+use async_graphql::{ScalarType, Value, Variables, parser::types::ExecutableDocument};
+use schema::{Date, Planned, Result, Time};
+use std::{
+    collections::{HashMap, HashSet, hash_map::RandomState},
+    hash::{BuildHasher, Hash, Hasher},
+    sync::{Arc, Mutex, PoisonError},
+};
+use uuid::Uuid;
+
+/// A document, and what follows from it alone.
+pub struct Document {
+    pub tree: ExecutableDocument,
+    pub planned: Planned,
+    valid: Mutex<HashSet<u64>>,
+}
+
+/// So many shapes of variables are remembered of each document.
+const SHAPES: usize = 64;
+
+impl Document {
+    /// Of a tree that keeps the limits.
+    pub fn new(mut tree: ExecutableDocument) -> Result<Document> {
+        limits::check(&tree)?;
+        unfold::roots(&mut tree);
+        let planned = crate::planned(&tree);
+        Ok(Document { tree, planned, valid: Mutex::default() })
+    }
+
+    fn shapes<T>(&self, work: impl FnOnce(&mut HashSet<u64>) -> T) -> T {
+        work(&mut self.valid.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether it was found valid with such variables.
+    pub fn is_valid(&self, shape: u64) -> bool {
+        self.shapes(|valid| valid.contains(&shape))
+    }
+
+    pub fn found_valid(&self, shape: u64) {
+        self.shapes(|valid| {
+            if valid.len() < SHAPES {
+                valid.insert(shape);
+            }
+        });
+    }
+}
+
+/// A longer text is read each time.
+const LONGEST: usize = 16 << 10;
+/// The most text of documents that is kept, twice.
+const KEPT: usize = 512 << 10;
+
+/// Documents by their text: those of late, and those before them.
+#[derive(Clone, Default)]
+pub struct Documents(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    kept: Mutex<Kept>,
+    hash: RandomState,
+}
+
+#[derive(Default)]
+struct Kept {
+    young: HashMap<Arc<str>, Arc<Document>>,
+    old: HashMap<Arc<str>, Arc<Document>>,
+    /// Of the young ones.
+    bytes: usize,
+}
+
+impl Kept {
+    fn keep(&mut self, text: Arc<str>, document: Arc<Document>) {
+        if self.bytes + text.len() > KEPT {
+            self.old = std::mem::take(&mut self.young);
+            self.bytes = 0;
+        }
+        self.bytes += text.len();
+        self.young.insert(text, document);
+    }
+}
+
+impl Documents {
+    fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
+        work(&mut self.0.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn find(&self, text: &str) -> Option<Arc<Document>> {
+        self.with(|kept| {
+            if let Some(document) = kept.young.get(text) {
+                return Some(Arc::clone(document));
+            }
+            let (text, document) = kept.old.remove_entry(text)?;
+            kept.keep(text, Arc::clone(&document));
+            Some(document)
+        })
+    }
+
+    pub fn keep(&self, text: &str, document: &Arc<Document>) {
+        if text.len() <= LONGEST {
+            self.with(|kept| kept.keep(text.into(), Arc::clone(document)));
+        }
+    }
+
+    /// What the validation can tell apart of an operation's name and variables.
+    pub fn shape(&self, operation: Option<&str>, variables: &Variables) -> u64 {
+        let mut hasher = self.0.hash.build_hasher();
+        operation.hash(&mut hasher);
+        for (name, value) in variables.iter() {
+            name.as_str().hash(&mut hasher);
+            self.shape_of(value).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    fn shape_of(&self, value: &Value) -> u64 {
+        let mut hasher = self.0.hash.build_hasher();
+        match value {
+            Value::Null => 0.hash(&mut hasher),
+            Value::Boolean(_) => 1.hash(&mut hasher),
+            Value::Number(number) => match number.as_i64().filter(|number| i32::try_from(*number).is_ok()) {
+                Some(_) => 2.hash(&mut hasher),
+                None => (3, number.to_string()).hash(&mut hasher),
+            },
+            Value::String(text) => text_shape(text).hash(&mut hasher),
+            Value::Enum(name) => (9, name.as_str()).hash(&mut hasher),
+            Value::Binary(_) => 10.hash(&mut hasher),
+            Value::List(items) => {
+                let mut shapes: Vec<u64> = items.iter().map(|item| self.shape_of(item)).collect();
+                shapes.sort_unstable();
+                shapes.dedup();
+                (11, shapes).hash(&mut hasher);
+            }
+            Value::Object(fields) => {
+                let mut shapes: Vec<(&str, u64)> =
+                    fields.iter().map(|(name, value)| (name.as_str(), self.shape_of(value))).collect();
+                shapes.sort_unstable();
+                (12, shapes).hash(&mut hasher);
+            }
+        }
+        hasher.finish()
+    }
+}
+
+/// What is no UUID, time or day, but might be one of a few words or a number, is told apart by itself.
+fn text_shape(text: &str) -> (u8, &str) {
+    if Uuid::try_parse(text).is_ok() {
+        (4, "")
+    } else if Date::parse(text).is_some() {
+        (5, "")
+    } else if <Time as ScalarType>::parse(Value::String(text.to_owned())).is_ok() {
+        (6, "")
+    } else if text.len() <= 64 && text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        (7, text)
+    } else {
+        (8, "")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn shapes_tell_apart_what_the_validation_does() {
+        let documents = Documents::default();
+        let shape = |variables: serde_json::Value| documents.shape(None, &Variables::from_json(variables));
+        let same = [
+            (json!({ "id": "01920000-0000-7000-8000-000000000001" }), json!({ "id": "01920000-0000-7000-8000-000000000002" })),
+            (json!({ "first": 5 }), json!({ "first": 50 })),
+            (json!({ "filter": { "a": 1, "b": ["X", "X"] } }), json!({ "filter": { "b": ["X"], "a": 2 } })),
+            (json!({ "name": "1 First Street" }), json!({ "name": "2 Second Street" })),
+            (json!({ "at": "2026-05-01T09:30:00Z" }), json!({ "at": "2027-05-01T09:30:00Z" })),
+        ];
+        for (one, other) in same {
+            assert_eq!(shape(one.clone()), shape(other), "{one}");
+        }
+        let different = [
+            (json!({ "order": "CREATED_ASC" }), json!({ "order": "CREATED_DOWN" })),
+            (json!({ "first": 5 }), json!({ "first": "5" })),
+            (json!({ "first": 5 }), json!({ "first": 5_000_000_000_i64 })),
+            (json!({ "first": 5 }), json!({ "first": 5.5 })),
+            (json!({ "first": 5 }), json!({ "first": null })),
+            (json!({ "first": 5 }), json!({})),
+            (json!({ "first": 5 }), json!({ "first": 5, "other": 5 })),
+            (json!({ "first": 5 }), json!({ "first": [5] })),
+            (json!({ "first": [5] }), json!({ "first": [5, "x"] })),
+            (json!({ "filter": { "a": 1 } }), json!({ "filter": { "b": 1 } })),
+            (json!({ "on": "2026-05-01" }), json!({ "on": "2026-15-01" })),
+            (json!({ "at": "2026-05-01T09:30:00Z" }), json!({ "at": "2026-05-01 09:30:00Z" })),
+            (json!({ "amount": "-5" }), json!({ "amount": "-x" })),
+            (json!({ "id": "01920000-0000-7000-8000-000000000001" }), json!({ "id": "01920000-0000-7000-8000-00000000000" })),
+        ];
+        for (one, other) in different {
+            assert_ne!(shape(one.clone()), shape(other.clone()), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn what_was_asked_for_of_late_stays() {
+        let documents = Documents::default();
+        let text = |n: usize| format!("{{ a{n} {} }}", "x ".repeat(4_000));
+        let keep = |n: usize| {
+            let tree = async_graphql::parser::parse_query("{ a }").expect("a document");
+            documents.keep(&text(n), &Arc::new(Document::new(tree).expect("small")));
+        };
+        keep(0);
+        for n in 1..400 {
+            keep(n);
+            assert!(documents.find(&text(0)).is_some(), "{n}");
+        }
+        assert!(documents.find(&text(1)).is_none());
+        documents.with(|kept| assert!(kept.young.len() + kept.old.len() < 150, "{}", kept.young.len()));
+    }
+}
