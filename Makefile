@@ -1,6 +1,6 @@
 # Every command a newcomer needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients conformance bench check bless format servers
+.PHONY: help run test test-clients conformance bench chaos soak check bless format servers
 
 CARGO ?= cargo
 CONFORMANCE := plans::conformance::every_conformance_action_matches_or_is_refused
@@ -34,6 +34,14 @@ conformance: $(SERVERS) ## Judges the query plans of CERBOS_CONFORMANCE_DIR: SQL
 bench: $(SERVERS) $(PEERS) ## Measures beside PostGraphile, DBOS for TypeScript and hand-written SQL; writes docs/performance.md. QUICK=1 is shorter, ONLY=reads a part
 	$(CARGO) build --quiet --release
 	$(CARGO) run --quiet --release -p bench -- $(ONLY)
+
+chaos: $(SERVERS) ## Breaks everything in turn for five minutes beside clients, and checks what is left. CHAOS_SEED=7 is another order
+	$(CARGO) build --quiet --release
+	$(CARGO) run --quiet --release -p bench -- chaos
+
+soak: $(SERVERS) ## Thirty minutes at half load: what must be flat is flat
+	$(CARGO) build --quiet --release
+	$(CARGO) run --quiet --release -p bench -- soak
 
 check: $(SERVERS) ## Format, clippy with warnings as errors, contracts and policies
 	$(CARGO) fmt --all --check

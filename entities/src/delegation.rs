@@ -335,6 +335,8 @@ pub mod item {
         }
     }
 
+    #[async_trait::async_trait]
+
     impl Loader<(OrganizationId, DelegationId)> for Items {
         type Value = Vec<Item>;
         type Error = Arc<Error>;

@@ -225,6 +225,8 @@ impl Parties {
     }
 }
 
+#[async_trait::async_trait]
+
 impl Loader<(OrganizationId, ExternalPartyId)> for Parties {
     type Value = ExternalParty;
     type Error = Arc<Error>;

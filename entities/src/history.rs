@@ -204,6 +204,8 @@ impl Names {
     }
 }
 
+#[async_trait::async_trait]
+
 impl Loader<(OrganizationId, i64)> for Names {
     type Value = (Option<String>, Option<String>);
     type Error = Arc<Error>;

@@ -6,7 +6,7 @@ use crate::{
     relation,
 };
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use queryplan::{Attribute, Scalar};
 use schema::{
     Claim, Context, Due, Error, Mode, NewEvent, NewOperation, Operation, OperationId, OperationState, Operations, OrganizationId,
@@ -15,7 +15,7 @@ use schema::{
 use schemars::JsonSchema;
 use sea_orm::{
     ActiveValue::Set,
-    Condition, ConnectionTrait, DbBackend, QueryFilter, QuerySelect, Statement,
+    Condition, ConnectionTrait, DbBackend, IntoActiveModel, QueryFilter, QuerySelect, Statement,
     entity::prelude::*,
     sea_query::{LockType, OnConflict},
 };
@@ -208,34 +208,37 @@ impl Operations for Store {
         by_id(organization, id).one(&tx).await?.map(stored).transpose()
     }
 
-    async fn insert(&self, new: &NewOperation) -> Result<bool> {
+    async fn insert(&self, new: &NewOperation) -> Result<Option<Stored>> {
         let tx = self.tx(new.organization, Mode::Write).await?;
-        let row = ActiveModel {
-            organization_id: Set(new.organization),
-            id: Set(new.id),
-            target_organization_id: Set(new.target),
-            procedure: Set(new.procedure.to_owned()),
-            key: Set(new.key),
-            fingerprint: Set(new.fingerprint.clone()),
-            initiator: Set(new.principal),
-            actor: Set(json!({ "principal": new.principal, "kind": new.principal_kind, "organization": new.organization })),
-            authority: Set(serde_json::to_value(&new.claim)?),
-            traceparent: Set(new.traceparent.clone()),
-            trace_id: Set(new.trace_id.clone()),
-            payload: Set(Some(new.payload.clone())),
-            attempt: Set(1),
-            state: Set(OperationState::Running),
-            outcome: Set(None),
-            due_at: Set(None),
-            expires_at: Set(None),
-            created_at: Set(new.now),
-            updated_at: Set(new.now),
+        // No finer than it is kept.
+        let now = new.now.trunc_subsecs(6);
+        let row = Model {
+            organization_id: new.organization,
+            id: new.id,
+            target_organization_id: new.target,
+            procedure: new.procedure.to_owned(),
+            key: new.key,
+            fingerprint: new.fingerprint.clone(),
+            initiator: new.principal,
+            actor: json!({ "principal": new.principal, "kind": new.principal_kind, "organization": new.organization }),
+            authority: serde_json::to_value(&new.claim)?,
+            traceparent: new.traceparent.clone(),
+            trace_id: new.trace_id.clone(),
+            payload: Some(new.payload.clone()),
+            attempt: 1,
+            state: OperationState::Running,
+            outcome: None,
+            due_at: None,
+            expires_at: None,
+            created_at: now,
+            updated_at: now,
         };
         // A conflict is looked up by a separate SELECT: only that sees what the other one committed.
         let conflict = OnConflict::columns([Column::OrganizationId, Column::Procedure, Column::Key]).do_nothing().to_owned();
-        let inserted = Entity::insert(row).on_conflict(conflict).exec_without_returning(&tx).await?;
+        let all = row.clone().into_active_model().reset_all();
+        let inserted = Entity::insert(all).on_conflict(conflict).exec_without_returning(&tx).await?;
         tx.commit().await?;
-        Ok(inserted == 1)
+        (inserted == 1).then(|| stored(row)).transpose()
     }
 
     async fn begin_again(&self, organization: OrganizationId, id: OperationId, attempt: i32) -> Result<bool> {
@@ -276,7 +279,7 @@ impl Operations for Store {
         by_id(organization, id).lock(LockType::Update).one(tx).await?.map(stored).transpose()
     }
 
-    async fn finish(&self, tx: &Tx, operation: &Operation, outcome: &Outcome, now: DateTime<Utc>) -> Result<()> {
+    async fn finish(&self, tx: &Tx, operation: &Operation, outcome: &Outcome, now: DateTime<Utc>) -> Result<Stored> {
         let state = match outcome {
             Outcome::Result(_) => OperationState::Completed,
             Outcome::Refusal(_) => OperationState::Failed,
@@ -292,8 +295,7 @@ impl Operations for Store {
             updated_at: Set(now),
             ..Default::default()
         };
-        Entity::update(change).exec(tx).await?;
-        Ok(())
+        stored(Entity::update(change).exec(tx).await?)
     }
 
     async fn append(&self, tx: &Tx, cx: &Context, events: Vec<NewEvent>) -> Result<()> {

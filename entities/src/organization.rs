@@ -80,6 +80,8 @@ impl Organizations {
     }
 }
 
+#[async_trait::async_trait]
+
 impl Loader<OrganizationId> for Organizations {
     type Value = Organization;
     type Error = Arc<Error>;

@@ -238,6 +238,8 @@ impl Holders {
     }
 }
 
+#[async_trait::async_trait]
+
 impl Loader<(OrganizationId, PropertyId)> for Holders {
     type Value = Vec<Ownership>;
     type Error = Arc<Error>;

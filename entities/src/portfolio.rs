@@ -409,6 +409,8 @@ impl Groups {
     }
 }
 
+#[async_trait::async_trait]
+
 impl Loader<(OrganizationId, PropertyId)> for Groups {
     type Value = Vec<Portfolio>;
     type Error = Arc<Error>;

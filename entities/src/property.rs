@@ -115,6 +115,8 @@ impl Properties {
     }
 }
 
+#[async_trait::async_trait]
+
 impl Loader<(OrganizationId, PropertyId)> for Properties {
     type Value = Property;
     type Error = Arc<Error>;

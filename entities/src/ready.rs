@@ -10,6 +10,7 @@ use async_graphql::{
     parser::types::{Field, Selection},
     registry::Registry,
 };
+use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use schema::{Reads, Snapshot, snapshot};
 use std::{
@@ -317,6 +318,7 @@ whole!(
     crate::property::Property
 );
 
+#[async_trait]
 impl<T: OutputType + Whole> OutputType for Ready<T> {
     fn type_name() -> Cow<'static, str> {
         T::type_name()

@@ -4,6 +4,7 @@ use async_graphql::{
     registry::{MetaTypeId, ObjectBuilder, Registry},
     resolver_utils::{ContainerType, resolve_container_serial},
 };
+use async_trait::async_trait;
 use entities::node::Node;
 use indexmap::IndexMap;
 use resolvers::{
@@ -82,6 +83,7 @@ pub fn sdl() -> String {
     schema(true).sdl()
 }
 
+#[async_trait]
 impl OutputType for Mutation {
     fn type_name() -> Cow<'static, str> {
         "Mutation".into()
@@ -100,6 +102,7 @@ impl OutputType for Mutation {
     }
 }
 
+#[async_trait]
 impl ContainerType for Mutation {
     async fn resolve_field(&self, cx: &Context<'_>) -> ServerResult<Option<Value>> {
         schema::resolve_mutation(TABLE, cx).await

@@ -4,7 +4,7 @@ use crate::{
     Actor, Allowed, Caller, Code, Context, Error, Gateway, Kind, Name, Outcome, Procedure, Result, Scope, Subject, graphql_field,
     input,
     operation::Claim,
-    run::{authorize, judged_hash, read, run},
+    run::{about, authorize, judged_hash, mutate, payload, read},
 };
 use async_graphql::{
     ServerResult,
@@ -53,6 +53,9 @@ impl Entry {
     }
     pub(crate) fn changes_rights(&self) -> bool {
         self.0.changes_rights()
+    }
+    pub(crate) fn across(&self) -> bool {
+        self.0.across()
     }
     pub fn is_mutation(&self) -> bool {
         matches!(self.kind(), Kind::Mutation(_))
@@ -121,6 +124,7 @@ trait Erased: Send + Sync {
     fn surface(&self) -> Surface;
     fn errors(&self) -> &'static [Code];
     fn changes_rights(&self) -> bool;
+    fn across(&self) -> bool;
     fn example(&self) -> Value;
     fn input_schema(&self, generator: &mut SchemaGenerator) -> Schema;
     fn output_schema(&self, generator: &mut SchemaGenerator) -> Schema;
@@ -157,6 +161,9 @@ impl<P: Procedure> Erased for Of<P> {
     fn changes_rights(&self) -> bool {
         P::CHANGES_RIGHTS
     }
+    fn across(&self) -> bool {
+        P::ACROSS
+    }
     fn example(&self) -> Value {
         serde_json::to_value(P::example()).unwrap_or_default()
     }
@@ -182,8 +189,10 @@ impl<P: Procedure> Erased for Of<P> {
             Kind::Mutation(_) => {
                 let key = idempotency_key(body.remove("idempotencyKey"))?;
                 let input = input::parse::<P::Input>(Value::Object(body))?;
-                let answer = run::<P>(gateway, caller, key, input).await?;
-                Ok(serde_json::json!({ "result": answer.result, "operation": answer.operation, "replayed": answer.replayed }))
+                let answer = mutate(gateway, caller, Entry::of::<P>(), key, payload::<P>(&input)).await?;
+                // As its type writes it: what is stored has lost the order of its fields.
+                let result = answer.result.map(serde_json::from_value::<P::Output>).transpose()?;
+                Ok(serde_json::json!({ "result": result, "operation": answer.operation, "replayed": answer.replayed }))
             }
         }
     }
@@ -220,7 +229,8 @@ impl<P: Procedure> Erased for Of<P> {
         let judging = Context::reading(gateway, actor.clone());
         let subject = P::subject(&judging, &input).await?;
         drop(judging);
-        Ok(authorize::<P>(gateway, &actor, &subject).await?.0)
+        about(&subject.judged());
+        Ok(authorize(gateway, &actor, Entry::of::<P>(), &subject).await?.0)
     }
 }
 

@@ -33,7 +33,11 @@ pub async fn execute(gateway: &Arc<Gateway>, run: Run) {
     );
     let mut attributes = vec![("organization_id", organization.to_string()), ("operation_id", id.to_string())];
     // A run that was adopted elsewhere continues the trace of the request.
-    match gateway.operations.get(organization, id).await {
+    let recorded = match gateway.waits.recorded(id) {
+        Some(recorded) => Ok(Some(recorded)),
+        None => gateway.operations.get(organization, id).await.map(|stored| stored.map(Arc::new)),
+    };
+    match recorded {
         Ok(Some(stored)) => {
             if let Some(parent) = &stored.traceparent {
                 crate::continue_from(&span, parent);
@@ -96,6 +100,7 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run) -> Result<Step> {
     if stored.outcome.is_some() {
         // Whoever committed it may have died before it told anyone.
         gateway.live.committed(&[organization], (organization, stored.view.id));
+        gateway.waits.ended(stored);
         return Ok(Step::Done);
     }
     let Some(entry) = gateway.table.get(&stored.view.procedure) else {
@@ -139,10 +144,13 @@ fn rests_on(actor: &Actor, claim: &Claim) -> bool {
 
 async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, operation: &Operation, outcome: &Outcome) -> Result<()> {
     let tx = cx.tx().await?;
-    gateway.operations.finish(tx, operation, outcome, gateway.clock.now()).await?;
+    let stored = gateway.operations.finish(tx, operation, outcome, gateway.clock.now()).await?;
     gateway.faults.at(Boundary::BeforeCommit, entry.name()).await?;
     let events = cx.take_events();
     let mut grown: Vec<_> = events.iter().map(|event| event.organization).collect();
+    // What `Identity::actor` reads.
+    let rights =
+        events.iter().any(|event| ["membership", "delegation", "access_grant", "organization"].contains(&event.resource_kind));
     for event in &events {
         Carried::about(event.resource_kind, event.resource_id);
     }
@@ -161,8 +169,13 @@ async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, operation: &
     if let Some(tx) = cx.into_tx() {
         tx.commit().await?;
     }
+    if rights {
+        gateway.identity.rights_changed(&grown);
+    }
     gateway.live.committed(&grown, (operation.organization_id, operation.id));
-    gateway.faults.at(Boundary::AfterCommit, entry.name()).await
+    gateway.faults.at(Boundary::AfterCommit, entry.name()).await?;
+    gateway.waits.ended(stored);
+    Ok(())
 }
 
 /// Decides again on what is there now. A right that is gone ends the operation.

@@ -2,7 +2,7 @@
 
 use crate::{
     Chance, Clock, Decide, Engine, Entry, Faults, Guard, Identity, Live, Operations, fingerprint::FingerprintKey,
-    singleflight::Flights,
+    singleflight::Flights, waits::Waits,
 };
 use sqlx::PgPool;
 use std::{
@@ -58,6 +58,7 @@ pub struct Gateway {
     pub limits: Limits,
     pub table: Table,
     pub flights: Arc<Flights>,
+    pub waits: Waits,
     pub tasks: Tasks,
 }
 

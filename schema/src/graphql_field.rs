@@ -10,6 +10,7 @@ use async_graphql::{
     registry::{MetaField, MetaInputValue, MetaTypeId, ObjectBuilder, Registry},
     resolver_utils::{ContainerType, resolve_container},
 };
+use async_trait::async_trait;
 use indexmap::IndexMap;
 use std::{borrow::Cow, sync::Arc};
 use uuid::Uuid;
@@ -105,6 +106,7 @@ pub async fn resolve_mutation(table: &'static [Entry], cx: &Context<'_>) -> Serv
     }
 }
 
+#[async_trait]
 impl<P: Procedure> OutputType for Payload<P> {
     fn type_name() -> Cow<'static, str> {
         Name::of(P::NAME).payload().into()
@@ -138,6 +140,7 @@ impl<P: Procedure> OutputType for Payload<P> {
     }
 }
 
+#[async_trait]
 impl<P: Procedure> ContainerType for Payload<P> {
     async fn resolve_field(&self, cx: &Context<'_>) -> ServerResult<Option<Value>> {
         let set = cx.with_selection_set(&cx.item.node.selection_set);

@@ -71,6 +71,7 @@ macro_rules! id {
             }
         }
 
+        #[$crate::private::async_trait::async_trait]
         impl $crate::private::async_graphql::OutputType for $name {
             fn type_name() -> std::borrow::Cow<'static, str> {
                 "ID".into()

@@ -32,6 +32,7 @@ mod time;
 mod trace;
 mod tx;
 pub mod valid;
+mod waits;
 
 pub use answer::Answer;
 pub use clock::{Chance, Clock, RandomIds, SystemClock};
@@ -62,9 +63,10 @@ pub use text_enum::{PrincipalKind, Role};
 pub use time::{Date, Time};
 pub use trace::{Carried, continue_from, current_trace_id, traceparent};
 pub use tx::{Mode, Reach, Tx};
+pub use waits::Waits;
 
 /// Re-exported for the macros of this crate.
 #[doc(hidden)]
 pub mod private {
-    pub use {async_graphql, schemars, sea_orm, serde, uuid};
+    pub use {async_graphql, async_trait, schemars, sea_orm, serde, uuid};
 }

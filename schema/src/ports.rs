@@ -123,6 +123,12 @@ pub trait Identity: Send + Sync {
     /// GRANT_NOT_FOUND if it names a grant that does not count.
     async fn actor(&self, principal: PrincipalId, organization: OrganizationId, grant: Option<AccessGrantId>) -> Result<Actor>;
 
+    /// The same as it was within the last second, for what only reads. What changed in this process is seen at once.
+    async fn recent(&self, principal: PrincipalId, organization: OrganizationId, grant: Option<AccessGrantId>) -> Result<Actor>;
+
+    /// Something was committed that decides what someone may do in these organizations.
+    fn rights_changed(&self, organizations: &[OrganizationId]);
+
     /// The same inside a domain transaction: what it read stays true until that ends. `turns`: what follows
     /// may change what this very actor may do, so that one of theirs waits for another.
     async fn actor_locked(
@@ -140,8 +146,8 @@ pub trait Identity: Send + Sync {
 pub trait Operations: Send + Sync {
     async fn find(&self, organization: OrganizationId, procedure: &str, key: Uuid) -> Result<Option<Stored>>;
     async fn get(&self, organization: OrganizationId, id: OperationId) -> Result<Option<Stored>>;
-    /// False if the key is taken.
-    async fn insert(&self, new: &NewOperation) -> Result<bool>;
+    /// As it was recorded; None if the key is taken.
+    async fn insert(&self, new: &NewOperation) -> Result<Option<Stored>>;
     /// From RETRYABLE to QUEUED with the next attempt's number; false if someone else did.
     async fn begin_again(&self, organization: OrganizationId, id: OperationId, attempt: i32) -> Result<bool>;
     async fn reauthorized(&self, organization: OrganizationId, id: OperationId, claim: &Claim) -> Result<()>;
@@ -149,7 +155,8 @@ pub trait Operations: Send + Sync {
     async fn put_off(&self, organization: OrganizationId, id: OperationId, now: DateTime<Utc>) -> Result<()>;
     /// Locks the row for the rest of the transaction.
     async fn lock(&self, tx: &Tx, organization: OrganizationId, id: OperationId) -> Result<Option<Stored>>;
-    async fn finish(&self, tx: &Tx, operation: &Operation, outcome: &Outcome, now: DateTime<Utc>) -> Result<()>;
+    /// As it is then, if the transaction commits.
+    async fn finish(&self, tx: &Tx, operation: &Operation, outcome: &Outcome, now: DateTime<Utc>) -> Result<Stored>;
     /// Takes the heads' locks, numbers the events and writes them. Nothing may lock after it.
     async fn append(&self, tx: &Tx, cx: &Context, events: Vec<NewEvent>) -> Result<()>;
     /// Recorded operations that nobody carries on: never started, ended without outcome, or put off.

@@ -42,10 +42,14 @@ impl Caller {
         gateway.identity.actor(self.principal, organization, self.grant).await
     }
 
+    /// The same as it was within the last second, for what only reads.
     pub async fn actor(&self, gateway: &Gateway, scope: Scope) -> Result<Actor> {
         match scope {
             Scope::Principal => Ok(Actor::own_scope(self.principal, self.kind)),
-            Scope::Organization => self.actor_now(gateway).await,
+            Scope::Organization => {
+                let organization = self.organization.ok_or_else(|| Error::new(Code::OrganizationRequired))?;
+                gateway.identity.recent(self.principal, organization, self.grant).await
+            }
         }
     }
 }

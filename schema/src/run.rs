@@ -4,10 +4,11 @@
 //! record → workflow → answer.
 
 use crate::{
-    Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Error, Gateway, Judged, Kind, Name, NewOperation,
+    Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Entry, Error, Gateway, Judged, Kind, NewOperation,
     OperationId, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Scope, Sight, Stored, Subject,
     Verdict, Workflow, execute, filter::Filters, input, operation::Claim,
 };
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Instant};
 use tracing::Instrument;
@@ -15,10 +16,27 @@ use uuid::Uuid;
 
 /// Runs a mutation, or answers what it answered before.
 pub async fn run<P: Procedure>(gateway: &Arc<Gateway>, caller: &Caller, key: Uuid, input: P::Input) -> Result<Answer<P::Output>> {
-    let Kind::Mutation(workflow) = P::KIND else { unreachable!("{} is a read", P::NAME) };
+    let Answer { result, operation, replayed } = mutate(gateway, caller, Entry::of::<P>(), key, payload::<P>(&input)).await?;
+    Ok(Answer { result: result.map(serde_json::from_value).transpose()?, operation, replayed })
+}
+
+/// An input that keeps its own rules, as it is recorded.
+pub(crate) fn payload<P: Procedure>(input: &P::Input) -> Result<Value> {
+    input::validate(input)?;
+    Ok(serde_json::to_value(input)?)
+}
+
+/// The same for any procedure: what is below here is compiled once, not once for each.
+pub(crate) async fn mutate(
+    gateway: &Arc<Gateway>,
+    caller: &Caller,
+    entry: Entry,
+    key: Uuid,
+    payload: Result<Value>,
+) -> Result<Answer<Value>> {
     let span = tracing::info_span!(
         "operation",
-        procedure = P::NAME,
+        procedure = entry.name(),
         organization_id = tracing::field::Empty,
         actor_id = %caller.principal,
         actor_kind = caller.kind.as_str(),
@@ -27,47 +45,49 @@ pub async fn run<P: Procedure>(gateway: &Arc<Gateway>, caller: &Caller, key: Uui
     );
     let started = Instant::now();
     let attributes = vec![("actor_id", caller.principal.to_string()), ("actor_kind", caller.kind.as_str().to_owned())];
-    let answer = Carried::with(attributes, accept::<P>(gateway, caller, key, input, workflow)).instrument(span).await;
-    crate::metrics::operation(P::NAME, &answer, started.elapsed());
+    let answer = Carried::with(attributes, accept(gateway, caller, entry, key, payload)).instrument(span).await;
+    crate::metrics::operation(entry.name(), &answer, started.elapsed());
     answer
 }
 
-async fn accept<P: Procedure>(
+async fn accept(
     gateway: &Arc<Gateway>,
     caller: &Caller,
+    entry: Entry,
     key: Uuid,
-    input: P::Input,
-    workflow: Workflow,
-) -> Result<Answer<P::Output>> {
-    input::validate(&input)?;
+    payload: Result<Value>,
+) -> Result<Answer<Value>> {
+    let payload = payload?;
     // A known key is answered whatever became of a grant since.
-    let actor = Caller { grant: None, ..*caller }.actor(gateway, P::SCOPE).await?;
+    let actor = Caller { grant: None, ..*caller }.actor(gateway, entry.scope()).await?;
     let span = tracing::Span::current();
     span.record("organization_id", tracing::field::display(actor.organization));
     let attributes = vec![("organization_id", actor.organization.to_string())];
-    let (stored, replayed) = Carried::with(attributes, concluded::<P>(gateway, caller, actor, key, input, workflow)).await?;
-    gateway.faults.at(Boundary::BeforeAnswer, P::NAME).await?;
-    answer::<P>(stored, replayed)
+    let (stored, replayed) = Carried::with(attributes, concluded(gateway, caller, actor, entry, key, payload)).await?;
+    gateway.faults.at(Boundary::BeforeAnswer, entry.name()).await?;
+    answer(stored, replayed)
 }
 
 /// The operation that stands for this key, as far as it came, and whether it was there before.
-async fn concluded<P: Procedure>(
+async fn concluded(
     gateway: &Arc<Gateway>,
     caller: &Caller,
     actor: Actor,
+    entry: Entry,
     key: Uuid,
-    input: P::Input,
-    workflow: Workflow,
+    payload: Value,
 ) -> Result<(Stored, bool)> {
+    let Kind::Mutation(workflow) = entry.kind() else { return Err(Error::internal(format!("{} is a read", entry.name()))) };
+    let name = entry.name();
     let span = tracing::Span::current();
-    let grant = caller.grant.filter(|_| P::SCOPE == Scope::Organization);
+    let grant = caller.grant.filter(|_| entry.scope() == Scope::Organization);
     if gateway.tasks.closing() {
         return Err(Error::new(Code::ShuttingDown));
     }
-    let fingerprint = gateway.fingerprint.of(P::NAME, grant, &input)?;
-    let turn = gateway.flights.turn((actor.organization, P::NAME, key), gateway.limits.answer).await;
+    let fingerprint = gateway.fingerprint.of(name, grant, &payload)?;
+    let turn = gateway.flights.turn((actor.organization, name, key), gateway.limits.answer).await;
 
-    if let Some(known) = gateway.operations.find(actor.organization, P::NAME, key).await? {
+    if let Some(known) = gateway.operations.find(actor.organization, name, key).await? {
         span.record("operation_id", tracing::field::display(known.view.id));
         may_replay(gateway, &actor, &known).await?;
         if known.fingerprint != fingerprint {
@@ -81,13 +101,10 @@ async fn concluded<P: Procedure>(
     }
     let Some(turn) = turn else { return Err(Error::unavailable("others with this key did not finish in time")) };
 
-    let actor = if grant.is_some() { caller.actor(gateway, P::SCOPE).await? } else { actor };
-    let judging = Context::reading(gateway, actor.clone());
-    let subject = P::subject(&judging, &input).await?;
-    drop(judging);
-    about(&subject.judged());
-    let (claim, _) = authorize::<P>(gateway, &actor, &subject).await?;
-    match gateway.guard.judge(&actor, P::NAME) {
+    // Judged by what the rows say now.
+    let actor = if entry.scope() == Scope::Organization { caller.actor_now(gateway).await? } else { actor };
+    let claim = entry.judge(gateway, actor.clone(), payload.clone()).await?;
+    match gateway.guard.judge(&actor, name) {
         Verdict::Allow => {}
         Verdict::Approval(reasons) | Verdict::Block(reasons) => {
             return Err(Error::new(Code::AutonomyBlocked).details(serde_json::json!({ "reasons": reasons })));
@@ -101,7 +118,7 @@ async fn concluded<P: Procedure>(
         organization: actor.organization,
         target: actor.through.map(|through| through.owner),
         id,
-        procedure: P::NAME,
+        procedure: name,
         key,
         fingerprint: fingerprint.clone(),
         principal: actor.principal,
@@ -109,19 +126,25 @@ async fn concluded<P: Procedure>(
         claim,
         traceparent: crate::traceparent(),
         trace_id: Some(crate::current_trace_id()),
-        payload: serde_json::to_value(&input)?,
+        payload,
         now,
     };
     // From here on the work runs in its own task: a client that goes away changes nothing.
     let gateway_ = Arc::clone(gateway);
     let work = async move {
         let _turn = turn;
-        gateway_.faults.at(Boundary::BeforeOperation, P::NAME).await?;
+        gateway_.faults.at(Boundary::BeforeOperation, name).await?;
         let inserted = gateway_.operations.insert(&new).await?;
-        gateway_.faults.at(Boundary::AfterOperation, P::NAME).await?;
-        let stored = gateway_.operations.find(new.organization, P::NAME, key).await?;
-        let stored = stored.ok_or_else(|| Error::internal("a recorded operation is not there"))?;
-        Ok::<_, Error>((carry_on(&gateway_, workflow, stored).await?, !inserted))
+        gateway_.faults.at(Boundary::AfterOperation, name).await?;
+        let replayed = inserted.is_none();
+        let stored = match inserted {
+            Some(stored) => stored,
+            None => {
+                let found = gateway_.operations.find(new.organization, name, key).await?;
+                found.ok_or_else(|| Error::internal("a recorded operation is not there"))?
+            }
+        };
+        Ok::<_, Error>((carry_on(&gateway_, workflow, stored).await?, replayed))
     };
     let (stored, replayed) = gateway.tasks.spawn(Carried::along(work.in_current_span())).await.map_err(Error::internal)??;
     if replayed {
@@ -174,7 +197,7 @@ async fn carry_on(gateway: &Arc<Gateway>, workflow: Workflow, stored: Stored) ->
         gateway.operations.begin_again(organization, id, attempt).await?;
         attempt += 1;
     }
-    drive(gateway, workflow, Run { organization: organization.0, operation: id.0, attempt }).await
+    drive(gateway, workflow, Run { organization: organization.0, operation: id.0, attempt }, stored).await
 }
 
 /// Carries on an operation that nobody carries on: for the gateway itself, without a client.
@@ -187,9 +210,10 @@ pub async fn resume(gateway: &Arc<Gateway>, organization: OrganizationId, id: Op
     carry_on(gateway, workflow, stored).await.map(drop)
 }
 
-async fn drive(gateway: &Arc<Gateway>, workflow: Workflow, run: Run) -> Result<Stored> {
+async fn drive(gateway: &Arc<Gateway>, workflow: Workflow, run: Run, recorded: Stored) -> Result<Stored> {
     let (organization, id) = (run.organization.into(), OperationId(run.operation));
     let limit = Instant::now() + gateway.limits.answer;
+    let mut waiting = gateway.waits.begin(Arc::new(recorded));
     let ended = match gateway.engine.start(workflow, run).await {
         Ok(ended) => ended,
         Err(error) => {
@@ -200,7 +224,17 @@ async fn drive(gateway: &Arc<Gateway>, workflow: Workflow, run: Run) -> Result<S
             return Err(error);
         }
     };
-    let _ = tokio::time::timeout(gateway.limits.rescue, ended).await;
+    // The outcome is durable before the engine has noted the end of its workflow.
+    let told = async {
+        tokio::select! {
+            biased;
+            Ok(stored) = &mut waiting.end => Some(stored),
+            _ = ended => None,
+        }
+    };
+    if let Ok(Some(stored)) = tokio::time::timeout(gateway.limits.rescue, told).await {
+        return Ok(stored);
+    }
     loop {
         let stored = gateway.operations.get(organization, id).await?.ok_or_else(|| Error::internal("an operation is gone"))?;
         let left = limit.saturating_duration_since(Instant::now());
@@ -213,11 +247,9 @@ async fn drive(gateway: &Arc<Gateway>, workflow: Workflow, run: Run) -> Result<S
     }
 }
 
-fn answer<P: Procedure>(stored: Stored, replayed: bool) -> Result<Answer<P::Output>> {
+fn answer(stored: Stored, replayed: bool) -> Result<Answer<Value>> {
     match stored.outcome {
-        Some(Outcome::Result(value)) => {
-            Ok(Answer { result: Some(serde_json::from_value(value)?), operation: stored.view, replayed })
-        }
+        Some(Outcome::Result(value)) => Ok(Answer { result: Some(value), operation: stored.view, replayed }),
         Some(Outcome::Refusal(refusal)) => Err(refusal.into()),
         None if stored.view.state == OperationState::Retryable => Err(Error::unavailable("put off; the key stays usable")),
         None => Ok(Answer { result: None, operation: stored.view, replayed }),
@@ -225,8 +257,8 @@ fn answer<P: Procedure>(stored: Stored, replayed: bool) -> Result<Answer<P::Outp
 }
 
 /// Asks the policy. What it said rests on the claim, which the domain transaction compares.
-pub(crate) async fn authorize<P: Procedure>(gateway: &Gateway, actor: &Actor, subject: &P::Subject) -> Result<(Claim, Filters)> {
-    let action = Name::of(P::NAME).action(P::KIND);
+pub(crate) async fn authorize(gateway: &Gateway, actor: &Actor, entry: Entry, subject: &dyn Subject) -> Result<(Claim, Filters)> {
+    let action = entry.parts().action(entry.kind());
     let judged = subject.judged();
     let span = tracing::info_span!("authorize", action, organization_id = %actor.organization, actor_id = %actor.principal);
     let mut filters = Vec::new();
@@ -240,7 +272,7 @@ pub(crate) async fn authorize<P: Procedure>(gateway: &Gateway, actor: &Actor, su
             }
         }
         Judged::Filter(kinds) => {
-            let sight = if P::ACROSS { Sight::Across } else { actor.reach(gateway.clock.now()).sight() };
+            let sight = if entry.across() { Sight::Across } else { actor.reach(gateway.clock.now()).sight() };
             for kind in *kinds {
                 let filter = gateway.decide.query_filter(actor, action, kind, sight).instrument(span.clone()).await?;
                 filters.push((*kind, filter));
@@ -258,7 +290,7 @@ pub(crate) async fn authorize<P: Procedure>(gateway: &Gateway, actor: &Actor, su
 }
 
 /// What to say to someone who may not do this: a row that one may not see is one that does not exist.
-async fn hidden(gateway: &Gateway, actor: &Actor, subject: &impl Subject) -> Result<Code> {
+async fn hidden(gateway: &Gateway, actor: &Actor, subject: &dyn Subject) -> Result<Code> {
     let Some(resource) = subject.beheld() else { return Ok(Code::Forbidden) };
     let seen = gateway.decide.check(actor, &[Check { action: "read", resource }]).await?;
     Ok(if seen.first() == Some(&true) { Code::Forbidden } else { Code::NotFound })
@@ -290,7 +322,7 @@ pub async fn read<P: Procedure>(gateway: &Arc<Gateway>, caller: &Caller, input: 
         // No transaction is held while the policy is asked.
         drop(judging);
         about(&subject.judged());
-        let (_, filters) = authorize::<P>(gateway, &actor, &subject).await?;
+        let (_, filters) = authorize(gateway, &actor, Entry::of::<P>(), &subject).await?;
         let cx = Context::reading(gateway, actor);
         P::handle(&cx, Allowed::new(subject, filters), input).await
     }

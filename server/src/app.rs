@@ -83,12 +83,7 @@ impl App {
             attempts: parts.attempts,
             patience: parts.patience,
         };
-        let identity = Registry {
-            verifier: parts.verifier,
-            pool: pool.clone(),
-            clock: Arc::clone(&parts.clock),
-            ids: Arc::clone(&parts.ids),
-        };
+        let identity = Registry::new(parts.verifier, pool.clone(), Arc::clone(&parts.clock), Arc::clone(&parts.ids));
         let live = live::Hub::start(parts.live, parts.limits.window, Arc::clone(&parts.clock)).map_err(told)?;
         let gateway = Arc::new(Gateway {
             pool,
@@ -105,6 +100,7 @@ impl App {
             limits: parts.limits,
             table: schema::Table::new(resolvers::TABLE),
             flights: Arc::default(),
+            waits: schema::Waits::default(),
             tasks: schema::Tasks::default(),
         });
         engine.launch(&gateway).await.map_err(told)?;

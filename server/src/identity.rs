@@ -1,5 +1,6 @@
 //! A token says who; rows say what they are and may do.
 
+use crate::recent::Recent;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{
@@ -7,13 +8,16 @@ use jsonwebtoken::{
     jwk::{Jwk, JwkSet},
 };
 use schema::{
-    AccessGrantId, Actor, Chance, Clock, Code, Error, Identity, Known, OrganizationId, PrincipalId, Result, Through, Tx,
+    AccessGrantId, Actor, Chance, Clock, Code, Error, Identity, Known, OrganizationId, PrincipalId, PrincipalKind, Result,
+    Through, Tx,
 };
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use std::{
+    collections::HashMap,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 use tokio::sync::{Mutex, RwLock};
@@ -24,6 +28,11 @@ const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorith
 /// than [`REREAD`].
 const FRESH: Duration = Duration::from_secs(300);
 const REREAD: Duration = Duration::from_secs(2);
+
+/// So many tokens, principals and actors are kept.
+const KEPT: usize = 4_096;
+/// What rows said of someone is used so long, and only to read by.
+const RECENT: Duration = Duration::from_secs(1);
 
 pub enum KeySource {
     Fixed(JwkSet),
@@ -66,9 +75,14 @@ pub struct Verifier {
     keys: RwLock<Keys>,
     /// Whoever reads the keys; the others wait for what it finds.
     reading: Mutex<()>,
+    verified: std::sync::Mutex<Verified>,
 }
 
-#[derive(Debug, Deserialize)]
+type Print = [u8; 32];
+/// What tokens said, and by which keys they were signed.
+type Verified = Recent<Print, (Arc<JwkSet>, Arc<Claims>)>;
+
+#[derive(Debug, PartialEq, Eq, Hash, Deserialize)]
 pub struct Claims {
     pub iss: String,
     pub sub: String,
@@ -82,10 +96,48 @@ pub struct Claims {
 
 impl Verifier {
     pub fn new(issuer: String, service_issuer: String, audience: String, leeway: Duration, source: KeySource) -> Self {
-        Verifier { issuer, service_issuer, audience, leeway, source, keys: RwLock::default(), reading: Mutex::default() }
+        let verified = std::sync::Mutex::new(Recent::new(KEPT));
+        let (keys, reading) = (RwLock::default(), Mutex::default());
+        Verifier { issuer, service_issuer, audience, leeway, source, keys, reading, verified }
     }
 
-    pub async fn verify(&self, token: &str, now: i64) -> Result<Claims> {
+    /// What a token says, if it is signed by one of the keys as they are known now, and it is its time.
+    pub async fn verify(&self, token: &str, now: i64) -> Result<Arc<Claims>> {
+        let print: Print = Sha256::digest(token).into();
+        let keys = self.keys.read().await;
+        let fresh = keys.set.clone().filter(|_| keys.read_at.is_some_and(|at| at.elapsed() < FRESH));
+        drop(keys);
+        let known = self.verified(|verified| verified.get(&print).cloned());
+        let known = known.filter(|(by, _)| fresh.as_ref().is_some_and(|keys| Arc::ptr_eq(keys, by)));
+        let claims = match known {
+            Some((_, claims)) => claims,
+            None => {
+                let claims = Arc::new(self.verify_signature(token).await?);
+                // Only if they are still those that it was asked under.
+                let now = self.keys.read().await.set.clone();
+                if let (Some(before), Some(now)) = (fresh, now)
+                    && Arc::ptr_eq(&before, &now)
+                {
+                    self.verified(|verified| verified.put(print, (now, Arc::clone(&claims))));
+                }
+                claims
+            }
+        };
+        let leeway = i64::try_from(self.leeway.as_secs()).unwrap_or(i64::MAX);
+        if claims.exp.saturating_add(leeway) <= now {
+            return Err(Error::new(Code::TokenExpired));
+        }
+        if claims.nbf.is_some_and(|nbf| nbf.saturating_sub(leeway) > now) {
+            return Err(Error::new(Code::TokenInvalid));
+        }
+        Ok(claims)
+    }
+
+    fn verified<T>(&self, work: impl FnOnce(&mut Verified) -> T) -> T {
+        work(&mut self.verified.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn verify_signature(&self, token: &str) -> Result<Claims> {
         let refuse = || Error::new(Code::TokenInvalid);
         let header = jsonwebtoken::decode_header(token).map_err(|cause| refuse().because(cause))?;
         if !ALGORITHMS.contains(&header.alg) {
@@ -103,13 +155,6 @@ impl Verifier {
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|cause| refuse().because(cause))?.claims;
         // What names someone is short, visible and not nothing.
         if claims.sub.trim().is_empty() || !plain(&claims.sub) {
-            return Err(refuse());
-        }
-        let leeway = i64::try_from(self.leeway.as_secs()).unwrap_or(i64::MAX);
-        if claims.exp.saturating_add(leeway) <= now {
-            return Err(Error::new(Code::TokenExpired));
-        }
-        if claims.nbf.is_some_and(|nbf| nbf.saturating_sub(leeway) > now) {
             return Err(refuse());
         }
         Ok(claims)
@@ -189,9 +234,60 @@ fn plain(text: &str) -> bool {
 /// Principals and what they may be, from the rows.
 pub struct Registry {
     pub verifier: Verifier,
-    pub pool: PgPool,
-    pub clock: Arc<dyn Clock>,
-    pub ids: Arc<dyn Chance>,
+    pool: PgPool,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Chance>,
+    kept: std::sync::Mutex<Kept>,
+}
+
+type Standing = (PrincipalId, OrganizationId, Option<AccessGrantId>);
+
+struct Kept {
+    /// By what their tokens say of them.
+    principals: Recent<Arc<Claims>, Of<(PrincipalId, PrincipalKind)>>,
+    actors: Recent<Standing, Of<Actor>>,
+    /// When someone's rights in an organization last changed here.
+    changed: HashMap<OrganizationId, Instant>,
+}
+
+/// What was found, beginning at that moment.
+#[derive(Clone)]
+struct Of<T> {
+    found: T,
+    began: Instant,
+    now: DateTime<Utc>,
+}
+
+impl<T> Of<T> {
+    /// By both clocks: of these, one may stand still, and the other may be set.
+    fn fresh(&self, now: DateTime<Utc>) -> bool {
+        let age = (now - self.now).to_std();
+        self.began.elapsed() < RECENT && age.is_ok_and(|age| age < RECENT)
+    }
+}
+
+impl Registry {
+    pub fn new(verifier: Verifier, pool: PgPool, clock: Arc<dyn Clock>, ids: Arc<dyn Chance>) -> Self {
+        let kept = Kept { principals: Recent::new(KEPT), actors: Recent::new(KEPT), changed: HashMap::new() };
+        Registry { verifier, pool, clock, ids, kept: std::sync::Mutex::new(kept) }
+    }
+
+    fn kept<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
+        work(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn principal_of(&self, claims: &Claims) -> Result<(PrincipalId, PrincipalKind)> {
+        let now = self.clock.now();
+        if claims.iss == self.verifier.service_issuer {
+            // Registered by an administrator, or nobody.
+            let registered = entities::actor::registered(&self.pool, &claims.iss, &claims.sub).await?;
+            return registered.ok_or_else(|| Error::new(Code::TokenInvalid));
+        }
+        // An address that nobody verified proves nothing.
+        let email = claims.email.as_deref().filter(|email| claims.email_verified && plain(email));
+        let name = claims.name.as_deref().filter(|name| plain(name));
+        entities::actor::sign_in(&self.pool, &claims.iss, &claims.sub, email, name, self.ids.id(now), now).await
+    }
 }
 
 #[async_trait]
@@ -200,18 +296,18 @@ impl Identity for Registry {
         let token = bearer.ok_or_else(|| Error::new(Code::AuthenticationRequired))?;
         let now = self.clock.now();
         let claims = self.verifier.verify(token, now.timestamp()).await?;
-        let (fresh, pool) = (self.ids.id(now), &self.pool);
         let until = self.verifier.ends(&claims);
-        let known = |(principal, kind)| Known { principal, kind, until };
-        if claims.iss == self.verifier.service_issuer {
-            // Registered by an administrator, or nobody.
-            let registered = entities::actor::registered(pool, &claims.iss, &claims.sub).await?;
-            return registered.map(known).ok_or_else(|| Error::new(Code::TokenInvalid));
-        }
-        // An address that nobody verified proves nothing.
-        let email = claims.email.as_deref().filter(|email| claims.email_verified && plain(email));
-        let name = claims.name.as_deref().filter(|name| plain(name));
-        entities::actor::sign_in(pool, &claims.iss, &claims.sub, email, name, fresh, now).await.map(known)
+        let known = self.kept(|kept| kept.principals.get(&claims).filter(|of| of.fresh(now)).cloned());
+        let (principal, kind) = match known {
+            Some(of) => of.found,
+            None => {
+                let began = Instant::now();
+                let found = self.principal_of(&claims).await?;
+                self.kept(|kept| kept.principals.put(claims, Of { found, began, now }));
+                found
+            }
+        };
+        Ok(Known { principal, kind, until })
     }
 
     async fn delegated(&self, actor: &Actor) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
@@ -229,6 +325,33 @@ impl Identity for Registry {
         let Some(grant) = grant else { return Ok(actor) };
         let through = entities::actor::through(&self.pool, organization, grant, now).await?;
         Ok(within(actor, through.ok_or_else(|| Error::new(Code::GrantNotFound))?))
+    }
+
+    async fn recent(&self, principal: PrincipalId, organization: OrganizationId, grant: Option<AccessGrantId>) -> Result<Actor> {
+        let (key, now) = ((principal, organization, grant), self.clock.now());
+        let known = self.kept(|kept| {
+            let of = kept.actors.get(&key).filter(|of| of.fresh(now))?;
+            let owner = of.found.through.map(|through| through.owner);
+            let changed = [Some(organization), owner].into_iter().flatten().filter_map(|id| kept.changed.get(&id)).max();
+            changed.is_none_or(|changed| *changed < of.began).then(|| of.found.clone())
+        });
+        if let Some(actor) = known {
+            return Ok(actor);
+        }
+        let began = Instant::now();
+        let found = self.actor(principal, organization, grant).await?;
+        self.kept(|kept| kept.actors.put(key, Of { found: found.clone(), began, now }));
+        Ok(found)
+    }
+
+    fn rights_changed(&self, organizations: &[OrganizationId]) {
+        let now = Instant::now();
+        self.kept(|kept| {
+            if kept.changed.len() >= KEPT {
+                kept.changed.retain(|_, changed| changed.elapsed() < RECENT);
+            }
+            kept.changed.extend(organizations.iter().map(|organization| (*organization, now)));
+        });
     }
 
     async fn actor_locked(

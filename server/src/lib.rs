@@ -9,6 +9,7 @@ mod graphiql;
 mod http;
 pub mod identity;
 pub mod park;
+mod recent;
 pub mod secrets;
 pub mod serve;
 pub mod telemetry;

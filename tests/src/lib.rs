@@ -21,6 +21,7 @@ mod live;
 mod membership;
 mod model;
 mod observability;
+mod one_pass;
 mod order;
 mod organizations;
 mod outages;

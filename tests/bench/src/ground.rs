@@ -94,11 +94,14 @@ impl Ground {
         Ok(())
     }
 
-    pub fn asker(&self, n: u64) -> Result<Asker, Fault> {
+    pub fn token(&self, subject: &str) -> Result<String, Fault> {
         let now = i64::try_from(std::time::UNIX_EPOCH.elapsed()?.as_secs())?;
-        let claims =
-            secrets::claims("hestami", &format!("owner-{n}"), Some(&format!("owner-{n}@example.com")), None, now, 36_000);
-        Ok(Asker { n, organization: id(Of::Organization, n), token: self.secrets.sign(&claims)? })
+        let claims = secrets::claims("hestami", subject, Some(&format!("{subject}@example.com")), None, now, 36_000);
+        self.secrets.sign(&claims)
+    }
+
+    pub fn asker(&self, n: u64) -> Result<Asker, Fault> {
+        Ok(Asker { n, organization: id(Of::Organization, n), token: self.token(&format!("owner-{n}"))? })
     }
 
     /// Spread over these organizations.

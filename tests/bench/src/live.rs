@@ -86,23 +86,40 @@ async fn hear(socket: &mut Socket) -> Result<Value, Fault> {
 }
 
 /// Opens connections, some at a time.
-async fn opened(listener: &Listener<'_>, connections: usize, each: usize) -> Result<Vec<Socket>, Fault> {
+async fn opened(listeners: &[Listener<'_>], connections: usize, each: usize) -> Result<Vec<Socket>, Fault> {
     let mut sockets = Vec::with_capacity(connections);
     while sockets.len() < connections {
-        let some = 20.min(connections - sockets.len());
-        sockets.extend(try_join_all((0..some).map(|_| listener.listen(each))).await?);
+        let some = sockets.len()..connections.min(sockets.len() + 20);
+        sockets.extend(try_join_all(some.map(|k| listeners[k % listeners.len()].listen(each))).await?);
     }
     Ok(sockets)
 }
 
+/// So many who hear what happens, and read it.
+pub async fn listeners(gateway: &Process, asker: &Asker, many: usize) -> Result<Vec<AbortOnDrop>, Fault> {
+    let sockets = opened(&[Listener { gateway, asker }], many.div_ceil(50), 50).await?;
+    let reading = sockets
+        .into_iter()
+        .map(|mut socket| AbortOnDrop(tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} })));
+    Ok(reading.collect())
+}
+
+pub struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// So many that nothing happens to, in a process that does nothing else.
-async fn idle(ground: &Ground, asker: &Asker, connections: usize, each: usize, report: &mut Report) -> Result<(), Fault> {
+async fn idle(ground: &Ground, askers: &[Asker], connections: usize, each: usize, report: &mut Report) -> Result<(), Fault> {
     let gateway = Process::gateway(ground).await?;
-    let listener = Listener { gateway: &gateway, asker };
-    drop(opened(&listener, 1, 1).await?);
+    let listeners: Vec<_> = askers.iter().map(|asker| Listener { gateway: &gateway, asker }).collect();
+    drop(opened(&listeners, 1, 1).await?);
     let before = gateway.resident()?;
     let began = Instant::now();
-    let sockets = opened(&listener, connections, each).await?;
+    let sockets = opened(&listeners, connections, each).await?;
     let took = began.elapsed();
     // What was opened is told of once; then it is still.
     sleep(Duration::from_secs(2)).await;
@@ -123,17 +140,17 @@ async fn idle(ground: &Ground, asker: &Asker, connections: usize, each: usize, r
     gateway.stop().await
 }
 
-pub async fn waiting(ground: &Ground, asker: &Asker, run: Run, report: &mut Report) -> Result<(), Fault> {
+pub async fn waiting(ground: &Ground, askers: &[Asker], run: Run, report: &mut Report) -> Result<(), Fault> {
     let all = if run.quick { IDLE / 10 } else { IDLE };
-    idle(ground, asker, all / 100, 100, report).await?;
-    idle(ground, asker, all, 1, report).await
+    idle(ground, askers, all / 100, 100, report).await?;
+    idle(ground, askers, all, 1, report).await
 }
 
 /// S1: from a mutation's start to each listener's hearing of it, and to its own answer.
 pub async fn told(gateway: &Process, asker: &Asker, report: &mut Report) -> Result<(), Fault> {
     let listener = Listener { gateway, asker };
     let mut connection = Connection::open(gateway.address).await?;
-    let mut sockets = opened(&listener, LISTENERS, 1).await?;
+    let mut sockets = opened(std::slice::from_ref(&listener), LISTENERS, 1).await?;
     let (mut heard, mut answered) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let data =

@@ -2,7 +2,7 @@
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Request,
+    Request, StatusCode,
     body::Bytes,
     client::conn::http1::{self, SendRequest},
 };
@@ -96,12 +96,15 @@ impl Connection {
         futures_util::future::try_join_all(opened).await
     }
 
-    /// The answer. A refusal is a failure of the whole run: what is measured must be right.
-    pub async fn ask(&mut self, request: Request<Full<Bytes>>) -> Result<Bytes, Fault> {
+    pub async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Fault> {
         self.0.ready().await?;
         let answer = self.0.send_request(request).await?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await?.to_bytes();
+        Ok((answer.status(), answer.into_body().collect().await?.to_bytes()))
+    }
+
+    /// The answer. A refusal is a failure of the whole run: what is measured must be right.
+    pub async fn ask(&mut self, request: Request<Full<Bytes>>) -> Result<Bytes, Fault> {
+        let (status, body) = self.exchange(request).await?;
         if !status.is_success() || body.windows(8).take(64).any(|window| window == b"\"errors\"") {
             return Err(format!("{status}: {}", String::from_utf8_lossy(&body[..body.len().min(500)])).into());
         }

@@ -1,6 +1,7 @@
 //! Measures, on servers of its own and as ratios within one run, beside what people would use instead. `QUICK=1` is shorter.
-//! Named parts run alone: `filter`, `reads`, `writes`, `live`, `growth`.
+//! Named parts run alone: `filter`, `reads`, `writes`, `live`, `growth`. `chaos` and `soak` are runs of their own.
 
+mod chaos;
 mod filter;
 mod ground;
 mod growth;
@@ -10,9 +11,10 @@ mod load;
 mod processes;
 mod reads;
 mod report;
+mod soak;
 mod writes;
 
-use ground::{Ground, root};
+use ground::Ground;
 use processes::Process;
 use report::Report;
 use server::Fault;
@@ -83,7 +85,7 @@ async fn measure(ground: &mut Ground, parts: &[String], run: Run, report: &mut R
     report.line(format!("Resident after all that: {:.0} MB.", gateway.resident()?));
     gateway.stop().await?;
     if wanted("live") {
-        live::waiting(ground, &small[2], run, report).await?;
+        live::waiting(ground, &small, run, report).await?;
     }
     if wanted("growth") && !run.quick {
         growth::run(ground, run, report).await?;
@@ -95,6 +97,12 @@ async fn measure(ground: &mut Ground, parts: &[String], run: Run, report: &mut R
 async fn main() -> Result<(), Fault> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let parts: Vec<String> = std::env::args().skip(1).collect();
+    if parts.first().is_some_and(|part| part == "chaos") {
+        return chaos::run().await;
+    }
+    if parts.first().is_some_and(|part| part == "soak") {
+        return soak::run().await;
+    }
     let (began, run) = (Instant::now(), Run::new());
     let mut ground = Ground::new().await?;
     let mut report = Report::default();
@@ -103,7 +111,7 @@ async fn main() -> Result<(), Fault> {
     measured?;
     println!("in {:.0} s", began.elapsed().as_secs_f64());
     if parts.is_empty() && !run.quick {
-        report::write(&report, &root())?;
+        report::write(&report)?;
     }
     Ok(())
 }

@@ -1,6 +1,10 @@
 //! Processes of their own, and what they cost.
 
 use crate::ground::{Ground, root};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use server::{Fault, secrets};
 use std::{net::SocketAddr, path::PathBuf, process::Stdio, time::Duration};
 use tokio::{
@@ -23,9 +27,13 @@ impl Process {
         Ok(Process { child, address })
     }
 
-    /// The release binary, on the ground's servers.
+    /// The binary that was built beside this one, on the ground's servers.
     pub async fn gateway(ground: &Ground) -> Result<Process, Fault> {
-        let mut command = Command::new(root().join("target/release/hestami"));
+        Process::gateway_with(ground, &[]).await
+    }
+
+    pub async fn gateway_with(ground: &Ground, more: &[(&str, &str)]) -> Result<Process, Fault> {
+        let mut command = Command::new(std::env::current_exe()?.with_file_name("hestami"));
         command.arg("serve").current_dir(root()).env_clear().envs([
             ("DATABASE_URL", ground.url("hestami_app")),
             ("HESTAMI_DATABASE_WORKFLOW_URL", ground.url("hestami_workflow")),
@@ -37,6 +45,7 @@ impl Process {
             ("HESTAMI_LISTEN", "127.0.0.1:0".to_owned()),
             ("HESTAMI_LOG", "warn".to_owned()),
         ]);
+        command.envs(more.iter().copied());
         Process::start(command, "hestami serves ").await
     }
 
@@ -58,8 +67,16 @@ impl Process {
         Ok(kilobytes.ok_or("no resident size")? / 1024.0)
     }
 
+    pub fn signal(&self, signal: Signal) -> Result<(), Fault> {
+        Ok(kill(Pid::from_raw(self.id().try_into()?), signal)?)
+    }
+
+    pub fn ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     pub async fn stop(mut self) -> Result<(), Fault> {
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.id().try_into()?), nix::sys::signal::Signal::SIGTERM)?;
+        self.signal(Signal::SIGTERM)?;
         self.child.wait().await?;
         Ok(())
     }

@@ -246,6 +246,20 @@ pub async fn list(ground: &Ground, gateway: &Process, askers: &[Asker], run: Run
     alone(ground, gateway, &questions, run).await
 }
 
+/// One point read.
+pub async fn ask_one(connection: &mut Connection, asker: &Asker, n: u64) -> Result<(), Fault> {
+    let property = ground::property(asker.n, (n / 7 + asker.n) % (PORTFOLIOS * ground::PROPERTIES));
+    Prepared::new(asker, ONE.gateway, json!({ "id": property }))?.ask(connection).await.map(drop)
+}
+
+pub async fn ask_list(connection: &mut Connection, asker: &Asker) -> Result<(), Fault> {
+    Prepared::new(asker, LIST.gateway, json!({}))?.ask(connection).await.map(drop)
+}
+
+pub async fn ask_nested(connection: &mut Connection, asker: &Asker) -> Result<(), Fault> {
+    Prepared::new(asker, NESTED.gateway, json!({}))?.ask(connection).await.map(drop)
+}
+
 /// Where the 19th page ends.
 async fn place(ground: &Ground, asker: &Asker) -> Result<(String, Uuid), Fault> {
     let sql = "SELECT line1, id FROM property WHERE organization_id = $1 AND status = 'ACTIVE' AND kind = 'SINGLE_FAMILY'

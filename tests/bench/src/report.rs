@@ -1,8 +1,8 @@
 //! What was measured, as a table and a picture.
 
-use crate::load::Figures;
+use crate::{ground::root, load::Figures};
 use server::Fault;
-use std::{fmt::Write, path::Path, time::Duration};
+use std::{fmt::Write, time::Duration};
 
 pub struct Cell {
     pub name: &'static str,
@@ -162,7 +162,7 @@ impl Report {
 }
 
 /// The part of the page between two marks is written anew; what people wrote around it stays.
-pub fn between(page: &str, name: &str, text: &str) -> Result<String, Fault> {
+fn between(page: &str, name: &str, text: &str) -> Result<String, Fault> {
     let (open, close) = (format!("<!-- {name} -->"), format!("<!-- end of {name} -->"));
     let missing = || format!("docs/performance.md has no {open}");
     let (before, rest) = page.split_once(&open).ok_or_else(missing)?;
@@ -183,10 +183,14 @@ fn machine() -> String {
     format!("{cores} cores ({model}), {} GiB; load generator, gateway, PostgreSQL and Cerbos share them.", memory >> 20)
 }
 
-pub fn write(report: &Report, root: &Path) -> Result<(), Fault> {
-    let page = root.join("docs/performance.md");
-    let text = format!("{}\n\n{}", machine(), report.text());
-    std::fs::write(&page, between(&std::fs::read_to_string(&page)?, "bench", &text)?)?;
-    std::fs::write(root.join("docs/performance.svg"), report.picture())?;
+pub fn write(report: &Report) -> Result<(), Fault> {
+    write_between("bench", &format!("{}\n\n{}", machine(), report.text()))?;
+    std::fs::write(root().join("docs/performance.svg"), report.picture())?;
+    Ok(())
+}
+
+pub fn write_between(name: &str, text: &str) -> Result<(), Fault> {
+    let page = root().join("docs/performance.md");
+    std::fs::write(&page, between(&std::fs::read_to_string(&page)?, name, text)?)?;
     Ok(())
 }

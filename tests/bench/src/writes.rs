@@ -75,6 +75,10 @@ async fn mutate(
     closed(workers, run.time, call, || meter.read()).await
 }
 
+pub async fn ask_create(connection: &mut Connection, asker: &Asker) -> Result<(), Fault> {
+    done(&create(connection, asker, Surface::Rpc, Uuid::new_v4()).await?)
+}
+
 /// M1 alone.
 pub async fn create_property(ground: &Ground, gateway: &Process, askers: &[Asker], run: Run) -> Result<Figures, Fault> {
     let meter = Meter::of(&[gateway], ground);

@@ -1,0 +1,149 @@
+//! What is there in the end, as the superuser sees it, beside what the clients remember.
+
+use super::clients::{Book, Client};
+use crate::ground::Ground;
+use serde_json::Value;
+use server::Fault;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+pub async fn feed_knows(ground: &Ground, engaged: usize) -> Result<(), Fault> {
+    let began = Instant::now();
+    let sql = "SELECT count(*) FROM feed_scope WHERE organization_id <> source_organization_id";
+    while usize::try_from(sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut ground.connect().await?).await?)? < engaged {
+        if began.elapsed() > Duration::from_secs(10) {
+            return Err("the relay does not relay".into());
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// Every operation ends: nobody waits on purpose here.
+pub async fn at_rest(ground: &Ground, book: &Arc<Book>) -> Result<(), Fault> {
+    let began = Instant::now();
+    let sql = "SELECT state, count(*) FROM operation WHERE state NOT IN ('COMPLETED', 'FAILED', 'CANCELLED') GROUP BY state";
+    loop {
+        let open: Vec<(String, i64)> = sqlx::query_as(sql).fetch_all(&mut ground.connect().await?).await?;
+        if open.is_empty() {
+            println!("all operations had ended {:.1} s after the last client", began.elapsed().as_secs_f64());
+            return Ok(());
+        }
+        if began.elapsed() > Duration::from_secs(90) {
+            book.violated(format!("operations without an end: {open:?}"));
+            return Ok(());
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+pub async fn acknowledged(ground: &Ground, book: &Arc<Book>) -> Result<(), Fault> {
+    let mut sql = ground.connect().await?;
+    let rows: Vec<(Uuid, String, Uuid)> =
+        sqlx::query_as("SELECT organization_id, line1, id FROM property").fetch_all(&mut sql).await?;
+    let mut by_street: HashMap<String, Vec<(Uuid, Uuid)>> = HashMap::new();
+    for (organization, street, id) in rows {
+        by_street.entry(street).or_default().push((organization, id));
+    }
+    let operations: Vec<(Uuid, Uuid, String)> =
+        sqlx::query_as("SELECT organization_id, key, state FROM operation WHERE procedure = 'property/v1/create'")
+            .fetch_all(&mut sql)
+            .await?;
+    let mut states: HashMap<(Uuid, Uuid), Vec<String>> = HashMap::new();
+    for (organization, key, state) in operations {
+        states.entry((organization, key)).or_default().push(state);
+    }
+    let (acknowledged, given_up) = book.with(|kept| (kept.acknowledged.clone(), kept.given_up.clone()));
+    let none = Vec::new();
+    for (key, street, organization, id) in &acknowledged {
+        let found = by_street.get(street).unwrap_or(&none);
+        let right = matches!(found[..], [(of, it)] if of == *organization && it.to_string() == *id);
+        if !right || states.get(&(*organization, *key)).is_none_or(|states| states[..] != ["COMPLETED"]) {
+            book.violated(format!("{street} was acknowledged as {id} of {organization}; there is {found:?}"));
+        }
+    }
+    for (key, street, organization) in &given_up {
+        let found = by_street.get(street).unwrap_or(&none);
+        let completed = states.get(&(*organization, *key)).is_some_and(|states| states[..] == ["COMPLETED"]);
+        if found.len() > 1 || found.iter().any(|(of, _)| of != organization) || (found.len() == 1) != completed {
+            book.violated(format!("{street} of {organization} was given up; there is {found:?}, completed: {completed}"));
+        }
+    }
+    // Nothing that nobody asked for.
+    let asked = acknowledged.iter().map(|(_, street, ..)| street).chain(given_up.iter().map(|(_, street, _)| street));
+    let asked: std::collections::HashSet<&String> = asked.collect();
+    for street in by_street.keys().filter(|street| !asked.contains(street)) {
+        book.violated(format!("nobody asked for {street}"));
+    }
+    Ok(())
+}
+
+/// Every follower was told every event once, in order.
+pub async fn told(
+    ground: &Ground,
+    book: &Arc<Book>,
+    homes: &[Uuid],
+    told: Vec<(Option<Uuid>, Vec<(String, i64)>)>,
+) -> Result<(), Fault> {
+    let mut sql = ground.connect().await?;
+    let mut log: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for home in homes {
+        let events = "SELECT seq FROM event WHERE organization_id = $1 AND resource_kind = 'property' ORDER BY seq";
+        log.insert(home.to_string(), sqlx::query_scalar(events).bind(home).fetch_all(&mut sql).await?);
+    }
+    let engaged: Vec<Uuid> =
+        sqlx::query_scalar("SELECT source_organization_id FROM feed_scope WHERE organization_id <> source_organization_id")
+            .fetch_all(&mut sql)
+            .await?;
+    let mut places = 0;
+    for (home, heard) in told {
+        places += heard.len();
+        let mut by_home: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+        for (of, seq) in heard {
+            by_home.entry(of).or_default().push(seq);
+        }
+        let expected: Vec<String> =
+            home.map_or_else(|| engaged.iter().map(Uuid::to_string).collect(), |home| vec![home.to_string()]);
+        for of in &expected {
+            let (heard, log) = (by_home.remove(of).unwrap_or_default(), log.get(of).cloned().unwrap_or_default());
+            if heard != log {
+                let missing: Vec<_> = log.iter().filter(|seq| !heard.contains(seq)).take(5).collect();
+                book.violated(format!(
+                    "a follower of {of} was told of {} places of {}, without {missing:?} …",
+                    heard.len(),
+                    log.len()
+                ));
+            }
+        }
+        if !by_home.is_empty() {
+            book.violated(format!("a follower was told of {:?}", by_home.keys()));
+        }
+    }
+    println!("{places} places were told");
+    Ok(())
+}
+
+/// A copy that was kept by changes is what is there.
+pub async fn copy(ground: &Ground, book: &Arc<Book>, owner: &Client, copy: HashMap<String, Value>) -> Result<(), Fault> {
+    let rows: Vec<(Uuid, i32, Option<String>)> =
+        sqlx::query_as("SELECT id, version, notes FROM property WHERE organization_id = $1")
+            .bind(owner.organization)
+            .fetch_all(&mut ground.connect().await?)
+            .await?;
+    if rows.len() != copy.len() {
+        book.violated(format!("a copy has {} of {}", copy.len(), rows.len()));
+    }
+    for (id, version, notes) in rows {
+        let kept = copy.get(&id.to_string());
+        let same = kept.is_some_and(|kept| kept["version"] == version && kept["notes"].as_str() == notes.as_deref());
+        if !same {
+            book.violated(format!("a copy has {kept:?}; there is version {version} with {notes:?}"));
+        }
+    }
+    Ok(())
+}
