@@ -17,12 +17,12 @@ run: $(SERVERS) ## Builds and serves with embedded PostgreSQL and Cerbos, and a 
 
 # The tests start the binary itself, so it is built first.
 test: $(SERVERS) ## Runs all tests against real PostgreSQL, Cerbos and HTTP
-	$(CARGO) build --quiet
+	$(CARGO) build --quiet --workspace
 	$(CARGO) build --quiet --workspace --tests
 	$(CARGO) test --quiet --workspace
 
 test-clients: $(SERVERS) $(CLIENTS) ## Drives the gateway with graphql-ws, graphql-sse, Apollo Client, urql, and the example dashboard in chromium
-	$(CARGO) build --quiet
+	$(CARGO) build --quiet --workspace
 	tests/clients/chromium.sh
 	node --test --test-concurrency=1 tests/clients/clients.test.mjs tests/clients/dashboard.test.mjs
 
@@ -31,22 +31,22 @@ conformance: $(SERVERS) ## Judges the query plans of CERBOS_CONFORMANCE_DIR: SQL
 	ended=$$?; grep -E '^error|^skipped|: (matched|refused|skipped|WRONG)|refused as they must be$$' target/conformance.txt; \
 	grep -E '^[0-9]+ matched, ' target/conformance.txt; exit $$ended
 
+# Both at once, with the features of both: apart, all would be built twice.
+BENCH = $(CARGO) build --quiet --release -p server -p bench && ./target/release/bench
+
 bench: $(SERVERS) $(PEERS) ## Measures beside PostGraphile, DBOS for TypeScript and hand-written SQL; writes docs/performance.md. QUICK=1 is shorter, ONLY=reads a part
-	$(CARGO) build --quiet --release
-	$(CARGO) run --quiet --release -p bench -- $(ONLY)
+	$(BENCH) $(ONLY)
 
 chaos: $(SERVERS) ## Breaks everything in turn for five minutes beside clients, and checks what is left. CHAOS_SEED=7 is another order
-	$(CARGO) build --quiet --release
-	$(CARGO) run --quiet --release -p bench -- chaos
+	$(BENCH) chaos
 
 soak: $(SERVERS) ## Thirty minutes at half load: what must be flat is flat
-	$(CARGO) build --quiet --release
-	$(CARGO) run --quiet --release -p bench -- soak
+	$(BENCH) soak
 
 check: $(SERVERS) ## Format, clippy with warnings as errors, contracts and policies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
-	$(CARGO) build --quiet
+	$(CARGO) build --quiet --workspace
 	./target/debug/hestami contract --check
 	node embedded/node_modules/cerbos/index.js compile authz/policies
 

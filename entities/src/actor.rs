@@ -49,17 +49,22 @@ pub async fn find(
     }))
 }
 
-/// What was delegated to an actor, in a word that changes with it, and when that or its roles may change
-/// next by time alone.
-pub async fn delegated(pool: &PgPool, actor: &Actor, now: DateTime<Utc>) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
-    let grant = actor.through.map(|through| through.grant.0);
+/// When what an actor is may change next by time alone.
+pub async fn until(pool: &PgPool, actor: &Actor, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     let until = sqlx::query_scalar("SELECT app.actor_until($1, $2, $3, $4)")
         .bind(actor.principal.0)
         .bind(actor.organization.0)
-        .bind(grant)
+        .bind(actor.through.map(|through| through.grant.0))
         .bind(now)
         .fetch_one(pool)
         .await?;
+    Ok(until)
+}
+
+/// What was delegated to an actor, in a word that changes with it, and when that or its roles may change
+/// next by time alone.
+pub async fn delegated(pool: &PgPool, actor: &Actor, now: DateTime<Utc>) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
+    let until = until(pool, actor, now).await?;
     if !actor.delegated {
         return Ok((None, until));
     }

@@ -14,15 +14,14 @@ use schema::{
 };
 use schemars::JsonSchema;
 use sea_orm::{
-    ActiveValue::Set,
-    Condition, ConnectionTrait, DbBackend, IntoActiveModel, QueryFilter, QuerySelect, Statement,
-    entity::prelude::*,
-    sea_query::{LockType, OnConflict},
+    ActiveValue::Set, Condition, ConnectionTrait, DbBackend, FromQueryResult, QueryFilter, QueryResult, QuerySelect, Statement,
+    entity::prelude::*, sea_query::LockType,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sqlx::PgPool;
 use std::{sync::Arc, time::Duration};
+use tracing::Instrument;
 
 pub const KIND: &str = "operation";
 pub static RESOURCE: queryplan::Resource = queryplan::Resource {
@@ -115,6 +114,14 @@ impl From<Model> for Operation {
     }
 }
 
+fn statement(text: &'static str) -> tracing::Span {
+    tracing::info_span!("sql", otel.kind = "client", db.system.name = "postgresql", db.query.text = text)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn stored(row: Model) -> Result<Stored> {
     Ok(Stored {
         fingerprint: row.fingerprint.clone(),
@@ -198,9 +205,14 @@ impl Store {
 #[async_trait]
 impl Operations for Store {
     async fn find(&self, organization: OrganizationId, procedure: &str, key: Uuid) -> Result<Option<Stored>> {
-        let tx = self.tx(organization, Mode::Read).await?;
-        let select = of(organization).filter(Column::Procedure.eq(procedure)).filter(Column::Key.eq(key));
-        select.one(&tx).await?.map(stored).transpose()
+        let row = sqlx::query("SELECT * FROM app.operation_find($1, $2, $3)")
+            .bind(organization.0)
+            .bind(procedure)
+            .bind(key)
+            .fetch_optional(&self.pool)
+            .instrument(statement("SELECT * FROM app.operation_find"))
+            .await?;
+        row.map(|row| stored(Model::from_query_result(&QueryResult::from(row), "")?)).transpose()
     }
 
     async fn get(&self, organization: OrganizationId, id: OperationId) -> Result<Option<Stored>> {
@@ -209,7 +221,6 @@ impl Operations for Store {
     }
 
     async fn insert(&self, new: &NewOperation) -> Result<Option<Stored>> {
-        let tx = self.tx(new.organization, Mode::Write).await?;
         // No finer than it is kept.
         let now = new.now.trunc_subsecs(6);
         let row = Model {
@@ -233,12 +244,20 @@ impl Operations for Store {
             created_at: now,
             updated_at: now,
         };
-        // A conflict is looked up by a separate SELECT: only that sees what the other one committed.
-        let conflict = OnConflict::columns([Column::OrganizationId, Column::Procedure, Column::Key]).do_nothing().to_owned();
-        let all = row.clone().into_active_model().reset_all();
-        let inserted = Entity::insert(all).on_conflict(conflict).exec_without_returning(&tx).await?;
-        tx.commit().await?;
-        (inserted == 1).then(|| stored(row)).transpose()
+        let fresh = json!({
+            "organization_id": row.organization_id, "id": row.id, "target_organization_id": row.target_organization_id,
+            "procedure": row.procedure, "key": row.key, "fingerprint": format!("\\x{}", hex(&row.fingerprint)),
+            "initiator": row.initiator, "actor": row.actor, "authority": row.authority, "traceparent": row.traceparent,
+            "trace_id": row.trace_id, "payload": row.payload, "attempt": row.attempt, "state": row.state.as_str(),
+            "created_at": row.created_at, "updated_at": row.updated_at,
+        });
+        let recorded: bool = sqlx::query_scalar("SELECT app.operation_record($1, $2)")
+            .bind(new.organization.0)
+            .bind(fresh)
+            .fetch_one(&self.pool)
+            .instrument(statement("SELECT app.operation_record"))
+            .await?;
+        recorded.then(|| stored(row)).transpose()
     }
 
     async fn begin_again(&self, organization: OrganizationId, id: OperationId, attempt: i32) -> Result<bool> {

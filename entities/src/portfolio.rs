@@ -193,8 +193,9 @@ async fn properties<'a>(cx: &'a Context<'a>, rows: &'a [&'a Portfolio]) -> Optio
         property::of(organization).filter(snapshot.filter(property::KIND).ok()?).filter(filter.unwrap_or_default().condition());
     let of: Vec<PortfolioId> = rows.iter().map(|row| row.id).collect();
     let sort = order.unwrap_or(PropertyOrder::CreatedAsc).sort();
-    let mut found =
-        member::first_of_each(&snapshot.tx, organization, &of, select, sort.column, sort.descending, size + 1).await.ok()?;
+    // Any other order needs all of a portfolio's properties, which is a statement for each.
+    let sort = Some(sort).filter(|sort| matches!(sort.column, property::Column::Id))?;
+    let mut found = member::first_of_each(&snapshot.tx, organization, &of, select, sort.descending, size + 1).await.ok()?;
     let pages: Vec<Connection<Property>> =
         of.iter().map(|portfolio| page::first(found.remove(portfolio).unwrap_or_default(), size, sort, |row| row.id.0)).collect();
     let pages: Vec<&Connection<Property>> = pages.iter().collect();
@@ -251,12 +252,9 @@ impl Portfolio {
 pub mod member {
     use super::{DateTime, HashMap, OrganizationId, PortfolioId, PropertyId, Result, Tx, Utc, property};
     use sea_orm::{
-        ConnectionTrait, FromQueryResult, JoinType, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+        ConnectionTrait, FromQueryResult, JoinType, Order, QueryFilter, QuerySelect, QueryTrait,
         entity::prelude::*,
-        sea_query::{
-            Alias, Asterisk, Expr as SqlExpr, ExprTrait, IntoColumnRef, IntoCondition, Query, SimpleExpr,
-            extension::postgres::PgExpr,
-        },
+        sea_query::{Alias, Asterisk, Expr as SqlExpr, ExprTrait, Func, IntoColumnRef, IntoCondition, Query, SimpleExpr},
     };
 
     #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
@@ -286,41 +284,34 @@ pub mod member {
         of(organization).filter(Column::PortfolioId.eq(portfolio)).filter(Column::PropertyId.eq(property))
     }
 
-    /// Of each of these portfolios the first properties of a selection, in one statement that reads no more of any.
+    /// Of each of these portfolios the first properties of a selection by their ids, in one statement that reads no more of any:
+    /// the member's key is in that order.
     pub async fn first_of_each(
         tx: &Tx,
         organization: OrganizationId,
         portfolios: &[PortfolioId],
         select: Select<property::Entity>,
-        by: property::Column,
         descending: bool,
         many: u64,
     ) -> Result<HashMap<PortfolioId, Vec<property::Model>>> {
-        let order = if descending { Order::Desc } else { Order::Asc };
-        let (parent, of) = (Alias::new("of"), Alias::new("property"));
+        let (parent, of) = (Alias::new("of_portfolio"), Alias::new("property"));
         let theirs = |column: Column| SqlExpr::col((Entity, column));
         let within = theirs(Column::OrganizationId)
             .equals((property::Entity, property::Column::OrganizationId))
             .and(theirs(Column::PropertyId).equals((property::Entity, property::Column::Id)));
-        let mut each = select
-            .filter(theirs(Column::OrganizationId).eq(organization.0))
-            .filter(theirs(Column::PortfolioId).equals((parent.clone(), super::Column::Id)))
-            .filter(theirs(Column::RemovedAt).is_null())
-            .order_by(by, order.clone())
-            .order_by(property::Column::Id, order.clone())
+        let mut each =
+            select.filter(theirs(Column::OrganizationId).eq(organization.0)).filter(theirs(Column::RemovedAt).is_null());
+        QuerySelect::query(&mut each)
+            .join(JoinType::InnerJoin, Entity, within.into_condition())
+            .and_where(theirs(Column::PortfolioId).eq(SqlExpr::col((parent.clone(), parent.clone()))))
+            .order_by((Entity, Column::PropertyId), if descending { Order::Desc } else { Order::Asc })
             .limit(many);
-        QuerySelect::query(&mut each).join(JoinType::InnerJoin, Entity, within.into_condition());
+        let ids: Vec<Uuid> = portfolios.iter().map(|id| id.0).collect();
         let all = Query::select()
-            .expr_as(SqlExpr::col((parent.clone(), super::Column::Id)), "of_portfolio")
+            .column((parent.clone(), parent.clone()))
             .column((of.clone(), Asterisk))
-            .from_as(super::Entity, parent.clone())
-            .join_lateral(JoinType::InnerJoin, each.into_query(), of.clone(), SqlExpr::cust("true").into_condition())
-            .and_where(SqlExpr::col((parent.clone(), super::Column::OrganizationId)).eq(organization.0))
-            .and_where(
-                SqlExpr::col((parent.clone(), super::Column::Id)).eq_any(portfolios.iter().map(|id| id.0).collect::<Vec<_>>()),
-            )
-            .order_by((of.clone(), by), order.clone())
-            .order_by((of, property::Column::Id), order)
+            .from_function(Func::cust("unnest").arg(SqlExpr::val(ids)), parent)
+            .join_lateral(JoinType::InnerJoin, each.into_query(), of, SqlExpr::cust("true").into_condition())
             .take();
         let mut found: HashMap<PortfolioId, Vec<property::Model>> = HashMap::new();
         for row in tx.query_all(&all).await? {

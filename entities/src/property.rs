@@ -103,7 +103,10 @@ pub fn by_id(organization: OrganizationId, id: PropertyId) -> Select<Entity> {
 #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
 pub fn many(keys: &[(OrganizationId, PropertyId)]) -> Select<Entity> {
     let ids: Vec<Uuid> = keys.iter().map(|(_, id)| id.0).collect();
-    Entity::find().filter(crate::among(Column::OrganizationId, keys)).filter(Column::Id.eq_any(ids))
+    let mut organizations: Vec<Uuid> = keys.iter().map(|(organization, _)| organization.0).collect();
+    organizations.sort_unstable();
+    organizations.dedup();
+    Entity::find().filter(Column::OrganizationId.eq_any(organizations)).filter(Column::Id.eq_any(ids))
 }
 
 /// Loads those that the reader may see, many at once.

@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use schema::{Reads, Snapshot, snapshot};
 use std::{
+    any::Any,
     borrow::Cow,
     collections::HashSet,
     hash::Hash,
@@ -249,11 +250,12 @@ pub async fn many<'a, K, L, T>(
 ) -> Option<Vec<Value>>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
-    L: Loader<K, Value = Vec<T>>,
-    T: Plain,
+    L: Loader<K, Value = Vec<T>> + Any,
+    T: Plain + Clone + 'static,
 {
     let snapshot = snapshot(cx).await.ok()?;
-    let found = of(Arc::downgrade(&snapshot)).load(&keys).await.ok()?;
+    // Others that ask at the same time are asked for with it.
+    let found = snapshot.loader(of).load_many(keys.iter().cloned()).await.ok()?;
     let all: Vec<&[T]> = keys.iter().map(|key| found.get(key).map_or(&[][..], Vec::as_slice)).collect();
     lists(set, &all).await
 }
@@ -267,15 +269,15 @@ pub async fn maybe<'a, K, L, T>(
 ) -> Option<Vec<Value>>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
-    L: Loader<K, Value = T>,
-    T: Plain,
+    L: Loader<K, Value = T> + Any,
+    T: Plain + Clone + 'static,
 {
     let wanted: Vec<K> = keys.iter().flatten().cloned().collect::<HashSet<K>>().into_iter().collect();
     if wanted.is_empty() {
         return Some(vec![Value::Null; keys.len()]);
     }
     let snapshot = snapshot(cx).await.ok()?;
-    let found = of(Arc::downgrade(&snapshot)).load(&wanted).await.ok()?;
+    let found = snapshot.loader(of).load_many(wanted).await.ok()?;
     let each: Vec<Option<&T>> = keys.iter().map(|key| found.get(key.as_ref()?)).collect();
     let rows: Vec<&T> = each.iter().copied().flatten().collect();
     let mut made = objects(set, &rows).await?.into_iter();

@@ -110,7 +110,7 @@ async fn handle(State(graphql): State<GraphQl>, request: HttpRequest) -> axum::r
             Err(_) => refuse(Error::new(Code::InvalidInput).message("This is no upgrade to a WebSocket."), strict),
         };
     }
-    match serve(&graphql, &parts.method, parts.uri.query(), &parts.headers, body).await {
+    match Box::pin(serve(&graphql, &parts.method, parts.uri.query(), &parts.headers, body)).await {
         // Such a client reads nothing else, not even a refusal.
         Ok(Served::Response(response)) if streams::only_events(&parts.headers) => streams::once(&response),
         Ok(Served::Response(response)) => {
@@ -206,7 +206,8 @@ pub async fn execute(graphql: &GraphQl, caller: Caller, prepared: Prepared) -> R
     let reads = Arc::new(Reads::new(gateway, caller, document.planned.clone()));
     let request = request.data(Arc::clone(gateway)).data(caller).data(Arc::clone(&reads));
     let schema = if proven { &graphql.proven } else { &graphql.schema };
-    let mut response = schema.execute(request).await;
+    // Large, and moved about: what is moved is where it is.
+    let mut response = Box::pin(schema.execute(request)).await;
     // Whatever went wrong has a place in the answer: it was run, so it was valid.
     if !proven && response.errors.iter().all(|error| !error.path.is_empty()) {
         document.found_valid(shape);

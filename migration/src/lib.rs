@@ -15,6 +15,7 @@ mod m20261121_000008_ownership;
 mod m20261121_000009_delegation;
 mod m20261121_000010_financial_entry;
 mod m20261121_000011_live;
+mod m20261121_000012_lean;
 
 use sea_orm_migration::MigrationTrait;
 
@@ -62,6 +63,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000009_delegation::Migration),
             Box::new(m20261121_000010_financial_entry::Migration),
             Box::new(m20261121_000011_live::Migration),
+            Box::new(m20261121_000012_lean::Migration),
         ]
     }
 }

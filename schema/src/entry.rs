@@ -212,13 +212,12 @@ impl<P: Procedure> Erased for Of<P> {
             return Ok(Performed::Moved);
         }
         let tx = cx.tx().await?;
-        tx.savepoint().await?;
         match P::handle(cx, Allowed::new(subject, Vec::new()), input).await {
             Ok(output) => Ok(Performed::Ended(Outcome::Result(serde_json::to_value(output)?))),
             Err(error) if error.retryable() => Err(error),
             Err(error) => {
                 error.trace();
-                tx.rollback_to_savepoint().await?;
+                tx.undo().await?;
                 Ok(Performed::Ended(Outcome::Refusal((&error).into())))
             }
         }

@@ -51,7 +51,7 @@ pub async fn execute(gateway: &Arc<Gateway>, run: Run) {
         Ok(None) => return tracing::error!(%id, "an operation is gone"),
         Err(error) => error.trace(),
     }
-    Carried::with(attributes, persevere(gateway, run)).instrument(span).await;
+    Carried::with(attributes, Box::pin(persevere(gateway, run))).instrument(span).await;
 }
 
 async fn persevere(gateway: &Arc<Gateway>, run: Run) {
@@ -88,13 +88,13 @@ async fn persevere(gateway: &Arc<Gateway>, run: Run) {
     }
 }
 
-async fn begin(gateway: &Gateway, run: Run) -> Result<Tx> {
-    Tx::begin(&gateway.pool, &Reach::of(run.organization.into(), gateway.clock.now()), Mode::Write).await
+async fn begin(gateway: &Gateway, run: Run, mode: Mode) -> Result<Tx> {
+    Tx::begin(&gateway.pool, &Reach::of(run.organization.into(), gateway.clock.now()), mode).await
 }
 
 async fn attempt(gateway: &Arc<Gateway>, run: Run) -> Result<Step> {
     let organization: crate::OrganizationId = run.organization.into();
-    let tx = begin(gateway, run).await?;
+    let tx = begin(gateway, run, Mode::Work).await?;
     let stored = gateway.operations.lock(&tx, organization, OperationId(run.operation)).await?;
     let Some(stored) = stored else { return Err(Error::internal("a claim found no operation")) };
     if stored.outcome.is_some() {
@@ -129,6 +129,13 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run) -> Result<Step> {
     match entry.perform(&cx, payload, &stored.claim).await? {
         Performed::Moved => Ok(Step::Reauthorize(Box::new(stored))),
         Performed::Ended(outcome) => {
+            if matches!(outcome, Outcome::Refusal(_)) {
+                // What was done is undone, the claim with it: it is made again.
+                let claimed = gateway.operations.lock(cx.tx().await?, organization, stored.view.id).await?;
+                if claimed.is_none_or(|claimed| claimed.outcome.is_some()) {
+                    return Err(Error::unavailable("another run was first"));
+                }
+            }
             finish(gateway, cx, entry, &stored.view, &outcome).await?;
             Ok(Step::Done)
         }
@@ -203,7 +210,7 @@ async fn reauthorize(gateway: &Arc<Gateway>, stored: Stored) -> Result<()> {
 
 /// Ends the operation with a refusal, unless it ended meanwhile.
 async fn refuse(gateway: &Arc<Gateway>, run: Run, refusal: &Error) -> Result<()> {
-    let tx = begin(gateway, run).await?;
+    let tx = begin(gateway, run, Mode::Write).await?;
     let Some(stored) = gateway.operations.lock(&tx, run.organization.into(), OperationId(run.operation)).await? else {
         return Err(Error::unavailable("a claim found no operation"));
     };

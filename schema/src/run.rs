@@ -5,7 +5,7 @@
 
 use crate::{
     Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Entry, Error, Gateway, Judged, Kind, NewOperation,
-    OperationId, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Scope, Sight, Stored, Subject,
+    OperationId, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Scope, Sight, Stored, Subject, Type,
     Verdict, Workflow, execute, filter::Filters, input, operation::Claim,
 };
 use serde_json::Value;
@@ -45,7 +45,7 @@ pub(crate) async fn mutate(
     );
     let started = Instant::now();
     let attributes = vec![("actor_id", caller.principal.to_string()), ("actor_kind", caller.kind.as_str().to_owned())];
-    let answer = Carried::with(attributes, accept(gateway, caller, entry, key, payload)).instrument(span).await;
+    let answer = Carried::with(attributes, Box::pin(accept(gateway, caller, entry, key, payload))).instrument(span).await;
     crate::metrics::operation(entry.name(), &answer, started.elapsed());
     answer
 }
@@ -63,7 +63,7 @@ async fn accept(
     let span = tracing::Span::current();
     span.record("organization_id", tracing::field::display(actor.organization));
     let attributes = vec![("organization_id", actor.organization.to_string())];
-    let (stored, replayed) = Carried::with(attributes, concluded(gateway, caller, actor, entry, key, payload)).await?;
+    let (stored, replayed) = Carried::with(attributes, Box::pin(concluded(gateway, caller, actor, entry, key, payload))).await?;
     gateway.faults.at(Boundary::BeforeAnswer, entry.name()).await?;
     answer(stored, replayed)
 }
@@ -101,9 +101,23 @@ async fn concluded(
     }
     let Some(turn) = turn else { return Err(Error::unavailable("others with this key did not finish in time")) };
 
-    // Judged by what the rows say now.
-    let actor = if entry.scope() == Scope::Organization { caller.actor_now(gateway).await? } else { actor };
-    let claim = entry.judge(gateway, actor.clone(), payload.clone()).await?;
+    let actor = if grant.is_some() { caller.actor(gateway, entry.scope()).await? } else { actor };
+    let (actor, claim) = match entry.judge(gateway, actor.clone(), payload.clone()).await {
+        Ok(claim) => (actor, claim),
+        // By what was known within the last second: a right that came since counts, and one that went is found where it is done.
+        Err(error)
+            if entry.scope() == Scope::Organization
+                && matches!(error.code().error_type(), Type::Authorization | Type::NotFound) =>
+        {
+            let now = caller.actor_now(gateway).await?;
+            if (now.epoch, now.standing()) == (actor.epoch, actor.standing()) {
+                return Err(error);
+            }
+            let claim = entry.judge(gateway, now.clone(), payload.clone()).await?;
+            (now, claim)
+        }
+        Err(error) => return Err(error),
+    };
     match gateway.guard.judge(&actor, name) {
         Verdict::Allow => {}
         Verdict::Approval(reasons) | Verdict::Block(reasons) => {

@@ -15,6 +15,8 @@ pub enum Mode {
     /// One snapshot, no writes.
     Read,
     Write,
+    /// The same, and a place to go back to from whatever follows.
+    Work,
 }
 
 /// What a transaction may touch.
@@ -63,9 +65,10 @@ impl Tx {
     pub async fn begin(pool: &PgPool, reach: &Reach, mode: Mode) -> Result<Tx> {
         let begin = match mode {
             Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Mode::Write => "BEGIN",
+            Mode::Write | Mode::Work => "BEGIN",
         };
-        let sql = format!("{begin}; {}", reach.settings());
+        let savepoint = if mode == Mode::Work { "; SAVEPOINT work" } else { "" };
+        let sql = format!("{begin}; {}{savepoint}", reach.settings());
         // Ours before the first word: whoever stops waiting here leaves a rollback behind, never a
         // connection that stands inside a transaction.
         let tx = Tx { connection: Mutex::new(Some(pool.acquire().await?)) };
@@ -91,12 +94,8 @@ impl Tx {
         Ok(())
     }
 
-    pub async fn savepoint(&self) -> Result<()> {
-        self.execute_unprepared("SAVEPOINT work").await?;
-        Ok(())
-    }
-
-    pub async fn rollback_to_savepoint(&self) -> Result<()> {
+    /// Undoes all that was done since it began, and lets go of what was locked.
+    pub async fn undo(&self) -> Result<()> {
         self.execute_unprepared("ROLLBACK TO SAVEPOINT work").await?;
         Ok(())
     }

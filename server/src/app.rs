@@ -5,6 +5,7 @@ use crate::{
     identity::{Registry, Verifier},
 };
 use authz::Cerbos;
+use axum::serve::ListenerExt;
 use entities::{operation, replica};
 use schema::{Chance, Clock, Decide, Faults, Gateway, Limits, Operations, PeopleAct};
 use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
@@ -117,6 +118,12 @@ impl App {
             metrics: parts.metrics,
         });
         let (stop, mut stopped) = watch::channel(false);
+        // An answer in two pieces must not wait for the first to be acknowledged.
+        let listener = listener.tap_io(|stream| {
+            if let Err(problem) = stream.set_nodelay(true) {
+                tracing::debug!(%problem, "a connection keeps its delay");
+            }
+        });
         let server = axum::serve(listener, router).with_graceful_shutdown(async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         });

@@ -256,13 +256,15 @@ struct Of<T> {
     found: T,
     began: Instant,
     now: DateTime<Utc>,
+    /// By time alone it is so no longer.
+    until: Option<DateTime<Utc>>,
 }
 
 impl<T> Of<T> {
     /// By both clocks: of these, one may stand still, and the other may be set.
     fn fresh(&self, now: DateTime<Utc>) -> bool {
         let age = (now - self.now).to_std();
-        self.began.elapsed() < RECENT && age.is_ok_and(|age| age < RECENT)
+        self.began.elapsed() < RECENT && age.is_ok_and(|age| age < RECENT) && self.until.is_none_or(|until| now < until)
     }
 }
 
@@ -303,7 +305,7 @@ impl Identity for Registry {
             None => {
                 let began = Instant::now();
                 let found = self.principal_of(&claims).await?;
-                self.kept(|kept| kept.principals.put(claims, Of { found, began, now }));
+                self.kept(|kept| kept.principals.put(claims, Of { found, began, now, until: None }));
                 found
             }
         };
@@ -340,7 +342,8 @@ impl Identity for Registry {
         }
         let began = Instant::now();
         let found = self.actor(principal, organization, grant).await?;
-        self.kept(|kept| kept.actors.put(key, Of { found: found.clone(), began, now }));
+        let until = entities::actor::until(&self.pool, &found, now).await?;
+        self.kept(|kept| kept.actors.put(key, Of { found: found.clone(), began, now, until }));
         Ok(found)
     }
 

@@ -110,6 +110,20 @@ async fn lists_of_100_000_rows_are_read_by_index() {
     for statement in explain.statements("ownership").await {
         statement.uses_index("ownership");
     }
+    // And so are pages of many parents.
+    for order in ["CREATED_ASC", "CREATED_DESC"] {
+        let explain = Explain::of(&world);
+        let query = "query ($order: PropertyOrder) { portfolios(first: 20) { edges { node {
+            properties(first: 5, orderBy: $order) { edges { node { id ownerships { holderName } } } } } } } }";
+        let answer = world.gql(&owner, Some(home), query, json!({ "order": order })).await;
+        let node = &answer.data()["portfolios"]["edges"][19]["node"]["properties"]["edges"][0]["node"];
+        assert!(node["ownerships"][0]["holderName"].is_string(), "{node:#}");
+        for table in ["property", "ownership"] {
+            let statements = explain.statements(table).await;
+            assert_eq!(statements.len(), 1, "{order}: {statements:#?}");
+            statements[0].uses_index(table);
+        }
+    }
     let explain = Explain::of(&world);
     let query = "{ portfolios(first: 1) { edges { node { properties(first: 20) { edges { node { id } } } } } } }";
     world.gql(&owner, Some(home), query, json!({})).await.data();

@@ -149,3 +149,34 @@ async fn keys_from_a_file_of_every_algorithm_are_taken() {
     }
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn a_right_that_is_gone_is_gone_at_once_here_and_within_a_second_elsewhere() {
+    let world = World::with(Options { real_time: true, ..Options::default() }).await;
+    let replica = world.replica(Options::default()).await;
+    let (olga, tom) = (person("olga"), person("tom"));
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    let list = "{ properties { totalCount } }";
+    for round in 0..3 {
+        let trustee = world.join(&olga, home, &tom, "TRUSTEE").await;
+        world.gql(&tom, Some(home), list, json!({})).await.data();
+        world.gql_at(&replica.url(), &tom, Some(home), list, json!({})).await.data();
+        let revoke = json!({ "id": trustee["id"], "version": trustee["version"] });
+        let revoked = world.call(&olga, home, "membership/v1/revoke", revoke).await;
+        let began = std::time::Instant::now();
+        revoked.ok();
+        let here = world.gql(&tom, Some(home), list, json!({})).await;
+        assert_eq!(here.gql_code(), "ORGANIZATION_NOT_FOUND", "round {round}: {:#}", here.body);
+        // What writes looks at the rows themselves, everywhere.
+        let mut body = World::property("1");
+        body["idempotencyKey"] = world.key().to_string().into();
+        world.rpc_at(&replica.url(), &tom, Some(home), "property/v1/create", body).await.refused("AUTHORITY_LOST");
+        until("the end of what was known", async || {
+            let answer = world.gql_at(&replica.url(), &tom, Some(home), list, json!({})).await;
+            (answer.gql_code() == "ORGANIZATION_NOT_FOUND").then_some(())
+        })
+        .await;
+        assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+    replica.stop(std::time::Duration::from_secs(5)).await;
+}

@@ -232,7 +232,7 @@ async fn furnish(world: &World, olga: &Person, home: Uuid) -> Ids {
                 "shareBasisPoints": 3_000, "startsOn": "2024-01-01" });
             world.call(olga, home, "ownership/v1/record", record).await.ok();
         }
-        let rent = json!({ "propertyId": id, "kind": "RENT", "amountMinor": "120000", "currency": "USD", "bookedOn": "2025-01-01", "source": "lease" });
+        let rent = json!({ "propertyId": id, "kind": "RENT", "amountMinor": 120_000, "currency": "USD", "bookedOn": "2025-01-01", "source": "lease" });
         world.call(olga, home, "financialEntry/v1/record", rent).await.ok();
         properties.push(property);
     }
