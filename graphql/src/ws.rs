@@ -24,7 +24,10 @@ use std::{
     collections::HashMap,
     time::{Duration, Instant},
 };
-use tokio::time::{interval, timeout};
+use tokio::{
+    sync::watch,
+    time::{interval, timeout},
+};
 use tracing::Instrument;
 
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -81,6 +84,8 @@ struct Connection {
     caller: Option<Caller>,
     running: SelectAll<BoxStream<'static, Said>>,
     handles: HashMap<String, AbortHandle>,
+    /// What was asked for, and may not stand yet.
+    opening: Vec<watch::Receiver<bool>>,
     _guest: Guest,
 }
 
@@ -88,7 +93,17 @@ impl Connection {
     fn new(graphql: GraphQl, headers: HeaderMap, socket: WebSocket) -> Self {
         let (sink, stream) = socket.split();
         let _guest = graphql.live.guest();
-        Connection { graphql, headers, sink, stream, caller: None, running: SelectAll::new(), handles: HashMap::new(), _guest }
+        Connection {
+            graphql,
+            headers,
+            sink,
+            stream,
+            caller: None,
+            running: SelectAll::new(),
+            handles: HashMap::new(),
+            opening: Vec::new(),
+            _guest,
+        }
     }
 
     async fn run(mut self) {
@@ -246,7 +261,11 @@ impl Connection {
         let (handle, registration) = AbortHandle::new_pair();
         self.handles.insert(id.clone(), handle);
         // In a task of its own: what it holds must not wait for a client that does not read.
-        let begins = tokio::spawn(begin(self.graphql.clone(), caller, id.clone(), payload).in_current_span());
+        self.opening.retain(|earlier| !*earlier.borrow() && earlier.has_changed().is_ok());
+        let earlier = self.opening.clone();
+        let (opened, opening) = watch::channel(false);
+        self.opening.push(opening);
+        let begins = tokio::spawn(begin(self.graphql.clone(), caller, id.clone(), payload, earlier, opened).in_current_span());
         let begun = async move {
             let failed = |problem| Said::Failed(id, errors(&refused(Error::internal(problem))));
             begins.await.unwrap_or_else(|problem| once(std::future::ready(failed(problem))).boxed())
@@ -260,7 +279,15 @@ fn errors(response: &async_graphql::Response) -> Value {
     serde_json::to_value(&response.errors).unwrap_or_default()
 }
 
-async fn begin(graphql: GraphQl, caller: Caller, id: String, payload: Value) -> BoxStream<'static, Said> {
+/// What is read after a subscription was asked for, on the same connection, is read when that stands: nothing falls between.
+async fn begin(
+    graphql: GraphQl,
+    caller: Caller,
+    id: String,
+    payload: Value,
+    earlier: Vec<watch::Receiver<bool>>,
+    opened: watch::Sender<bool>,
+) -> BoxStream<'static, Said> {
     let span = tracing::info_span!(
         "operation",
         otel.name = "websocket operation",
@@ -284,6 +311,11 @@ async fn begin(graphql: GraphQl, caller: Caller, id: String, payload: Value) -> 
         if prepared.operation_type() == OperationType::Subscription {
             return Subscription::open(&graphql, caller, prepared).await.map_err(|response| failed(&response)).map(Ok);
         }
+        opened.send_replace(true);
+        for mut earlier in earlier {
+            // It may have failed instead.
+            let _ = earlier.wait_for(|opened| *opened).await;
+        }
         let response = execute(&graphql, caller, prepared).await;
         // Nothing was done, so it is an error; otherwise an answer, though fields of it may have failed.
         let before = response.data == async_graphql::Value::Null && response.errors.iter().all(|error| error.path.is_empty());
@@ -293,7 +325,10 @@ async fn begin(graphql: GraphQl, caller: Caller, id: String, payload: Value) -> 
         let answer = serde_json::to_vec(&response).unwrap_or_default();
         Ok(Err(vec![Said::Next(id.clone(), answer.into()), Said::Complete(id.clone())]))
     };
-    match began.instrument(span).await {
+    let began = began.instrument(span).await;
+    // It stands, or never will.
+    drop(opened);
+    match began {
         Ok(Ok(subscription)) => told(id, subscription),
         Ok(Err(answers)) => futures_util::stream::iter(answers).boxed(),
         Err(said) => once(async { said }).boxed(),

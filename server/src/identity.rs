@@ -278,8 +278,7 @@ impl Registry {
         work(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn principal_of(&self, claims: &Claims) -> Result<(PrincipalId, PrincipalKind)> {
-        let now = self.clock.now();
+    async fn principal_of(&self, claims: &Claims, fresh: uuid::Uuid, now: DateTime<Utc>) -> Result<(PrincipalId, PrincipalKind)> {
         if claims.iss == self.verifier.service_issuer {
             // Registered by an administrator, or nobody.
             let registered = entities::actor::registered(&self.pool, &claims.iss, &claims.sub).await?;
@@ -288,7 +287,7 @@ impl Registry {
         // An address that nobody verified proves nothing.
         let email = claims.email.as_deref().filter(|email| claims.email_verified && plain(email));
         let name = claims.name.as_deref().filter(|name| plain(name));
-        entities::actor::sign_in(&self.pool, &claims.iss, &claims.sub, email, name, self.ids.id(now), now).await
+        entities::actor::sign_in(&self.pool, &claims.iss, &claims.sub, email, name, fresh, now).await
     }
 }
 
@@ -299,12 +298,14 @@ impl Identity for Registry {
         let now = self.clock.now();
         let claims = self.verifier.verify(token, now.timestamp()).await?;
         let until = self.verifier.ends(&claims);
+        // Drawn whether it is needed or not, so that the ids of a test do not depend on what is kept.
+        let fresh = self.ids.id(now);
         let known = self.kept(|kept| kept.principals.get(&claims).filter(|of| of.fresh(now)).cloned());
         let (principal, kind) = match known {
             Some(of) => of.found,
             None => {
                 let began = Instant::now();
-                let found = self.principal_of(&claims).await?;
+                let found = self.principal_of(&claims, fresh, now).await?;
                 self.kept(|kept| kept.principals.put(claims, Of { found, began, now, until: None }));
                 found
             }
