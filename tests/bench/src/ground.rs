@@ -116,6 +116,12 @@ impl Ground {
     }
 }
 
+/// For what is asked for once: a run is not repeated to the byte.
+#[expect(clippy::disallowed_methods, reason = "load has keys of its own each time")]
+pub fn fresh() -> Uuid {
+    Uuid::new_v4()
+}
+
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }

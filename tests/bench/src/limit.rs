@@ -129,7 +129,7 @@ impl Direct {
 
     /// A row, and its commit.
     pub async fn write(&self) -> Result<(), Fault> {
-        self.client.execute(&self.bare, &[&Uuid::new_v4()]).await?;
+        self.client.execute(&self.bare, &[&crate::ground::fresh()]).await?;
         Ok(())
     }
 }

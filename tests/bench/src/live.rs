@@ -20,7 +20,6 @@ use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
     tungstenite::{Message, client::IntoClientRequest, protocol::WebSocketConfig},
 };
-use uuid::Uuid;
 
 const IDLE: usize = 10_000;
 const LISTENERS: usize = 1_000;
@@ -167,7 +166,7 @@ pub async fn told(gateway: &Process, asker: &Asker, report: &mut Report) -> Resu
             }
         }));
         let mutating = async {
-            listener.graphql(&mut connection, change, json!({ "key": Uuid::new_v4(), "input": input })).await?;
+            listener.graphql(&mut connection, change, json!({ "key": crate::ground::fresh(), "input": input })).await?;
             Ok::<_, Fault>(began.elapsed())
         };
         let (times, answer) = tokio::join!(listening, mutating);

@@ -49,6 +49,9 @@ impl Cell {
 const HEAD: &str = "| | in flight | a second | p50 ms | p99 ms | CPU ms, gateway + PostgreSQL | peer | × peer | limit | × limit |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |";
 
+/// Its name, its colour, and its figures.
+type Side = (&'static str, &'static str, fn(&Cell) -> Option<Figures>);
+
 impl Report {
     /// Said at once, and kept.
     pub fn cell(&mut self, cell: Cell) {
@@ -109,7 +112,7 @@ impl Report {
             WIDTH * 2.0 + 120.0,
             rows * (HEIGHT + 60.0) + 40.0
         );
-        let sides: [(&str, &str, fn(&Cell) -> Option<Figures>); 3] = [
+        let sides: [Side; 3] = [
             ("gateway", "#1b6ca8", |cell| Some(cell.gateway)),
             ("peer", "#d1495b", |cell| cell.peer),
             ("limit", "#8d99ae", |cell| cell.limit),

@@ -69,14 +69,14 @@ async fn mutate(
 ) -> Result<Figures, Fault> {
     let workers = Connection::several(&[gateway.address], many).await?;
     let call = |mut connection: Connection, n: u64| async move {
-        done(&create(&mut connection, &askers[n as usize % askers.len()], surface, Uuid::new_v4()).await?)?;
+        done(&create(&mut connection, &askers[n as usize % askers.len()], surface, crate::ground::fresh()).await?)?;
         Ok(connection)
     };
     closed(workers, run.time, call, || meter.read()).await
 }
 
 pub async fn ask_create(connection: &mut Connection, asker: &Asker) -> Result<(), Fault> {
-    done(&create(connection, asker, Surface::Rpc, Uuid::new_v4()).await?)
+    done(&create(connection, asker, Surface::Rpc, crate::ground::fresh()).await?)
 }
 
 /// M1 alone.
@@ -139,7 +139,7 @@ async fn one_step(ground: &Ground, run: Run) -> Result<Vec<Figures>, Fault> {
         let call = |(): (), _| {
             let work = Arc::clone(&work);
             async move {
-                let id = Uuid::new_v4().to_string();
+                let id = crate::ground::fresh().to_string();
                 let options = RunOptions { workflow_id: Some(&id), ..Default::default() };
                 work.run_with(input(), options).await?;
                 Ok(())

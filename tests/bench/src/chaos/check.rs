@@ -83,13 +83,11 @@ pub async fn acknowledged(ground: &Ground, book: &Arc<Book>) -> Result<(), Fault
     Ok(())
 }
 
+/// What a follower of one organization, or of all that engaged it, was told: whose place, and which.
+pub type Told = (Option<Uuid>, Vec<(String, i64)>);
+
 /// Every follower was told every event once, in order.
-pub async fn told(
-    ground: &Ground,
-    book: &Arc<Book>,
-    homes: &[Uuid],
-    told: Vec<(Option<Uuid>, Vec<(String, i64)>)>,
-) -> Result<(), Fault> {
+pub async fn told(ground: &Ground, book: &Arc<Book>, homes: &[Uuid], told: Vec<Told>) -> Result<(), Fault> {
     let mut sql = ground.connect().await?;
     let mut log: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for home in homes {

@@ -157,7 +157,7 @@ struct Cast {
 }
 
 async fn must(client: &Client, procedure: &str, mut body: Value) -> Result<Value, Fault> {
-    body["idempotencyKey"] = Uuid::new_v4().to_string().into();
+    body["idempotencyKey"] = crate::ground::fresh().to_string().into();
     match client.rpc(procedure, &body).await {
         Came::Answer(answer) => Ok(answer["result"].clone()),
         Came::Refusal(code) => Err(format!("{procedure}: {code}").into()),
