@@ -189,13 +189,12 @@ async fn properties<'a>(cx: &'a Context<'a>, rows: &'a [&'a Portfolio]) -> Optio
     let organization =
         rows.first().map(|row| row.organization_id).filter(|one| rows.iter().all(|row| row.organization_id == *one))?;
     let snapshot = snapshot(cx).await.ok()?;
-    let select =
-        property::of(organization).filter(snapshot.filter(property::KIND).ok()?).filter(filter.unwrap_or_default().condition());
+    let which = Condition::all().add(snapshot.filter(property::KIND).ok()?).add(filter.unwrap_or_default().condition());
     let of: Vec<PortfolioId> = rows.iter().map(|row| row.id).collect();
     let sort = order.unwrap_or(PropertyOrder::CreatedAsc).sort();
     // Any other order needs all of a portfolio's properties, which is a statement for each.
     let sort = Some(sort).filter(|sort| matches!(sort.column, property::Column::Id))?;
-    let mut found = member::first_of_each(&snapshot.tx, organization, &of, select, sort.descending, size + 1).await.ok()?;
+    let mut found = member::first_of_each(&snapshot.tx, organization, &of, which, sort.descending, size + 1).await.ok()?;
     let pages: Vec<Connection<Property>> =
         of.iter().map(|portfolio| page::first(found.remove(portfolio).unwrap_or_default(), size, sort, |row| row.id.0)).collect();
     let pages: Vec<&Connection<Property>> = pages.iter().collect();
@@ -252,7 +251,7 @@ impl Portfolio {
 pub mod member {
     use super::{DateTime, HashMap, OrganizationId, PortfolioId, PropertyId, Result, Tx, Utc, property};
     use sea_orm::{
-        ConnectionTrait, FromQueryResult, JoinType, Order, QueryFilter, QuerySelect, QueryTrait,
+        Condition, ConnectionTrait, FromQueryResult, JoinType, Order, QueryFilter, QuerySelect, QueryTrait,
         entity::prelude::*,
         sea_query::{Alias, Asterisk, Expr as SqlExpr, ExprTrait, Func, IntoColumnRef, IntoCondition, Query, SimpleExpr},
     };
@@ -290,7 +289,7 @@ pub mod member {
         tx: &Tx,
         organization: OrganizationId,
         portfolios: &[PortfolioId],
-        select: Select<property::Entity>,
+        which: Condition,
         descending: bool,
         many: u64,
     ) -> Result<HashMap<PortfolioId, Vec<property::Model>>> {
@@ -299,8 +298,12 @@ pub mod member {
         let within = theirs(Column::OrganizationId)
             .equals((property::Entity, property::Column::OrganizationId))
             .and(theirs(Column::PropertyId).equals((property::Entity, property::Column::Id)));
-        let mut each =
-            select.filter(theirs(Column::OrganizationId).eq(organization.0)).filter(theirs(Column::RemovedAt).is_null());
+        let keys: Vec<_> = portfolios.iter().map(|portfolio| (organization, *portfolio)).collect();
+        #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
+        let mut each = property::Entity::find()
+            .filter(crate::among(Column::OrganizationId, &keys))
+            .filter(Column::RemovedAt.is_null())
+            .filter(which);
         QuerySelect::query(&mut each)
             .join(JoinType::InnerJoin, Entity, within.into_condition())
             .and_where(theirs(Column::PortfolioId).eq(SqlExpr::col((parent.clone(), parent.clone()))))

@@ -141,7 +141,7 @@ async fn idle(ground: &Ground, askers: &[Asker], connections: usize, each: usize
 
 pub async fn waiting(ground: &Ground, askers: &[Asker], run: Run, report: &mut Report) -> Result<(), Fault> {
     let all = if run.quick { IDLE / 10 } else { IDLE };
-    idle(ground, askers, all / 100, 100, report).await?;
+    idle(ground, askers, all / 50, 50, report).await?;
     idle(ground, askers, all, 1, report).await
 }
 
