@@ -16,6 +16,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
+use tokio::sync::OnceCell;
 use tracing::Instrument;
 
 #[derive(Debug, Clone)]
@@ -57,7 +58,12 @@ struct Rules(Mutex<Kept>);
 struct Kept {
     bundle: Option<(Bundle, Instant)>,
     rules: HashMap<RuleKey, (Instant, Arc<Rule>)>,
+    /// What is being asked just now: many who want the same ask once.
+    asking: HashMap<RuleKey, Arc<Asking>>,
 }
+
+/// What came of it, a failure too: those who waited for it do not each wait for another.
+type Asking = OnceCell<Result<Arc<Rule>, Arc<Error>>>;
 
 impl Rules {
     fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
@@ -138,6 +144,7 @@ impl Cerbos {
                     Ok(bundle) => cerbos.rules.with(|kept| {
                         if kept.bundle.as_ref().is_none_or(|(known, _)| *known != bundle) {
                             kept.rules.clear();
+                            kept.asking.clear();
                         }
                         kept.bundle = Some((bundle, Instant::now()));
                     }),
@@ -177,10 +184,22 @@ impl Cerbos {
         if let Some(rule) = cached {
             return Ok(rule);
         }
+        let asking = self.rules.with(|kept| Arc::clone(kept.asking.entry(key.clone()).or_default()));
+        let found = asking.get_or_init(|| async { self.ask(&key, &principal).await.map_err(Arc::new) }).await;
+        self.rules.with(|kept| {
+            if kept.asking.get(&key).is_some_and(|known| Arc::ptr_eq(known, &asking)) {
+                kept.asking.remove(&key);
+            }
+        });
+        found.as_ref().map(Arc::clone).map_err(|error| error.again())
+    }
+
+    async fn ask(&self, key: &RuleKey, principal: &Principal) -> Result<Arc<Rule>> {
+        let (action, kind) = (key.0, key.1);
         let before = self.rules.with(|kept| kept.bundle.clone().map(|(bundle, _)| bundle));
         let resource = entities::resource(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?;
         let span = tracing::info_span!("pdp.plan", action, kind);
-        let plan = self.pdp.plan(&principal, action, kind).instrument(span).await?;
+        let plan = self.pdp.plan(principal, action, kind).instrument(span).await?;
         let rule = Rule::new(&plan, resource, &principal.literal())
             .map_err(|refused| Error::internal(format!("{action} {kind}: {refused}")))?;
         let rule = Arc::new(rule);
@@ -191,7 +210,7 @@ impl Cerbos {
                 if kept.rules.len() >= KEPT {
                     kept.rules.clear();
                 }
-                kept.rules.insert(key, (Instant::now(), Arc::clone(&rule)));
+                kept.rules.insert(key.clone(), (Instant::now(), Arc::clone(&rule)));
             }
         });
         Ok(rule)

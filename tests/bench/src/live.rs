@@ -22,6 +22,8 @@ use tokio_tungstenite::{
 };
 
 const IDLE: usize = 10_000;
+/// So many connections are opened at a time.
+const AT_ONCE: usize = 4;
 const LISTENERS: usize = 1_000;
 const ROUNDS: usize = 25;
 const QUERY: &str = "subscription { propertyChanged { cursor change property { id notes address { line1 } } event { seq } } }";
@@ -88,7 +90,7 @@ async fn hear(socket: &mut Socket) -> Result<Value, Fault> {
 async fn opened(listeners: &[Listener<'_>], connections: usize, each: usize) -> Result<Vec<Socket>, Fault> {
     let mut sockets = Vec::with_capacity(connections);
     while sockets.len() < connections {
-        let some = sockets.len()..connections.min(sockets.len() + 20);
+        let some = sockets.len()..connections.min(sockets.len() + AT_ONCE);
         sockets.extend(try_join_all(some.map(|k| listeners[k % listeners.len()].listen(each))).await?);
     }
     Ok(sockets)

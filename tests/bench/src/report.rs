@@ -187,7 +187,8 @@ fn machine() -> String {
 }
 
 pub fn write(report: &Report) -> Result<(), Fault> {
-    write_between("bench", &format!("{}\n\n{}", machine(), report.text()))?;
+    let picture = "\n![Throughput and p99 beside the peers](performance.svg)\n";
+    write_between("bench", &format!("{}\n\n{}{picture}", machine(), report.text()))?;
     std::fs::write(root().join("docs/performance.svg"), report.picture())?;
     Ok(())
 }
