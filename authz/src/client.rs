@@ -42,8 +42,10 @@ pub struct Cerbos {
 }
 
 const KEPT: usize = 10_000;
-/// However sure it is: of several PDPs behind one address, one may have changed its policies first.
-const LIFE: Duration = Duration::from_secs(30);
+/// How long a plan is used where the sentinel has named the same policies for so long: of several PDPs behind one address,
+/// one may have changed its policies first, and until then a plan is asked for again soon.
+const STEADY: Duration = Duration::from_secs(10);
+const LIFE: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(600)];
 
 /// Action, kind, and all that the PDP is told of the principal.
 type RuleKey = (&'static str, &'static str, String);
@@ -56,10 +58,25 @@ struct Rules(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    bundle: Option<(Bundle, Instant)>,
+    heard: Option<Heard>,
+    /// Until when.
     rules: HashMap<RuleKey, (Instant, Arc<Rule>)>,
     /// What is being asked just now: many who want the same ask once.
     asking: HashMap<RuleKey, Arc<Asking>>,
+}
+
+/// What the sentinel says, since when and when last.
+#[derive(Clone)]
+struct Heard {
+    bundle: Bundle,
+    since: Instant,
+    last: Instant,
+}
+
+impl Kept {
+    fn fresh(&self, within: Duration) -> Option<&Bundle> {
+        self.heard.as_ref().filter(|heard| heard.last.elapsed() < within).map(|heard| &heard.bundle)
+    }
 }
 
 /// What came of it, a failure too: those who waited for it do not each wait for another.
@@ -142,11 +159,11 @@ impl Cerbos {
             while let Some(cerbos) = weak.upgrade() {
                 match cerbos.sentinel().await {
                     Ok(bundle) => cerbos.rules.with(|kept| {
-                        if kept.bundle.as_ref().is_none_or(|(known, _)| *known != bundle) {
-                            kept.rules.clear();
-                            kept.asking.clear();
+                        let now = Instant::now();
+                        match &mut kept.heard {
+                            Some(heard) if heard.bundle == bundle => heard.last = now,
+                            _ => *kept = Kept { heard: Some(Heard { bundle, since: now, last: now }), ..Kept::default() },
                         }
-                        kept.bundle = Some((bundle, Instant::now()));
                     }),
                     Err(error) => {
                         tracing::warn!(cause = ?error.cause(), "the policy decision point does not answer");
@@ -168,7 +185,7 @@ impl Cerbos {
 
     /// Whether the sentinel has been heard, and is not silent since.
     pub fn heard(&self) -> bool {
-        self.rules.with(|kept| kept.bundle.is_some())
+        self.rules.with(|kept| kept.heard.is_some())
     }
 
     /// What an actor may do this to, as a rule that SQL and memory can both apply.
@@ -177,9 +194,8 @@ impl Cerbos {
         let key = (action, kind, told(&principal));
         let fresh = self.settings.sentinel * 2;
         let cached = self.rules.with(|kept| {
-            let alive = kept.bundle.as_ref().is_some_and(|(_, heard)| heard.elapsed() < fresh);
-            let young = kept.rules.get(&key).filter(|(asked, _)| alive && asked.elapsed() < LIFE);
-            young.map(|(_, rule)| Arc::clone(rule))
+            kept.fresh(fresh)?;
+            kept.rules.get(&key).filter(|(until, _)| Instant::now() < *until).map(|(_, rule)| Arc::clone(rule))
         });
         if let Some(rule) = cached {
             return Ok(rule);
@@ -196,8 +212,9 @@ impl Cerbos {
 
     async fn ask(&self, key: &RuleKey, principal: &Principal) -> Result<Arc<Rule>> {
         let (action, kind) = (key.0, key.1);
-        let before = self.rules.with(|kept| kept.bundle.clone().map(|(bundle, _)| bundle));
+        let before = self.rules.with(|kept| kept.heard.clone());
         let resource = entities::resource(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?;
+        let asked = Instant::now();
         let span = tracing::info_span!("pdp.plan", action, kind);
         let plan = self.pdp.plan(principal, action, kind).instrument(span).await?;
         let rule = Rule::new(&plan, resource, &principal.literal())
@@ -205,12 +222,13 @@ impl Cerbos {
         let rule = Arc::new(rule);
         self.rules.with(|kept| {
             // Only if the policies are still those that it was asked under.
-            let asked_under = before.filter(|bundle| !bundle.clock);
-            if asked_under.is_some() && kept.bundle.as_ref().map(|(bundle, _)| bundle) == asked_under.as_ref() {
+            let (Some(before), Some(heard)) = (before, &kept.heard) else { return };
+            if before.since == heard.since && !heard.bundle.clock {
+                let life = LIFE[usize::from(asked.duration_since(heard.since) > STEADY)];
                 if kept.rules.len() >= KEPT {
                     kept.rules.clear();
                 }
-                kept.rules.insert(key.clone(), (Instant::now(), Arc::clone(&rule)));
+                kept.rules.insert(key.clone(), (asked + life, Arc::clone(&rule)));
             }
         });
         Ok(rule)
@@ -271,9 +289,8 @@ impl Decide for Cerbos {
 
     async fn policies(&self) -> Result<String> {
         let fresh = self.settings.sentinel * 2;
-        let known = self.rules.with(|kept| kept.bundle.clone().filter(|(_, heard)| heard.elapsed() < fresh));
-        match known {
-            Some((bundle, _)) => Ok(bundle.hash),
+        match self.rules.with(|kept| kept.fresh(fresh).cloned()) {
+            Some(bundle) => Ok(bundle.hash),
             None => Ok(self.sentinel().await?.hash),
         }
     }

@@ -124,7 +124,7 @@ impl App {
                 tracing::debug!(%problem, "a connection keeps its delay");
             }
         });
-        let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+        let server = axum::serve(listener, router.into_make_service()).with_graceful_shutdown(async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         });
         Ok(App { address, gateway, engine, cerbos, live, buried, stop, server: tokio::spawn(server.into_future()) })

@@ -4,6 +4,7 @@ use crate::graphiql;
 use authz::Cerbos;
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
@@ -44,11 +45,12 @@ struct Health {
 pub fn router(served: Served) -> Router {
     let Served { mount, engine, cerbos, live, graphiql, metrics } = served;
     let health = Health { mount: mount.clone(), engine, cerbos, live: Arc::clone(&live) };
-    let description = rpc::openapi(resolvers::TABLE);
+    // Handlers are cloned for each connection: what they hold must be cheap to clone.
+    let description = Bytes::from(rpc::openapi(resolvers::TABLE).to_string());
     let mut router = Router::new()
         .merge(graphql::routes(graphql::GraphQl::new(mount.clone(), live, graphiql.is_some())))
         .merge(rpc::routes(mount.clone()))
-        .route("/openapi.json", get(move || async move { Json(description) }))
+        .route("/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], description) }))
         .route("/metrics", get(move || async move { exposition(&metrics) }))
         .route("/livez", get(|| async { Json(json!({ "alive": true })) }));
     router = router.merge(Router::new().route("/readyz", get(ready)).with_state(health));

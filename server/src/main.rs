@@ -12,6 +12,10 @@ use server::{
 };
 use std::{os::unix::process::CommandExt, path::Path, process::ExitCode};
 
+/// What one thread allocates another frees here, all the time: the C library's allocator makes them wait for one another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The Hestami gateway.
 #[derive(Parser)]
 #[command(name = "hestami", version)]

@@ -10,6 +10,8 @@ const [url, connections] = process.argv.slice(2);
 
 const preset = {
   extends: [PostGraphileAmberPreset],
+  // It would offer only columns with an index of their own for filters and orders.
+  disablePlugins: ["PgIndexBehaviorsPlugin"],
   pgServices: [makePgService({ connectionString: url, schemas: ["public"], poolConfig: { max: Number(connections) } })],
   grafast: {
     context: ({ node }) => ({

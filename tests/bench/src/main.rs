@@ -1,5 +1,6 @@
 //! Measures, on servers of its own and as ratios within one run, beside what people would use instead. `QUICK=1` is shorter.
-//! Named parts run alone: `filter`, `reads`, `writes`, `live`, `growth`. `chaos` and `soak` are runs of their own.
+//! Named parts run alone: `filter`, `reads`, `writes`, `live`, `growth`; `hold` measures nothing and stays, to be looked
+//! at. `chaos` and `soak` are runs of their own.
 
 mod chaos;
 mod filter;
@@ -68,6 +69,11 @@ async fn measure(ground: &mut Ground, parts: &[String], run: Run, report: &mut R
     let small = ground.askers(0..SMALL)?;
     let large = ground.askers(SMALL..SMALL + LARGE)?;
     let gateway = Process::gateway(ground).await?;
+    if parts.iter().any(|part| part == "hold") {
+        println!("http://{} on {} in {}", gateway.address, ground.url("hestami_app"), ground.home.display());
+        tokio::signal::ctrl_c().await?;
+        return gateway.stop().await;
+    }
     report.line(format!("Resident after its start: {:.0} MB.", gateway.resident()?));
     if wanted("reads") {
         let peers = reads::peers(ground, &small, run, report).await?;

@@ -1,7 +1,7 @@
 //! Reads from outside: the gateway, PostGraphile on the same rows, and the limit.
 
 use crate::{
-    Run,
+    Run, SMALL,
     ground::{self, Asker, Ground, PORTFOLIOS},
     limit::Direct,
     load::{Connection, Figures, closed, post},
@@ -87,6 +87,19 @@ async fn load(addresses: &[SocketAddr], questions: &[Prepared], meter: &Meter, m
     closed(workers, run.time, call, || meter.read()).await
 }
 
+/// Everyone has asked before, as they have in a process that has run for a while.
+async fn warm(addresses: &[SocketAddr], questions: &[Prepared], many: usize) -> Result<(), Fault> {
+    let workers = Connection::several(addresses, questions.len().min(many)).await?;
+    let some = &questions[..questions.len().min(SMALL as usize)];
+    let all = workers.into_iter().enumerate().map(async |(first, mut connection)| {
+        for question in some.iter().skip(first).step_by(many) {
+            question.ask(&mut connection).await?;
+        }
+        Ok::<_, Fault>(())
+    });
+    futures_util::future::try_join_all(all).await.map(drop)
+}
+
 async fn direct(question: &Question, questions: &[Prepared], directs: Vec<Direct>, run: Run) -> Result<Figures, Fault> {
     let call = |direct: Direct, n: u64| async move {
         let prepared = &questions[n as usize % questions.len()];
@@ -166,8 +179,8 @@ impl Sides<'_> {
         let gateway = Meter::of(&[self.gateway], self.ground);
         let peers = Meter::of(&self.peers.iter().collect::<Vec<_>>(), self.ground);
         let here = [self.gateway.address];
-        load(&here, ours, &gateway, 8, run.warm()).await?;
-        load(&self.addresses(), theirs, &peers, 8, run.warm()).await?;
+        warm(&here, ours, 8).await?;
+        warm(&self.addresses(), theirs, 8).await?;
         for many in run.in_flight {
             let directs = Direct::several(self.ground, *many).await?;
             let first = load(&here, ours, &gateway, *many, run).await?;
@@ -231,7 +244,7 @@ fn houses(askers: &[Asker]) -> Result<(Vec<Prepared>, Vec<Prepared>), Fault> {
 
 async fn alone(ground: &Ground, gateway: &Process, questions: &[Prepared], run: Run) -> Result<Figures, Fault> {
     let meter = Meter::of(&[gateway], ground);
-    load(&[gateway.address], questions, &meter, run.in_flight[0], run.warm()).await?;
+    warm(&[gateway.address], questions, 8).await?;
     load(&[gateway.address], questions, &meter, run.in_flight[0], run).await
 }
 

@@ -20,6 +20,9 @@ const MUTATION: &str =
     "mutation ($key: UUID!, $input: PropertyCreateInput!) { propertyCreate(idempotencyKey: $key, input: $input) {
     result { id version } operation { id state } replayed } }";
 
+/// Keys that are sent again.
+const KNOWN: usize = 500;
+
 #[derive(Clone, Copy, PartialEq)]
 enum Surface {
     Rpc,
@@ -150,6 +153,7 @@ async fn one_step(ground: &Ground, run: Run) -> Result<Vec<Figures>, Fault> {
     dbos.shutdown().await;
     Ok(all)
 }
+
 async fn bare(ground: &Ground, many: usize, run: Run) -> Result<Figures, Fault> {
     let call = |direct: Direct, _| async move {
         direct.write().await?;
@@ -170,12 +174,10 @@ pub async fn run(ground: &Ground, gateway: &Process, askers: &[Asker], run: Run,
 
     let mut known = Vec::new();
     let mut connection = Connection::open(gateway.address).await?;
-    for k in 0..8 {
-        for asker in askers {
-            let key = Uuid::from_u128(0x5000 << 64 | k << 32 | u128::from(asker.n));
-            create(&mut connection, asker, Surface::Rpc, key).await?;
-            known.push((asker.clone(), key));
-        }
+    for asker in askers.iter().take(KNOWN) {
+        let key = crate::ground::fresh();
+        create(&mut connection, asker, Surface::Rpc, key).await?;
+        known.push((asker.clone(), key));
     }
     for (k, many) in run.in_flight.iter().enumerate() {
         let bare = bare(ground, *many, run).await?;
