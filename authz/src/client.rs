@@ -24,9 +24,15 @@ pub struct Settings {
     /// `http://host:port` or `unix:/path`.
     pub url: String,
     pub timeout: Duration,
-    /// How often the sentinel is asked; a cached plan is used no longer than twice this after the
-    /// last answer.
+    /// How often the sentinel is asked.
     pub sentinel: Duration,
+}
+
+impl Settings {
+    /// How long after the sentinel's last word plans are used: one that is late on a busy machine says nothing of policies.
+    fn patience(&self) -> Duration {
+        self.sentinel * 5
+    }
 }
 
 impl Settings {
@@ -167,7 +173,6 @@ impl Cerbos {
                     }),
                     Err(error) => {
                         tracing::warn!(cause = ?error.cause(), "the policy decision point does not answer");
-                        cerbos.rules.with(|kept| *kept = Kept::default());
                     }
                 }
                 drop(cerbos);
@@ -185,16 +190,15 @@ impl Cerbos {
 
     /// Whether the sentinel has been heard, and is not silent since.
     pub fn heard(&self) -> bool {
-        self.rules.with(|kept| kept.heard.is_some())
+        self.rules.with(|kept| kept.fresh(self.settings.patience()).is_some())
     }
 
     /// What an actor may do this to, as a rule that SQL and memory can both apply.
     pub async fn rule(&self, actor: &Actor, action: &'static str, kind: &'static str) -> Result<Arc<Rule>> {
         let principal = principal(actor);
         let key = (action, kind, told(&principal));
-        let fresh = self.settings.sentinel * 2;
         let cached = self.rules.with(|kept| {
-            kept.fresh(fresh)?;
+            kept.fresh(self.settings.patience())?;
             kept.rules.get(&key).filter(|(until, _)| Instant::now() < *until).map(|(_, rule)| Arc::clone(rule))
         });
         if let Some(rule) = cached {
@@ -288,8 +292,7 @@ impl Decide for Cerbos {
     }
 
     async fn policies(&self) -> Result<String> {
-        let fresh = self.settings.sentinel * 2;
-        match self.rules.with(|kept| kept.fresh(fresh).cloned()) {
+        match self.rules.with(|kept| kept.fresh(self.settings.patience()).cloned()) {
             Some(bundle) => Ok(bundle.hash),
             None => Ok(self.sentinel().await?.hash),
         }

@@ -157,7 +157,7 @@ async fn places(
 async fn read(tx: &Tx, places: Connection<Place>, visible: Condition) -> Result<Connection<Property>> {
     let Connection { edges, page_info, total_count } = places;
     let keys: Vec<_> = edges.iter().map(|edge| (edge.node.owner, edge.node.id)).collect();
-    let rows = property::many(&keys).filter(visible).all(tx).await?;
+    let rows = property::many(tx, &keys).filter(visible).all(tx).await?;
     let mut found: HashMap<_, Property> = rows.into_iter().map(|row| ((row.organization_id, row.id), row.into())).collect();
     // One that its own rights hide is left out.
     let edges =

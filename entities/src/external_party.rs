@@ -240,7 +240,7 @@ impl Loader<(OrganizationId, ExternalPartyId)> for Parties {
             let ids: Vec<Uuid> = keys.iter().map(|(_, id)| id.0).collect();
             #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
             let rows = Entity::find()
-                .filter(crate::among(Column::OrganizationId, keys))
+                .filter(crate::among(&snapshot.tx, Column::OrganizationId, keys))
                 .filter(Column::Id.eq_any(ids))
                 .filter(snapshot.filter(KIND)?)
                 .all(&snapshot.tx)

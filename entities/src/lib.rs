@@ -2,7 +2,7 @@
 //! clients see, and what of it policies see.
 
 use queryplan::{Attribute, Scalar, Stored};
-use schema::OrganizationId;
+use schema::{OrganizationId, Sight, Tx};
 use sea_orm::{ColumnTrait, sea_query::SimpleExpr};
 
 pub mod access_grant;
@@ -71,10 +71,14 @@ pub fn kind_of(namespace: &str) -> Option<&'static str> {
     KINDS.iter().find(same).copied()
 }
 
-/// In the organizations of these keys, one for each: told of a single one besides row security's own condition, the planner
-/// expects next to nothing and reads a whole organization.
-fn among<K>(column: impl ColumnTrait, keys: &[(OrganizationId, K)]) -> SimpleExpr {
-    column.eq_any(keys.iter().map(|(organization, _)| organization.0).collect::<Vec<_>>())
+/// In the organizations of these keys. Mostly that is one, and the planner is told so where row security says the same. Where
+/// that says a scope instead, a single one beside it would have the planner expect next to nothing: there it is told of one
+/// for each key.
+fn among<K>(tx: &Tx, column: impl ColumnTrait, keys: &[(OrganizationId, K)]) -> SimpleExpr {
+    match keys {
+        [(first, _), rest @ ..] if tx.sight() == Sight::Own && rest.iter().all(|(other, _)| other == first) => column.eq(*first),
+        _ => column.eq_any(keys.iter().map(|(organization, _)| organization.0).collect::<Vec<_>>()),
+    }
 }
 
 /// The binding that is the acting organization.

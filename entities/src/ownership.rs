@@ -253,7 +253,7 @@ impl Loader<(OrganizationId, PropertyId)> for Holders {
             let ids: Vec<Uuid> = keys.iter().map(|(_, id)| id.0).collect();
             #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
             let select = Entity::find()
-                .filter(crate::among(Column::OrganizationId, keys))
+                .filter(crate::among(&snapshot.tx, Column::OrganizationId, keys))
                 .filter(Column::PropertyId.eq_any(ids))
                 .filter(Column::CorrectedAt.is_null())
                 .filter(snapshot.filter(KIND)?)

@@ -301,7 +301,7 @@ pub mod member {
         let keys: Vec<_> = portfolios.iter().map(|portfolio| (organization, *portfolio)).collect();
         #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
         let mut each = property::Entity::find()
-            .filter(crate::among(Column::OrganizationId, &keys))
+            .filter(crate::among(tx, Column::OrganizationId, &keys))
             .filter(Column::RemovedAt.is_null())
             .filter(which);
         QuerySelect::query(&mut each)
@@ -422,7 +422,7 @@ impl Loader<(OrganizationId, PropertyId)> for Groups {
             #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
             let mut select = Entity::find()
                 .column_as(member::Column::PropertyId, "of_property")
-                .filter(crate::among(member::Column::OrganizationId, keys))
+                .filter(crate::among(&snapshot.tx, member::Column::OrganizationId, keys))
                 .filter(member::Column::PropertyId.eq_any(ids))
                 .filter(member::Column::RemovedAt.is_null())
                 .filter(snapshot.filter(KIND)?)

@@ -101,12 +101,9 @@ pub fn by_id(organization: OrganizationId, id: PropertyId) -> Select<Entity> {
 
 /// These, of whatever organizations.
 #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
-pub fn many(keys: &[(OrganizationId, PropertyId)]) -> Select<Entity> {
+pub fn many(tx: &Tx, keys: &[(OrganizationId, PropertyId)]) -> Select<Entity> {
     let ids: Vec<Uuid> = keys.iter().map(|(_, id)| id.0).collect();
-    let mut organizations: Vec<Uuid> = keys.iter().map(|(organization, _)| organization.0).collect();
-    organizations.sort_unstable();
-    organizations.dedup();
-    Entity::find().filter(Column::OrganizationId.eq_any(organizations)).filter(Column::Id.eq_any(ids))
+    Entity::find().filter(crate::among(tx, Column::OrganizationId, keys)).filter(Column::Id.eq_any(ids))
 }
 
 /// Loads those that the reader may see, many at once.
@@ -130,7 +127,7 @@ impl Loader<(OrganizationId, PropertyId)> for Properties {
     ) -> Result<HashMap<(OrganizationId, PropertyId), Property>, Arc<Error>> {
         let load = async {
             let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
-            let rows = many(keys).filter(snapshot.filter(KIND)?).all(&snapshot.tx).await?;
+            let rows = many(&snapshot.tx, keys).filter(snapshot.filter(KIND)?).all(&snapshot.tx).await?;
             Ok(rows.into_iter().map(|row| ((row.organization_id, row.id), row.into())).collect())
         };
         load.await.map_err(Arc::new)

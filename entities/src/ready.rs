@@ -16,7 +16,7 @@ use schema::{Reads, Snapshot, snapshot};
 use std::{
     any::Any,
     borrow::Cow,
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     hash::Hash,
     sync::{Arc, Weak},
 };
@@ -253,12 +253,29 @@ where
     L: Loader<K, Value = Vec<T>> + Any,
     T: Plain + Clone + 'static,
 {
-    let snapshot = snapshot(cx).await.ok()?;
-    // Others that ask at the same time are asked for with it.
-    let found = snapshot.loader(of).load_many(keys.iter().cloned()).await.ok()?;
+    let wanted = keys.iter().cloned().collect::<HashSet<K>>();
+    let found = found(cx, of, wanted).await?;
     let all: Vec<&[T]> = keys.iter().map(|key| found.get(key).map_or(&[][..], Vec::as_slice)).collect();
     lists(set, &all).await
 }
+
+/// The whole level is known here: nobody gathers it first.
+async fn found<K, L>(cx: &Context<'_>, of: fn(Weak<Snapshot>) -> L, wanted: HashSet<K>) -> Option<HashMap<K, L::Value>>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    L: Loader<K>,
+{
+    let snapshot = snapshot(cx).await.ok()?;
+    let (wanted, loader) = (Vec::from_iter(wanted), of(Arc::downgrade(&snapshot)));
+    let mut found = HashMap::with_capacity(wanted.len());
+    for some in wanted.chunks(AT_ONCE) {
+        found.extend(loader.load(some).await.ok()?);
+    }
+    Some(found)
+}
+
+/// Keys of one statement.
+const AT_ONCE: usize = 1_000;
 
 /// What keys name, where there is a key and the reader sees it.
 pub async fn maybe<'a, K, L, T>(
@@ -272,12 +289,11 @@ where
     L: Loader<K, Value = T> + Any,
     T: Plain + Clone + 'static,
 {
-    let wanted: Vec<K> = keys.iter().flatten().cloned().collect::<HashSet<K>>().into_iter().collect();
+    let wanted: HashSet<K> = keys.iter().flatten().cloned().collect();
     if wanted.is_empty() {
         return Some(vec![Value::Null; keys.len()]);
     }
-    let snapshot = snapshot(cx).await.ok()?;
-    let found = snapshot.loader(of).load_many(wanted).await.ok()?;
+    let found = found(cx, of, wanted).await?;
     let each: Vec<Option<&T>> = keys.iter().map(|key| found.get(key.as_ref()?)).collect();
     let rows: Vec<&T> = each.iter().copied().flatten().collect();
     let mut made = objects(set, &rows).await?.into_iter();

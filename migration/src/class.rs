@@ -2,6 +2,11 @@
 //! only; the migrator has one of its own, because under FORCE its backfills would silently touch
 //! nothing; `hestami_definer`, which nobody can log in as, owns the definer functions.
 
+//!
+//! A transaction of one organization is `hestami_app`, whose policies say that organization and no more: the planner takes the
+//! equality for the statement's own, and joins by it. One that reaches across takes the role `hestami_across`, whose policies
+//! say every organization in scope. A migration that makes tables ends with [`across`].
+
 /// What the application may write.
 pub struct Writes<'a> {
     pub insert: bool,
@@ -127,4 +132,53 @@ pub fn relayed(table: &str, privileges: &str) -> String {
         "GRANT {privileges} ON {table} TO hestami_relay;
          CREATE POLICY {table}_relay ON {table} TO hestami_relay USING (true) WITH CHECK (true);\n"
     )
+}
+
+/// Gives every policy and privilege of `hestami_app` to `hestami_across` as well, and leaves of the scope to `hestami_app` only
+/// the acting organization. What was done before is not done again.
+pub fn across() -> String {
+    r"
+DO $$
+DECLARE
+  it record;
+  scope constant text := '= ANY \(\( SELECT app\.in_scope\(''(read|act)''::text\) AS in_scope\)::uuid\[\]\)';
+  said text;
+BEGIN
+  GRANT USAGE ON SCHEMA public, app TO hestami_across;
+  FOR it IN
+    SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END || c.oid::regclass AS named, a.privilege_type AS privilege
+    FROM pg_class c, aclexplode(c.relacl) a
+    WHERE c.relnamespace = 'public'::regnamespace AND a.grantee = 'hestami_app'::regrole
+    UNION ALL
+    SELECT format('%s', c.attrelid::regclass), format('%s (%I)', a.privilege_type, c.attname)
+    FROM pg_attribute c JOIN pg_class t ON t.oid = c.attrelid, aclexplode(c.attacl) a
+    WHERE t.relnamespace = 'public'::regnamespace AND a.grantee = 'hestami_app'::regrole
+    UNION ALL
+    SELECT 'FUNCTION ' || p.oid::regprocedure, a.privilege_type
+    FROM pg_proc p, aclexplode(p.proacl) a
+    WHERE p.pronamespace = 'app'::regnamespace AND a.grantee = 'hestami_app'::regrole
+  LOOP
+    EXECUTE format('GRANT %s ON %s TO hestami_across', it.privilege, it.named);
+  END LOOP;
+  FOR it IN
+    SELECT polname AS name, polrelid::regclass AS of,
+      CASE polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END AS what,
+      pg_get_expr(polqual, polrelid) AS seen, pg_get_expr(polwithcheck, polrelid) AS written
+    FROM pg_policy WHERE polroles = ARRAY['hestami_app'::regrole::oid]
+      AND NOT EXISTS (SELECT FROM pg_policy other WHERE other.polrelid = pg_policy.polrelid AND other.polname = pg_policy.polname || '_across')
+  LOOP
+    said := coalesce(it.seen, '') || coalesce(it.written, '');
+    IF said !~ 'in_scope' THEN
+      EXECUTE format('ALTER POLICY %I ON %s TO hestami_app, hestami_across', it.name, it.of);
+    ELSE
+      EXECUTE format('CREATE POLICY %I ON %s FOR %s TO hestami_across', it.name || '_across', it.of, it.what)
+        || coalesce(' USING (' || it.seen || ')', '') || coalesce(' WITH CHECK (' || it.written || ')', '');
+      EXECUTE format('ALTER POLICY %I ON %s', it.name, it.of)
+        || coalesce(' USING (' || regexp_replace(it.seen, scope, '= ( SELECT app.acting())', 'g') || ')', '')
+        || coalesce(' WITH CHECK (' || regexp_replace(it.written, scope, '= ( SELECT app.acting())', 'g') || ')', '');
+    END IF;
+  END LOOP;
+END $$;
+"
+    .to_owned()
 }

@@ -1,7 +1,7 @@
 //! The database's history, frozen: each file is written once and imports none of our crates.
 //!
-//! A new table calls one function of [`class`], which writes its policies, grants and comment; the
-//! catalog tests read all of that back and refuse a table without a class.
+//! A new table calls one function of [`class`], which writes its policies, grants and comment, and its
+//! migration ends with `class::across()`; the catalog tests read all of that back and refuse a table without a class.
 
 pub mod class;
 mod m20261121_000001_scope;
@@ -16,6 +16,7 @@ mod m20261121_000009_delegation;
 mod m20261121_000010_financial_entry;
 mod m20261121_000011_live;
 mod m20261121_000012_lean;
+mod m20261121_000013_across;
 
 use sea_orm_migration::MigrationTrait;
 
@@ -64,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000010_financial_entry::Migration),
             Box::new(m20261121_000011_live::Migration),
             Box::new(m20261121_000012_lean::Migration),
+            Box::new(m20261121_000013_across::Migration),
         ]
     }
 }

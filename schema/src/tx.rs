@@ -6,7 +6,9 @@ use crate::{OrganizationId, Result, Sight};
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgPool, Postgres, pool::PoolConnection};
+use sqlx::{AssertSqlSafe, Database, Executor, PgPool, Postgres, SqlSafeStr, pool::PoolConnection};
+use sqlx_core::transaction::TransactionManager;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
@@ -52,14 +54,19 @@ impl Reach {
     }
 }
 
+/// The scope, and the role whose policies look at it: for the other's the acting organization is all there is.
 fn scope<'a>(acting: OrganizationId, across: impl Iterator<Item = &'a OrganizationId>) -> String {
     let all: Vec<String> = across.copied().chain([acting]).map(|id| id.to_string()).collect();
-    format!("SET LOCAL app.scope = '{{{}}}'", all.join(","))
+    format!("SET LOCAL app.scope = '{{{}}}'; SET LOCAL ROLE hestami_across", all.join(","))
 }
 
 pub struct Tx {
     connection: Mutex<Option<PoolConnection<Postgres>>>,
+    across: AtomicBool,
+    begun: AtomicBool,
 }
+
+type Manager = <Postgres as Database>::TransactionManager;
 
 impl Tx {
     pub async fn begin(pool: &PgPool, reach: &Reach, mode: Mode) -> Result<Tx> {
@@ -69,16 +76,11 @@ impl Tx {
         };
         let savepoint = if mode == Mode::Work { "; SAVEPOINT work" } else { "" };
         let sql = format!("{begin}; {}{savepoint}", reach.settings());
-        // Ours before the first word: whoever stops waiting here leaves a rollback behind, never a
-        // connection that stands inside a transaction.
-        let tx = Tx { connection: Mutex::new(Some(pool.acquire().await?)) };
-        let begun = tx.on(begin, async |connection| connection.execute(AssertSqlSafe(sql)).await).await;
-        if let Err(error) = begun {
-            if let Some(connection) = tx.connection.lock().await.take() {
-                drop(connection.detach());
-            }
-            return Err(error.into());
-        }
+        // Ours before the first word: of whoever stops waiting here, the connection is closed.
+        let across = AtomicBool::new(!reach.across.is_empty());
+        let tx = Tx { connection: Mutex::new(Some(pool.acquire().await?)), across, begun: AtomicBool::new(false) };
+        tx.on(begin, async |connection| Manager::begin(connection, Some(AssertSqlSafe(sql).into_sql_str())).await).await?;
+        tx.begun.store(true, Ordering::Relaxed);
         Ok(tx)
     }
 
@@ -91,7 +93,20 @@ impl Tx {
     /// Lets the transaction reach others besides the acting organization, as far as grants cover them.
     pub async fn reach(&self, acting: OrganizationId, across: impl Iterator<Item = &OrganizationId>) -> Result<()> {
         self.execute_unprepared(&scope(acting, across)).await?;
+        self.across.store(true, Ordering::Relaxed);
         Ok(())
+    }
+
+    pub fn sight(&self) -> Sight {
+        if self.across.load(Ordering::Relaxed) { Sight::Across } else { Sight::Own }
+    }
+
+    /// A statement that is prepared for one role is planned again for the other: each has its own.
+    fn own(&self, sql: String) -> String {
+        match self.sight() {
+            Sight::Own => sql,
+            Sight::Across => format!("/* across */ {sql}"),
+        }
     }
 
     /// Undoes all that was done since it began, and lets go of what was locked.
@@ -101,9 +116,7 @@ impl Tx {
     }
 
     pub async fn commit(self) -> Result<()> {
-        self.on("COMMIT", async |connection| connection.execute("COMMIT").await).await?;
-        // Nothing is left to roll back.
-        drop(self.connection.lock().await.take());
+        self.on("COMMIT", async |connection| Manager::commit(connection).await).await?;
         Ok(())
     }
 
@@ -118,19 +131,15 @@ impl Tx {
     }
 }
 
-/// Rolls back off the caller's path. A connection that cannot is closed.
+/// What was not committed is rolled back with the pool's own look at what comes back to it, in one message off the caller's
+/// path. A connection that stops there, or never began, is closed.
 impl Drop for Tx {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.get_mut().take() else { return };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => {
-                runtime.spawn(async move {
-                    if connection.execute("ROLLBACK").await.is_err() {
-                        connection.detach().close_hard().await.ok();
-                    }
-                });
-            }
-            Err(_) => drop(connection.detach()),
+        if *self.begun.get_mut() {
+            Manager::start_rollback(&mut connection);
+        } else {
+            drop(connection.detach());
         }
     }
 }
@@ -147,7 +156,7 @@ impl ConnectionTrait for Tx {
 
     async fn execute_raw(&self, mut statement: Statement) -> std::result::Result<ExecResult, DbErr> {
         let values = values(&mut statement);
-        let sql = statement.sql;
+        let sql = self.own(statement.sql);
         self.on(&sql, async |connection| {
             sqlx::query_with(AssertSqlSafe(sql.as_str()), values).execute(connection).await.map(Into::into)
         })
@@ -160,7 +169,7 @@ impl ConnectionTrait for Tx {
 
     async fn query_one_raw(&self, mut statement: Statement) -> std::result::Result<Option<QueryResult>, DbErr> {
         let values = values(&mut statement);
-        let sql = statement.sql;
+        let sql = self.own(statement.sql);
         self.on(&sql, async |connection| {
             sqlx::query_with(AssertSqlSafe(sql.as_str()), values).fetch_optional(connection).await.map(|row| row.map(Into::into))
         })
@@ -169,7 +178,7 @@ impl ConnectionTrait for Tx {
 
     async fn query_all_raw(&self, mut statement: Statement) -> std::result::Result<Vec<QueryResult>, DbErr> {
         let values = values(&mut statement);
-        let sql = statement.sql;
+        let sql = self.own(statement.sql);
         self.on(&sql, async |connection| {
             sqlx::query_with(AssertSqlSafe(sql.as_str()), values)
                 .fetch_all(connection)

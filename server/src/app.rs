@@ -8,7 +8,10 @@ use authz::Cerbos;
 use axum::serve::ListenerExt;
 use entities::{operation, replica};
 use schema::{Chance, Clock, Decide, Faults, Gateway, Limits, Operations, PeopleAct};
-use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
+use sqlx::{
+    Connection, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 use std::{
     net::SocketAddr,
     path::PathBuf,
@@ -166,6 +169,9 @@ pub fn told(error: schema::Error) -> Fault {
     format!("{} {:?}", error.text(), error.cause()).into()
 }
 
+/// Statements that a connection keeps prepared: more than all filters and orders that are in use at a time.
+const STATEMENTS: usize = 400;
+
 /// Kept full: after a cold start or a lost server, requests that each open a connection and each give up
 /// would keep one another from ever having one. Here one task opens them, one after the other.
 ///
@@ -189,5 +195,6 @@ async fn pool(url: &str, connections: u32) -> Result<PgPool, Fault> {
     let problem = |problem: sqlx::Error| format!("PostgreSQL: {problem}");
     // Whether it can be reached at all, before anything waits for it.
     PgConnection::connect(url).await.map_err(problem)?.close().await.map_err(problem)?;
-    Ok(options.connect_lazy(url).map_err(problem)?)
+    let known: PgConnectOptions = url.parse().map_err(problem)?;
+    Ok(options.connect_lazy_with(known.statement_cache_capacity(STATEMENTS)))
 }

@@ -182,13 +182,13 @@ async fn the_application_owns_nothing_and_updates_by_column() {
     for row in &roles {
         let (name, powers, login): (String, bool, bool) = (row.get(0), row.get(1), row.get(2));
         assert!(!powers || name == "hestami_owner", "{name} has powers that it must not have");
-        assert_eq!(login, name != "hestami_definer", "{name}");
+        assert_eq!(login, !matches!(name.as_str(), "hestami_definer" | "hestami_across"), "{name}");
     }
-    for name in ["hestami_app", "hestami_workflow", "hestami_relay", "hestami_definer", "hestami_owner"] {
+    for name in ["hestami_app", "hestami_across", "hestami_workflow", "hestami_relay", "hestami_definer", "hestami_owner"] {
         assert!(roles.iter().any(|row| row.get::<String, _>(0) == name), "{name} is missing");
     }
     let owned: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM pg_class WHERE relowner IN (SELECT oid FROM pg_roles WHERE rolname IN ('hestami_app', 'hestami_workflow', 'hestami_relay', 'hestami_definer'))",
+        "SELECT count(*) FROM pg_class WHERE relowner IN (SELECT oid FROM pg_roles WHERE rolname IN ('hestami_app', 'hestami_across', 'hestami_workflow', 'hestami_relay', 'hestami_definer'))",
     )
     .fetch_one(&mut sql)
     .await
@@ -269,4 +269,57 @@ async fn the_application_gives_up_what_takes_too_long() {
             sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(&mut app).await.expect("a setting");
         assert_eq!(set, value, "{setting}");
     }
+}
+
+/// Whoever reaches across may do the same as who does not, in every organization of its scope; who does not is not asked for a
+/// scope at all.
+#[tokio::test]
+async fn what_one_organization_allows_is_allowed_across_by_policies_of_its_own() {
+    let mut sql = catalog().await;
+    let policies: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT tablename || '.' || policyname, array_to_string(roles, ' '), coalesce(qual, '') || coalesce(with_check, '')
+         FROM pg_policies WHERE schemaname = 'public' AND roles && '{hestami_app,hestami_across}' ORDER BY 1",
+    )
+    .fetch_all(&mut sql)
+    .await
+    .expect("policies");
+    assert!(policies.len() > 30);
+    for (name, roles, says) in &policies {
+        match roles.as_str() {
+            "hestami_app hestami_across" | "hestami_across hestami_app" => assert!(!says.contains("in_scope"), "{name}: {says}"),
+            "hestami_app" => {
+                assert!(!says.contains("in_scope"), "{name}: {says}");
+                assert!(
+                    policies.iter().any(|(other, ..)| *other == format!("{name}_across")),
+                    "{name} is not there for who reaches across"
+                );
+            }
+            "hestami_across" => assert!(says.contains("in_scope"), "{name}: {says}"),
+            other => panic!("{name} is for {other}"),
+        }
+    }
+    let privileges = "
+        SELECT 'table ' || c.relname || ' ' || a.privilege_type FROM pg_class c, aclexplode(c.relacl) a
+        WHERE c.relnamespace = 'public'::regnamespace AND a.grantee = $1::text::regrole
+        UNION ALL
+        SELECT 'column ' || t.relname || '.' || c.attname || ' ' || a.privilege_type
+        FROM pg_attribute c JOIN pg_class t ON t.oid = c.attrelid, aclexplode(c.attacl) a
+        WHERE t.relnamespace = 'public'::regnamespace AND a.grantee = $1::text::regrole
+        UNION ALL
+        SELECT 'function ' || p.oid::regprocedure || ' ' || a.privilege_type FROM pg_proc p, aclexplode(p.proacl) a
+        WHERE p.pronamespace = 'app'::regnamespace AND a.grantee = $1::text::regrole
+        ORDER BY 1";
+    let mut of = [Vec::new(), Vec::new()];
+    for (role, privileges_of) in ["hestami_app", "hestami_across"].into_iter().zip(&mut of) {
+        let all: Vec<String> = sqlx::query_scalar(privileges).bind(role).fetch_all(&mut sql).await.expect("privileges");
+        assert!(all.len() > 50);
+        *privileges_of = all;
+    }
+    assert_eq!(of[0], of[1]);
+    // To become, not to be: else its policies would hold as well, and the planner would be told of scopes again.
+    let inherits: bool = sqlx::query_scalar("SELECT pg_has_role('hestami_app', 'hestami_across', 'USAGE')")
+        .fetch_one(&mut sql)
+        .await
+        .expect("a privilege");
+    assert!(!inherits);
 }

@@ -39,6 +39,7 @@ impl Probe {
         let count = "CREATE FUNCTION app.count_probe() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
                      AS $$ SELECT count(*) FROM identity_probe $$;".to_owned() + &class::definer_function("app.count_probe()");
         owner.execute(AssertSqlSafe(count)).await.expect("a function");
+        owner.execute(AssertSqlSafe(class::across())).await.expect("the same for who reaches across");
         let app = cluster.connect("hestami_app", &database).await;
         Probe { owner, app }
     }
@@ -65,7 +66,7 @@ impl Probe {
         }
         if !across.is_empty() {
             let all: Vec<String> = across.iter().map(Uuid::to_string).collect();
-            begin += &format!("SET LOCAL app.scope = '{{{}}}';", all.join(","));
+            begin += &format!("SET LOCAL app.scope = '{{{}}}'; SET LOCAL ROLE hestami_across;", all.join(","));
         }
         self.app.execute(AssertSqlSafe(begin)).await.expect("a transaction");
         let done = self.app.execute(AssertSqlSafe(sql.to_owned())).await;
