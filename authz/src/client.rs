@@ -48,10 +48,9 @@ pub struct Cerbos {
 }
 
 const KEPT: usize = 10_000;
-/// How long a plan is used where the sentinel has named the same policies for so long: of several PDPs behind one address,
-/// one may have changed its policies first, and until then a plan is asked for again soon.
-const STEADY: Duration = Duration::from_secs(10);
-const LIFE: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(600)];
+/// How long a plan is used: as long as the sentinel had named the same policies when it was asked for, within these. Of several
+/// PDPs behind one address, one may change its policies first or last.
+const LIFE: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(120)];
 
 /// Action, kind, and all that the PDP is told of the principal.
 type RuleKey = (&'static str, &'static str, String);
@@ -204,7 +203,13 @@ impl Cerbos {
         if let Some(rule) = cached {
             return Ok(rule);
         }
-        let asking = self.rules.with(|kept| Arc::clone(kept.asking.entry(key.clone()).or_default()));
+        let asking = self.rules.with(|kept| {
+            if kept.asking.len() >= KEPT {
+                // Those whose askers all went away.
+                kept.asking.retain(|_, asking| Arc::strong_count(asking) > 1);
+            }
+            Arc::clone(kept.asking.entry(key.clone()).or_default())
+        });
         let found = asking.get_or_init(|| async { self.ask(&key, &principal).await.map_err(Arc::new) }).await;
         self.rules.with(|kept| {
             if kept.asking.get(&key).is_some_and(|known| Arc::ptr_eq(known, &asking)) {
@@ -227,8 +232,9 @@ impl Cerbos {
         self.rules.with(|kept| {
             // Only if the policies are still those that it was asked under.
             let (Some(before), Some(heard)) = (before, &kept.heard) else { return };
-            if before.since == heard.since && !heard.bundle.clock {
-                let life = LIFE[usize::from(asked.duration_since(heard.since) > STEADY)];
+            // What was asked in a silence may be of policies that nobody named.
+            if before.since == heard.since && !heard.bundle.clock && heard.last.elapsed() < self.settings.sentinel * 2 {
+                let life = asked.duration_since(heard.since).clamp(LIFE[0], LIFE[1]);
                 if kept.rules.len() >= KEPT {
                     kept.rules.clear();
                 }

@@ -126,6 +126,8 @@ fn engaging(grantee: OrganizationId, now: DateTime<Utc>) -> Select<Entity> {
         .filter(Expr::exists(better).not())
 }
 
+impl crate::cells::Cells for Model {}
+
 impl Row for Model {
     const KIND: &'static str = KIND;
     fn id(&self) -> Uuid {

@@ -233,6 +233,8 @@ pub fn children(organization: OrganizationId, id: DelegationId) -> Select<Entity
     of(organization).filter(Column::ParentId.eq(id)).filter(Column::State.eq(DelegationState::Active))
 }
 
+impl crate::cells::Cells for Model {}
+
 impl Row for Model {
     const KIND: &'static str = KIND;
     fn id(&self) -> Uuid {

@@ -45,6 +45,8 @@ pub struct Model {
     pub updated_at: DateTime<Utc>,
 }
 
+impl crate::cells::Cells for Model {}
+
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
 pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}

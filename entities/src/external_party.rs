@@ -2,6 +2,7 @@
 //! authoritative.
 
 use crate::{
+    cells,
     loading::Row,
     page::{self, Connection, Page},
     ready::plain,
@@ -75,6 +76,22 @@ pub fn of(organization: OrganizationId) -> Select<Entity> {
 pub fn by_id(organization: OrganizationId, id: ExternalPartyId) -> Select<Entity> {
     of(organization).filter(Column::Id.eq(id))
 }
+
+cells::cells!(Model {
+    organization_id,
+    id,
+    kind,
+    name,
+    email,
+    phone,
+    website,
+    notes,
+    linked_organization_id,
+    status,
+    version,
+    created_at,
+    updated_at,
+});
 
 impl Row for Model {
     const KIND: &'static str = KIND;
@@ -239,12 +256,11 @@ impl Loader<(OrganizationId, ExternalPartyId)> for Parties {
             let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
             let ids: Vec<Uuid> = keys.iter().map(|(_, id)| id.0).collect();
             #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
-            let rows = Entity::find()
+            let select = Entity::find()
                 .filter(crate::among(&snapshot.tx, Column::OrganizationId, keys))
                 .filter(Column::Id.eq_any(ids))
-                .filter(snapshot.filter(KIND)?)
-                .all(&snapshot.tx)
-                .await?;
+                .filter(snapshot.filter(KIND)?);
+            let rows = cells::all(&snapshot.tx, select).await?;
             Ok(rows.into_iter().map(|row| ((row.organization_id, row.id), row.into())).collect())
         };
         load.await.map_err(Arc::new)

@@ -2,6 +2,7 @@
 //! which what turned out wrong stays, and another entry takes its place.
 
 use crate::{
+    cells,
     delegation::{self, Delegable},
     loading::Row,
     page::{self, Connection, Page},
@@ -119,6 +120,25 @@ pub fn of(organization: OrganizationId) -> Select<Entity> {
 pub fn by_id(organization: OrganizationId, id: FinancialEntryId) -> Select<Entity> {
     of(organization).filter(Column::Id.eq(id))
 }
+
+cells::cells!(Model {
+    organization_id,
+    id,
+    property_id,
+    kind,
+    amount_minor,
+    currency,
+    booked_on,
+    source,
+    note,
+    recorded_by,
+    corrects_id,
+    corrected_at,
+    correction_reason,
+    version,
+    created_at,
+    updated_at,
+});
 
 impl Row for Model {
     const KIND: &'static str = KIND;

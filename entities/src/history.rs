@@ -62,6 +62,8 @@ pub fn of(organization: OrganizationId) -> Select<Entity> {
     Entity::find().filter(Column::OrganizationId.eq(organization))
 }
 
+impl crate::cells::Cells for Model {}
+
 impl Row for Model {
     const KIND: &'static str = KIND;
     fn id(&self) -> Uuid {

@@ -7,6 +7,7 @@ use sea_orm::{ColumnTrait, sea_query::SimpleExpr};
 
 pub mod access_grant;
 pub mod actor;
+pub mod cells;
 pub mod change;
 pub mod delegation;
 pub mod engaged_property;

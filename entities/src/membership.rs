@@ -73,6 +73,8 @@ pub fn by_id(organization: OrganizationId, id: MembershipId) -> Select<Entity> {
     of(organization).filter(Column::Id.eq(id))
 }
 
+impl crate::cells::Cells for Model {}
+
 impl Row for Model {
     const KIND: &'static str = KIND;
     fn id(&self) -> Uuid {

@@ -2,6 +2,7 @@
 //! wrong stays, and another record takes its place.
 
 use crate::{
+    cells,
     delegation::{self, Delegable},
     loading::Row,
     page::{self, Connection, Page},
@@ -104,6 +105,27 @@ pub fn of(organization: OrganizationId) -> Select<Entity> {
 pub fn by_id(organization: OrganizationId, id: OwnershipId) -> Select<Entity> {
     of(organization).filter(Column::Id.eq(id))
 }
+
+cells::cells!(Model {
+    organization_id,
+    id,
+    property_id,
+    holder_name,
+    principal_id,
+    capacity,
+    share_basis_points,
+    starts_on,
+    ends_on,
+    evidence,
+    recorded_by,
+    corrects_id,
+    corrected_at,
+    correction_reason,
+    end_reason,
+    version,
+    created_at,
+    updated_at,
+});
 
 impl Row for Model {
     const KIND: &'static str = KIND;
@@ -260,7 +282,7 @@ impl Loader<(OrganizationId, PropertyId)> for Holders {
                 .order_by_asc(Column::StartsOn)
                 .order_by_asc(Column::Id);
             let mut found: HashMap<_, Vec<Ownership>> = keys.iter().map(|key| (*key, Vec::new())).collect();
-            for row in select.all(&snapshot.tx).await? {
+            for row in cells::all(&snapshot.tx, select).await? {
                 found.entry((row.organization_id, row.property_id)).or_default().push(row);
             }
             Ok(found)

@@ -1,10 +1,11 @@
 //! Keyset pages: stable while rows are inserted, exact in both directions.
 
+use crate::cells::{self, Cells};
 use async_graphql::{OutputType, SimpleObject, TypeName};
 use schema::{Code, Cursor, Error, Result, Tx};
 use schemars::JsonSchema;
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, FromQueryResult, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, Condition, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 use serde::{Deserialize, Serialize};
@@ -121,7 +122,7 @@ pub async fn page<E, C, T>(
 ) -> Result<Connection<T>>
 where
     E: EntityTrait,
-    E::Model: FromQueryResult + Sized + Send + Sync,
+    E::Model: Cells + Send + Sync,
     C: ColumnTrait,
     T: From<E::Model> + OutputType,
 {
@@ -155,7 +156,8 @@ where
         rows = rows.filter(Condition::all().add(if beyond { row.gt(at) } else { row.lt(at) }));
     }
     let order = if sort.descending != backwards { Order::Desc } else { Order::Asc };
-    let mut rows = rows.order_by(sort.column, order.clone()).order_by(id, order).limit(size + 1).all(tx).await?;
+    let rows = rows.order_by(sort.column, order.clone()).order_by(id, order).limit(size + 1);
+    let mut rows = cells::all(tx, rows).await?;
     let more = rows.len() as u64 > size;
     rows.truncate(usize::try_from(size).unwrap_or(usize::MAX));
     if backwards {

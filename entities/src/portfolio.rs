@@ -1,6 +1,7 @@
 //! Portfolios: properties grouped as their owner sees them, each in as many as it pleases.
 
 use crate::{
+    cells::{self, Cells},
     delegation::{self, Delegable},
     loading::Row,
     page::{self, Connection, Page},
@@ -16,7 +17,7 @@ use queryplan::{Attribute, Scalar};
 use schema::{Date, Error, Nullable, OrganizationId, Result, Snapshot, Time, Tx, input, nullable, snapshot, text_enum, valid};
 use schemars::JsonSchema;
 use sea_orm::{
-    Condition, ConnectionTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Condition, ConnectionTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     entity::prelude::*,
     sea_query::{ExprTrait, IntoCondition},
 };
@@ -79,6 +80,20 @@ pub fn of(organization: OrganizationId) -> Select<Entity> {
 pub fn by_id(organization: OrganizationId, id: PortfolioId) -> Select<Entity> {
     of(organization).filter(Column::Id.eq(id))
 }
+
+cells::cells!(Model {
+    organization_id,
+    id,
+    name,
+    colour,
+    target_notes,
+    position,
+    status,
+    version,
+    created_at,
+    updated_at,
+    archived_at,
+});
 
 impl Row for Model {
     const KIND: &'static str = KIND;
@@ -250,8 +265,9 @@ impl Portfolio {
 /// Which property is in which portfolio, since when, and until when.
 pub mod member {
     use super::{DateTime, HashMap, OrganizationId, PortfolioId, PropertyId, Result, Tx, Utc, property};
+    use crate::cells::Cells;
     use sea_orm::{
-        Condition, ConnectionTrait, FromQueryResult, JoinType, Order, QueryFilter, QuerySelect, QueryTrait,
+        Condition, ConnectionTrait, JoinType, Order, QueryFilter, QuerySelect, QueryTrait,
         entity::prelude::*,
         sea_query::{Alias, Asterisk, Expr as SqlExpr, ExprTrait, Func, IntoColumnRef, IntoCondition, Query, SimpleExpr},
     };
@@ -319,7 +335,7 @@ pub mod member {
         let mut found: HashMap<PortfolioId, Vec<property::Model>> = HashMap::new();
         for row in tx.query_all(&all).await? {
             let portfolio: PortfolioId = row.try_get("", "of_portfolio")?;
-            found.entry(portfolio).or_default().push(property::Model::from_query_result(&row, "")?);
+            found.entry(portfolio).or_default().push(property::Model::read(&row, 1)?);
         }
         Ok(found)
     }
@@ -433,7 +449,7 @@ impl Loader<(OrganizationId, PropertyId)> for Groups {
                 keys.iter().map(|key| (*key, Vec::new())).collect();
             for row in snapshot.tx.query_all(select.as_query()).await? {
                 let property: PropertyId = row.try_get("", "of_property")?;
-                let row = Model::from_query_result(&row, "")?;
+                let row = Model::read(&row, 0)?;
                 found.entry((row.organization_id, property)).or_default().push(row.into());
             }
             Ok(found)

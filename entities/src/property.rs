@@ -1,6 +1,7 @@
 //! Properties: what owners own.
 
 use crate::{
+    cells,
     delegation::{self, Delegable},
     external_party::{ExternalParty, ExternalPartyId, Parties},
     financial_entry::{self, FinancialEntry, FinancialEntryFilter, FinancialEntryOrder},
@@ -127,12 +128,33 @@ impl Loader<(OrganizationId, PropertyId)> for Properties {
     ) -> Result<HashMap<(OrganizationId, PropertyId), Property>, Arc<Error>> {
         let load = async {
             let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
-            let rows = many(&snapshot.tx, keys).filter(snapshot.filter(KIND)?).all(&snapshot.tx).await?;
+            let rows = cells::all(&snapshot.tx, many(&snapshot.tx, keys).filter(snapshot.filter(KIND)?)).await?;
             Ok(rows.into_iter().map(|row| ((row.organization_id, row.id), row.into())).collect())
         };
         load.await.map_err(Arc::new)
     }
 }
+
+cells::cells!(Model {
+    organization_id,
+    id,
+    kind,
+    line1,
+    line2,
+    locality,
+    region,
+    postal_code,
+    country,
+    parcel,
+    time_zone,
+    status,
+    notes,
+    hoa_id,
+    version,
+    created_at,
+    updated_at,
+    archived_at,
+});
 
 impl Row for Model {
     const KIND: &'static str = KIND;

@@ -163,11 +163,14 @@ BEGIN
   FOR it IN
     SELECT polname AS name, polrelid::regclass AS of,
       CASE polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END AS what,
-      pg_get_expr(polqual, polrelid) AS seen, pg_get_expr(polwithcheck, polrelid) AS written
+      polpermissive AS permissive, pg_get_expr(polqual, polrelid) AS seen, pg_get_expr(polwithcheck, polrelid) AS written
     FROM pg_policy WHERE polroles = ARRAY['hestami_app'::regrole::oid]
       AND NOT EXISTS (SELECT FROM pg_policy other WHERE other.polrelid = pg_policy.polrelid AND other.polname = pg_policy.polname || '_across')
   LOOP
     said := coalesce(it.seen, '') || coalesce(it.written, '');
+    IF NOT it.permissive OR regexp_replace(said, scope, '', 'g') ~ 'in_scope' THEN
+      RAISE EXCEPTION 'the policy % of % is not one that could be given to both', it.name, it.of;
+    END IF;
     IF said !~ 'in_scope' THEN
       EXECUTE format('ALTER POLICY %I ON %s TO hestami_app, hestami_across', it.name, it.of);
     ELSE

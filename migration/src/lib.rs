@@ -17,6 +17,7 @@ mod m20261121_000010_financial_entry;
 mod m20261121_000011_live;
 mod m20261121_000012_lean;
 mod m20261121_000013_across;
+mod m20261121_000014_engine;
 
 use sea_orm_migration::MigrationTrait;
 
@@ -66,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000011_live::Migration),
             Box::new(m20261121_000012_lean::Migration),
             Box::new(m20261121_000013_across::Migration),
+            Box::new(m20261121_000014_engine::Migration),
         ]
     }
 }

@@ -10,7 +10,11 @@ DO $$
 BEGIN
   -- Roles belong to the cluster: another database of it may have made them, even just now.
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'hestami_across') THEN
-    CREATE ROLE hestami_across NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
+    BEGIN
+      CREATE ROLE hestami_across NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN
+      NULL;
+    END;
   END IF;
   -- To become, never to be: policies of one must not hold for the other.
   IF NOT pg_has_role('hestami_app', 'hestami_across', 'MEMBER') THEN

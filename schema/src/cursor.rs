@@ -19,12 +19,13 @@ pub struct Cursor {
 
 impl Cursor {
     pub fn encode(&self) -> String {
-        use std::fmt::Write;
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let json = serde_json::to_vec(self).unwrap_or_default();
-        json.iter().fold(String::with_capacity(json.len() * 2), |mut out, byte| {
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
+        let mut text = String::with_capacity(json.len() * 2);
+        for byte in json {
+            text.extend([byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)])));
+        }
+        text
     }
 
     pub fn decode(text: &str, order: &str, field: &str) -> Result<Cursor> {

@@ -20,6 +20,12 @@ macro_rules! id {
             }
         }
 
+        impl $crate::Cell for $name {
+            fn cell(row: &$crate::private::sqlx::postgres::PgRow, at: usize) -> Result<Self, $crate::private::sqlx::Error> {
+                $crate::Cell::cell(row, at).map($name)
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 self.0.fmt(f)
@@ -64,7 +70,7 @@ macro_rules! id {
                 id.parse::<$crate::private::uuid::Uuid>().map($name).map_err(|_| InputValueError::custom("not a UUID"))
             }
             fn to_value(&self) -> $crate::private::async_graphql::Value {
-                $crate::private::async_graphql::Value::String(self.0.to_string())
+                $crate::private::async_graphql::Value::String($crate::hyphenated(self.0))
             }
             fn as_raw_value(&self) -> Option<&Self> {
                 Some(self)
@@ -84,13 +90,18 @@ macro_rules! id {
                 _: &$crate::private::async_graphql::ContextSelectionSet<'_>,
                 _: &$crate::private::async_graphql::Positioned<$crate::private::async_graphql::parser::types::Field>,
             ) -> $crate::private::async_graphql::ServerResult<$crate::private::async_graphql::Value> {
-                Ok($crate::private::async_graphql::Value::String(self.0.to_string()))
+                Ok($crate::private::async_graphql::Value::String($crate::hyphenated(self.0)))
             }
         }
     };
 }
 
 use uuid::Uuid;
+
+/// As it is written everywhere, without going through a formatter.
+pub fn hyphenated(id: Uuid) -> String {
+    id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
+}
 
 id!(
     /// The isolation unit: who owns the data.

@@ -5,6 +5,7 @@
 extern crate self as schema;
 
 mod answer;
+mod cell;
 mod clock;
 mod context;
 mod cursor;
@@ -35,6 +36,7 @@ pub mod valid;
 mod waits;
 
 pub use answer::Answer;
+pub use cell::{Cell, one_of};
 pub use clock::{Chance, Clock, RandomIds, SystemClock};
 pub use context::{Context, New, relation};
 pub use cursor::Cursor;
@@ -46,7 +48,7 @@ pub use filter::{Allowed, Check, Judged, Resource, Sight, Subject};
 pub use fingerprint::FingerprintKey;
 pub use gateway::{Gateway, Limits, Table, Tasks};
 pub use graphql_field::{Payload, resolve_mutation};
-pub use id::{AccessGrantId, OperationId, OrganizationId, PrincipalId};
+pub use id::{AccessGrantId, OperationId, OrganizationId, PrincipalId, hyphenated};
 pub use input::{camel_case, parse as parse_input, present};
 pub use live::{Expired, Live, LogId, Place, Rights, Standing, standing};
 pub use long::Long;
@@ -68,5 +70,5 @@ pub use waits::Waits;
 /// Re-exported for the macros of this crate.
 #[doc(hidden)]
 pub mod private {
-    pub use {async_graphql, async_trait, schemars, sea_orm, serde, uuid};
+    pub use {async_graphql, async_trait, schemars, sea_orm, serde, sqlx, uuid};
 }

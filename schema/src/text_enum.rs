@@ -19,6 +19,12 @@ macro_rules! text_enum {
             $($(#[$doc])* #[serde(rename = $text)] #[graphql(name = $text)] #[sea_orm(string_value = $text)] $variant,)*
         }
 
+        impl $crate::Cell for $name {
+            fn cell(row: &$crate::private::sqlx::postgres::PgRow, at: usize) -> Result<Self, $crate::private::sqlx::Error> {
+                $crate::one_of(row, at, $name::parse)
+            }
+        }
+
         impl $name {
             pub const ALL: &'static [$name] = &[$($name::$variant,)*];
 

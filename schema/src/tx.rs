@@ -1,12 +1,12 @@
 //! A transaction under row security. It begins in one message with the acting organization and,
-//! where it reaches across, the few others that it touches; a connection on which that message
-//! failed is closed, never reused.
+//! where it reaches across, the few others that it touches, and the role that looks at them; a connection on which that
+//! message failed is rolled back before anyone has it again, or closed.
 
 use crate::{OrganizationId, Result, Sight};
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
-use sqlx::{AssertSqlSafe, Database, Executor, PgPool, Postgres, SqlSafeStr, pool::PoolConnection};
+use sqlx::{AssertSqlSafe, Connection, Database, Executor, PgPool, Postgres, SqlSafeStr, pool::PoolConnection};
 use sqlx_core::transaction::TransactionManager;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
@@ -76,7 +76,7 @@ impl Tx {
         };
         let savepoint = if mode == Mode::Work { "; SAVEPOINT work" } else { "" };
         let sql = format!("{begin}; {}{savepoint}", reach.settings());
-        // Ours before the first word: of whoever stops waiting here, the connection is closed.
+        // Ours before the first word, whatever becomes of it.
         let across = AtomicBool::new(!reach.across.is_empty());
         let tx = Tx { connection: Mutex::new(Some(pool.acquire().await?)), across, begun: AtomicBool::new(false) };
         tx.on(begin, async |connection| Manager::begin(connection, Some(AssertSqlSafe(sql).into_sql_str())).await).await?;
@@ -132,14 +132,23 @@ impl Tx {
 }
 
 /// What was not committed is rolled back with the pool's own look at what comes back to it, in one message off the caller's
-/// path. A connection that stops there, or never began, is closed.
+/// path. Whoever stopped waiting for the first word leaves a connection that may stand inside a transaction or not: that is
+/// said to it before anyone has it. One that cannot be told is closed.
 impl Drop for Tx {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.get_mut().take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            drop(connection.detach());
+            return;
+        };
         if *self.begun.get_mut() {
             Manager::start_rollback(&mut connection);
         } else {
-            drop(connection.detach());
+            runtime.spawn(async move {
+                if connection.execute("ROLLBACK").await.is_err() {
+                    connection.detach().close_hard().await.ok();
+                }
+            });
         }
     }
 }

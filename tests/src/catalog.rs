@@ -276,25 +276,33 @@ async fn the_application_gives_up_what_takes_too_long() {
 #[tokio::test]
 async fn what_one_organization_allows_is_allowed_across_by_policies_of_its_own() {
     let mut sql = catalog().await;
-    let policies: Vec<(String, String, String)> = sqlx::query_as(
-        "SELECT tablename || '.' || policyname, array_to_string(roles, ' '), coalesce(qual, '') || coalesce(with_check, '')
+    // What one says of the acting organization, the other says of the scope, and no more.
+    let policies: Vec<(String, String, String, String)> = sqlx::query_as(
+        r"SELECT tablename || '.' || policyname, array_to_string(roles, ' '), concat_ws(' / ', qual, with_check),
+                concat_ws(' / ', permissive, cmd, regexp_replace(concat_ws(' / ', coalesce(qual, '-'), coalesce(with_check, '-')),
+                  '= ANY \(\( SELECT app\.in_scope\(''(read|act)''::text\) AS in_scope\)::uuid\[\]\)', '= ( SELECT app.acting() AS acting)', 'g'))
          FROM pg_policies WHERE schemaname = 'public' AND roles && '{hestami_app,hestami_across}' ORDER BY 1",
     )
     .fetch_all(&mut sql)
     .await
     .expect("policies");
     assert!(policies.len() > 30);
-    for (name, roles, says) in &policies {
+    let is_there = |wanted: &str, shape: &str| policies.iter().any(|(name, _, _, other)| name == wanted && other == shape);
+    for (name, roles, says, shape) in &policies {
         match roles.as_str() {
             "hestami_app hestami_across" | "hestami_across hestami_app" => assert!(!says.contains("in_scope"), "{name}: {says}"),
             "hestami_app" => {
                 assert!(!says.contains("in_scope"), "{name}: {says}");
-                assert!(
-                    policies.iter().any(|(other, ..)| *other == format!("{name}_across")),
-                    "{name} is not there for who reaches across"
-                );
+                assert!(is_there(&format!("{name}_across"), shape), "{name} is not there for who reaches across: {shape}");
             }
-            "hestami_across" => assert!(says.contains("in_scope"), "{name}: {says}"),
+            "hestami_across" => {
+                assert!(says.contains("in_scope"), "{name}: {says}");
+                let plain = name.strip_suffix("_across").unwrap_or_default();
+                assert!(is_there(plain, shape), "{name} is for nobody else: {shape}");
+                // Reading is by leave to read, and changing by leave to act.
+                let other = if shape.starts_with("PERMISSIVE / SELECT") { "in_scope('act'" } else { "in_scope('read'" };
+                assert!(!says.contains(other), "{name}: {says}");
+            }
             other => panic!("{name} is for {other}"),
         }
     }

@@ -105,7 +105,10 @@ impl Connection {
     /// The answer. A refusal is a failure of the whole run: what is measured must be right.
     pub async fn ask(&mut self, request: Request<Full<Bytes>>) -> Result<Bytes, Fault> {
         let (status, body) = self.exchange(request).await?;
-        if !status.is_success() || body.windows(8).take(64).any(|window| window == b"\"errors\"") {
+        // They stand before what was answered or behind it.
+        let (head, tail) = (&body[..body.len().min(64)], &body[body.len().saturating_sub(2_048)..]);
+        let errors = |part: &[u8]| part.windows(9).any(|window| window == b"\"errors\":");
+        if !status.is_success() || errors(head) || errors(tail) {
             return Err(format!("{status}: {}", String::from_utf8_lossy(&body[..body.len().min(500)])).into());
         }
         Ok(body)

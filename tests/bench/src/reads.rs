@@ -11,7 +11,7 @@ use crate::{
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 use server::Fault;
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 use uuid::Uuid;
 
 /// What is asked, in the words of each side.
@@ -100,8 +100,8 @@ async fn warm(addresses: &[SocketAddr], questions: &[Prepared], many: usize) -> 
     futures_util::future::try_join_all(all).await.map(drop)
 }
 
-async fn direct(question: &Question, questions: &[Prepared], directs: Vec<Direct>, run: Run) -> Result<Figures, Fault> {
-    let call = |direct: Direct, n: u64| async move {
+async fn direct(question: &Question, questions: &[Prepared], directs: Vec<Arc<Direct>>, run: Run) -> Result<Figures, Fault> {
+    let call = |direct: Arc<Direct>, n: u64| async move {
         let prepared = &questions[n as usize % questions.len()];
         match question.name {
             "R1" => direct.nested(&prepared.asker).await?,
@@ -182,7 +182,8 @@ impl Sides<'_> {
         warm(&here, ours, 8).await?;
         warm(&self.addresses(), theirs, 8).await?;
         for many in run.in_flight {
-            let directs = Direct::several(self.ground, *many).await?;
+            let directs: Vec<_> = Direct::several(self.ground, *many).await?.into_iter().map(Arc::new).collect();
+            direct(question, ours, directs.clone(), run.warm()).await?;
             let first = load(&here, ours, &gateway, *many, run).await?;
             let peer = load(&self.addresses(), theirs, &peers, *many, run).await?;
             let limit = direct(question, ours, directs, run).await?;

@@ -24,18 +24,25 @@ pub async fn feed_knows(ground: &Ground, engaged: usize) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Every operation ends: nobody waits on purpose here.
+/// Every operation ends, and so does what the engine knows of it: nobody waits on purpose here.
 pub async fn at_rest(ground: &Ground, book: &Arc<Book>) -> Result<(), Fault> {
+    let operations =
+        "SELECT state, count(*) FROM operation WHERE state NOT IN ('COMPLETED', 'FAILED', 'CANCELLED') GROUP BY state";
+    rests(ground, book, "operations", operations).await?;
+    let workflows = "SELECT status, count(*) FROM dbos.workflow_status WHERE status IN ('PENDING', 'ENQUEUED') GROUP BY status";
+    rests(ground, book, "workflows", workflows).await
+}
+
+async fn rests(ground: &Ground, book: &Arc<Book>, what: &str, sql: &'static str) -> Result<(), Fault> {
     let began = Instant::now();
-    let sql = "SELECT state, count(*) FROM operation WHERE state NOT IN ('COMPLETED', 'FAILED', 'CANCELLED') GROUP BY state";
     loop {
         let open: Vec<(String, i64)> = sqlx::query_as(sql).fetch_all(&mut ground.connect().await?).await?;
         if open.is_empty() {
-            println!("all operations had ended {:.1} s after the last client", began.elapsed().as_secs_f64());
+            println!("all {what} had ended after {:.1} s", began.elapsed().as_secs_f64());
             return Ok(());
         }
-        if began.elapsed() > Duration::from_secs(90) {
-            book.violated(format!("operations without an end: {open:?}"));
+        if began.elapsed() > Duration::from_secs(150) {
+            book.violated(format!("{what} without an end: {open:?}"));
             return Ok(());
         }
         sleep(Duration::from_millis(200)).await;
@@ -74,6 +81,24 @@ pub async fn acknowledged(ground: &Ground, book: &Arc<Book>) -> Result<(), Fault
             book.violated(format!("{street} of {organization} was given up; there is {found:?}, completed: {completed}"));
         }
     }
+    // A change is there, or one that came after it, and no other took its version.
+    let rows: Vec<(Uuid, i32, Option<String>)> =
+        sqlx::query_as("SELECT id, version, notes FROM property").fetch_all(&mut sql).await?;
+    let now: HashMap<String, (i64, Option<String>)> =
+        rows.into_iter().map(|(id, version, notes)| (id.to_string(), (version.into(), notes))).collect();
+    let changed = book.with(|kept| kept.changed.clone());
+    let mut versions = std::collections::HashSet::new();
+    for (id, version, note) in &changed {
+        let right = match now.get(id) {
+            Some((at, notes)) if at == version => notes.as_ref() == Some(note),
+            Some((at, _)) => at > version,
+            None => false,
+        };
+        if !right || !versions.insert((id, version)) {
+            book.violated(format!("{id} was changed to {note:?} as version {version}; there is {:?}", now.get(id)));
+        }
+    }
+    println!("{} changes were acknowledged", changed.len());
     // Nothing that nobody asked for.
     let asked = acknowledged.iter().map(|(_, street, ..)| street).chain(given_up.iter().map(|(_, street, _)| street));
     let asked: std::collections::HashSet<&String> = asked.collect();

@@ -55,6 +55,8 @@ pub struct Book {
 pub struct Kept {
     /// By what was asked: key and street, whose, and the id that was answered.
     pub acknowledged: Vec<(Uuid, String, Uuid, String)>,
+    /// Changes: which, as what version, and the note.
+    pub changed: Vec<(String, i64, String)>,
     /// Keys whose end nobody waited for.
     pub given_up: Vec<(Uuid, String, Uuid)>,
     pub answers: BTreeMap<String, u64>,
@@ -205,12 +207,15 @@ impl Client {
                     let at = self.dice.below(mine.len() as u64) as usize;
                     let Came::Answer(now) = self.rpc("property/v1/get", &json!({ "id": mine[at].1 })).await else { continue };
                     let version = &now["result"]["version"];
-                    let patch = json!({ "id": mine[at].1, "version": version, "notes": format!("{name} {n}"), "idempotencyKey": self.dice.key() });
-                    let ended = self.insist("property/v1/update", &patch, true).await;
-                    if let Some(Err(code)) = ended
-                        && code != "CONFLICT"
-                    {
-                        self.book.violated(format!("an update was refused: {code}"));
+                    let note = format!("{name} {n}");
+                    let patch = json!({ "id": mine[at].1, "version": version, "notes": note, "idempotencyKey": self.dice.key() });
+                    match self.insist("property/v1/update", &patch, true).await {
+                        Some(Ok(answer)) => {
+                            let version = answer["result"]["version"].as_i64().unwrap_or_default();
+                            self.book.with(|kept| kept.changed.push((mine[at].1.clone(), version, note)));
+                        }
+                        Some(Err(code)) if code != "CONFLICT" => self.book.violated(format!("an update was refused: {code}")),
+                        _ => {}
                     }
                 }
                 2 if !mine.is_empty() => {

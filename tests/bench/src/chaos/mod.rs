@@ -24,6 +24,8 @@ use uuid::Uuid;
 
 const OWNERS: usize = 4;
 const WRITERS: usize = 3;
+/// What is away is said by the answers.
+const QUIET: &[(&str, &str)] = &[("HESTAMI_LOG", "error")];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Break {
@@ -61,7 +63,7 @@ impl Stage {
     async fn set() -> Result<Stage, Fault> {
         let ground = Ground::new().await?;
         let folders = Folders::lay_out(&ground.home, &crate::ground::root().join("embedded/node_modules"))?;
-        let (first, second) = tokio::try_join!(Process::gateway(&ground), Process::gateway(&ground))?;
+        let (first, second) = tokio::try_join!(Process::gateway_with(&ground, QUIET), Process::gateway_with(&ground, QUIET))?;
         let proxy = Proxy::start(vec![first.address, second.address]).await?;
         let replicas = [Some(first), Some(second)];
         Ok(Stage { ground, spawner: Spawner::start()?, folders, replicas, proxy, broken: BTreeMap::new() })
@@ -72,7 +74,7 @@ impl Stage {
         for at in 0..self.replicas.len() {
             if self.replicas[at].as_mut().is_none_or(Process::ended) {
                 // It may find its servers away, and end again.
-                match Process::gateway(&self.ground).await {
+                match Process::gateway_with(&self.ground, QUIET).await {
                     Ok(replica) => {
                         self.proxy.place(at, replica.address);
                         self.replicas[at] = Some(replica);
@@ -207,22 +209,27 @@ pub async fn run() -> Result<(), Fault> {
     check::feed_knows(&stage.ground, OWNERS.div_ceil(2)).await?;
 
     let (mut writers, mut readers, mut followers, mut copies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (n, (owner, home)) in owners.iter().enumerate() {
-        let fresh = |dice: &mut Dice| Client { dice: Dice(dice.next()), ..owner.clone() };
-        for w in 0..WRITERS {
-            writers.push(tokio::spawn(fresh(&mut dice).write(format!("Holding {n} writer {w}"))));
-        }
-        readers.push(tokio::spawn(fresh(&mut dice).read()));
+    // Whoever follows begins before anything is written: all of it is theirs.
+    for (owner, home) in &owners {
         let from = cursor(owner).await?;
         for _ in 0..2 {
-            followers.push((Some(*home), tokio::spawn(fresh(&mut dice).follow(from.clone()))));
+            let follower = Client { dice: Dice(dice.next()), ..owner.clone() };
+            followers.push((Some(*home), tokio::spawn(follower.follow(from.clone()))));
         }
-        copies.push((owner.clone(), tokio::spawn(fresh(&mut dice).sync(from))));
+        let keeper = Client { dice: Dice(dice.next()), ..owner.clone() };
+        copies.push((owner.clone(), tokio::spawn(keeper.sync(from))));
     }
     let from = cursor(&staff).await?;
     for _ in 0..2 {
         let staff = Client { dice: Dice(dice.next()), ..staff.clone() };
         followers.push((None, tokio::spawn(staff.follow(from.clone()))));
+    }
+    for (n, (owner, _)) in owners.iter().enumerate() {
+        let mut fresh = || Client { dice: Dice(dice.next()), ..owner.clone() };
+        for w in 0..WRITERS {
+            writers.push(tokio::spawn(fresh().write(format!("Holding {n} writer {w}"))));
+        }
+        readers.push(tokio::spawn(fresh().read()));
     }
 
     let began = Instant::now();
