@@ -13,10 +13,10 @@ use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     time::{Duration, Instant},
 };
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tracing::Instrument;
 
 #[derive(Debug, Clone)]
@@ -26,6 +26,10 @@ pub struct Settings {
     pub timeout: Duration,
     /// How often the sentinel is asked.
     pub sentinel: Duration,
+    /// How long a plan is used: as long as the sentinel had named the same policies when it was asked for, within these. Of
+    /// several PDPs behind one address, one may change its policies first or last. From half of it on it is asked for again,
+    /// beside those who use it.
+    pub life: [Duration; 2],
 }
 
 impl Settings {
@@ -37,7 +41,12 @@ impl Settings {
 
 impl Settings {
     pub fn new(url: impl Into<String>) -> Self {
-        Settings { url: url.into(), timeout: Duration::from_secs(2), sentinel: Duration::from_secs(1) }
+        Settings {
+            url: url.into(),
+            timeout: Duration::from_secs(2),
+            sentinel: Duration::from_secs(1),
+            life: [30, 120].map(Duration::from_secs),
+        }
     }
 }
 
@@ -45,13 +54,17 @@ pub struct Cerbos {
     pdp: Pdp,
     settings: Settings,
     rules: Rules,
+    /// Itself, once it is watched: without a sentinel nothing is kept that could be renewed.
+    watched: OnceLock<Weak<Cerbos>>,
+    /// Many plans that grow old together are renewed one after the other, and few are asked for at a time: else the PDP
+    /// would be busy for seconds and the sentinel silent.
+    renewing: Arc<Semaphore>,
+    planning: Semaphore,
 }
 
 const KEPT: usize = 10_000;
-/// How long a plan is used: as long as the sentinel had named the same policies when it was asked for, within these. Of several
-/// PDPs behind one address, one may change its policies first or last.
-const LIFE: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(120)];
-
+/// Plans that are asked for at a time.
+const PLANNING: usize = 8;
 /// Action, kind, and all that the PDP is told of the principal.
 type RuleKey = (&'static str, &'static str, String);
 
@@ -64,10 +77,16 @@ struct Rules(Mutex<Kept>);
 #[derive(Default)]
 struct Kept {
     heard: Option<Heard>,
-    /// Until when.
-    rules: HashMap<RuleKey, (Instant, Arc<Rule>)>,
+    rules: HashMap<RuleKey, KeptRule>,
     /// What is being asked just now: many who want the same ask once.
     asking: HashMap<RuleKey, Arc<Asking>>,
+}
+
+struct KeptRule {
+    rule: Arc<Rule>,
+    /// From when on it is asked for again, and until when it is used.
+    renew: Instant,
+    until: Instant,
 }
 
 /// What the sentinel says, since when and when last.
@@ -150,7 +169,14 @@ fn files(folder: &Path, into: &mut Vec<std::path::PathBuf>) -> std::io::Result<(
 impl Cerbos {
     /// Connects when first used.
     pub fn new(settings: Settings) -> Result<Self> {
-        Ok(Cerbos { pdp: Pdp::new(&settings.url, settings.timeout)?, settings, rules: Rules::default() })
+        Ok(Cerbos {
+            pdp: Pdp::new(&settings.url, settings.timeout)?,
+            settings,
+            rules: Rules::default(),
+            watched: OnceLock::new(),
+            renewing: Arc::new(Semaphore::new(1)),
+            planning: Semaphore::new(PLANNING),
+        })
     }
 
     pub async fn version(&self) -> Result<String> {
@@ -160,6 +186,7 @@ impl Cerbos {
     /// Asks the sentinel until the last owner is gone.
     pub fn watch(self: &Arc<Self>) {
         let (every, weak) = (self.settings.sentinel, Arc::downgrade(self));
+        let _ = self.watched.set(Weak::clone(&weak));
         tokio::spawn(async move {
             while let Some(cerbos) = weak.upgrade() {
                 match cerbos.sentinel().await {
@@ -196,13 +223,32 @@ impl Cerbos {
     pub async fn rule(&self, actor: &Actor, action: &'static str, kind: &'static str) -> Result<Arc<Rule>> {
         let principal = principal(actor);
         let key = (action, kind, told(&principal));
-        let cached = self.rules.with(|kept| {
-            kept.fresh(self.settings.patience())?;
-            kept.rules.get(&key).filter(|(until, _)| Instant::now() < *until).map(|(_, rule)| Arc::clone(rule))
+        let now = Instant::now();
+        let (known, old) = self.rules.with(|kept| {
+            let heard = kept.fresh(self.settings.patience()).is_some();
+            let known = kept.rules.get(&key).filter(|known| heard && now < known.until);
+            let old = known.is_some_and(|known| known.renew <= now) && !kept.asking.contains_key(&key);
+            (known.map(|known| Arc::clone(&known.rule)), old)
         });
-        if let Some(rule) = cached {
-            return Ok(rule);
+        let Some(known) = known else { return self.asked(key, principal).await };
+        if old {
+            // Nobody waits for it, and a PDP that is busy just now takes nothing from anyone.
+            if let Some(cerbos) = self.watched.get().and_then(Weak::upgrade)
+                && let Ok(turn) = Arc::clone(&self.renewing).try_acquire_owned()
+            {
+                tokio::spawn(async move {
+                    let _turn = turn;
+                    if let Err(error) = cerbos.asked(key, principal).await {
+                        tracing::debug!(cause = ?error.cause(), "a plan was not renewed");
+                    }
+                });
+            }
         }
+        Ok(known)
+    }
+
+    /// The plan, asked for once for all who want it now.
+    async fn asked(&self, key: RuleKey, principal: Principal) -> Result<Arc<Rule>> {
         let asking = self.rules.with(|kept| {
             if kept.asking.len() >= KEPT {
                 // Those whose askers all went away.
@@ -223,6 +269,8 @@ impl Cerbos {
         let (action, kind) = (key.0, key.1);
         let before = self.rules.with(|kept| kept.heard.clone());
         let resource = entities::resource(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?;
+        let turn = tokio::time::timeout(self.settings.timeout, self.planning.acquire()).await;
+        let _turn = turn.map_err(Error::unavailable)?.map_err(Error::internal)?;
         let asked = Instant::now();
         let span = tracing::info_span!("pdp.plan", action, kind);
         let plan = self.pdp.plan(principal, action, kind).instrument(span).await?;
@@ -233,12 +281,14 @@ impl Cerbos {
             // Only if the policies are still those that it was asked under.
             let (Some(before), Some(heard)) = (before, &kept.heard) else { return };
             // What was asked in a silence may be of policies that nobody named.
-            if before.since == heard.since && !heard.bundle.clock && heard.last.elapsed() < self.settings.sentinel * 2 {
-                let life = asked.duration_since(heard.since).clamp(LIFE[0], LIFE[1]);
+            if before.since == heard.since && !heard.bundle.clock && heard.last.elapsed() < self.settings.patience() {
+                let [soon, most] = self.settings.life;
+                let until = asked + asked.duration_since(heard.since).clamp(soon, most);
                 if kept.rules.len() >= KEPT {
                     kept.rules.clear();
                 }
-                kept.rules.insert(key.clone(), (asked + life, Arc::clone(&rule)));
+                let renew = asked + (until - asked) / 2;
+                kept.rules.insert(key.clone(), KeptRule { rule: Arc::clone(&rule), renew, until });
             }
         });
         Ok(rule)

@@ -201,3 +201,25 @@ async fn a_plan_is_kept_only_while_the_policies_are_the_same_and_use_no_clock() 
         assert_eq!(heard, kept);
     }
 }
+
+#[tokio::test]
+async fn a_plan_is_renewed_beside_those_who_use_it() {
+    let owner = Actor { roles: vec![Role::Owner], ..Actor::own_scope(PrincipalId(Uuid::from_u128(1)), PrincipalKind::Human) };
+    let life = std::time::Duration::from_secs(6);
+    let settings = Settings { life: [life, life], ..Settings::new(cluster().await.cerbos_url()) };
+    let cerbos = std::sync::Arc::new(Cerbos::new(settings).expect("a client"));
+    cerbos.watch();
+    let (first, asked) = crate::harness::until("a plan that is kept", async || {
+        let before = std::time::Instant::now();
+        let one = cerbos.rule(&owner, "read", "property").await.ok()?;
+        let two = cerbos.rule(&owner, "read", "property").await.ok()?;
+        std::sync::Arc::ptr_eq(&one, &two).then_some((one, before))
+    })
+    .await;
+    crate::harness::until("another plan", async || {
+        let rule = cerbos.rule(&owner, "read", "property").await.ok()?;
+        (!std::sync::Arc::ptr_eq(&rule, &first)).then_some(())
+    })
+    .await;
+    assert!(asked.elapsed() < life, "the old one could not be used any more: somebody waited for the new one");
+}
