@@ -26,9 +26,9 @@ pub struct Settings {
     pub timeout: Duration,
     /// How often the sentinel is asked.
     pub sentinel: Duration,
-    /// How long a plan is used: as long as the sentinel had named the same policies when it was asked for, within these. Of
-    /// several PDPs behind one address, one may change its policies first or last. From half of it on it is asked for again,
-    /// beside those who use it.
+    /// How long a plan is used: twice as long as the sentinel had named the same policies when it was asked for, within these.
+    /// Of several PDPs behind one address, one may change its policies first or last. From half of it on it is asked for
+    /// again, beside those who use it. A plan costs the PDP milliseconds, and everyone has some: a short life is dear.
     pub life: [Duration; 2],
 }
 
@@ -45,7 +45,7 @@ impl Settings {
             url: url.into(),
             timeout: Duration::from_secs(2),
             sentinel: Duration::from_secs(1),
-            life: [30, 120].map(Duration::from_secs),
+            life: [30, 600].map(Duration::from_secs),
         }
     }
 }
@@ -283,7 +283,7 @@ impl Cerbos {
             // What was asked in a silence may be of policies that nobody named.
             if before.since == heard.since && !heard.bundle.clock && heard.last.elapsed() < self.settings.patience() {
                 let [soon, most] = self.settings.life;
-                let until = asked + asked.duration_since(heard.since).clamp(soon, most);
+                let until = asked + (asked.duration_since(heard.since) * 2).clamp(soon, most);
                 if kept.rules.len() >= KEPT {
                     kept.rules.clear();
                 }
