@@ -1,22 +1,23 @@
 //! Decisions about what actors do: the gateway's side of the policy decision point.
 
-use crate::pdp::{Pdp, Principal, Question};
+use crate::{
+    bundle::Bundle,
+    kept::{Known, Me, PlanKey, Plans},
+    pdp::{Pdp, Principal, Question},
+};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use queryplan::{Bindings, Rule};
+use queryplan::{Bindings, Plan, Rule};
 use schema::{
     AccessGrantId, Actor, Check, Code, Decide, Error, OrganizationId, PrincipalId, PrincipalKind, Result, Role, Sight, Through,
 };
 use sea_orm::Condition;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use std::{
-    collections::HashMap,
-    path::Path,
-    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    sync::{Arc, OnceLock, Weak},
     time::{Duration, Instant},
 };
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 #[derive(Debug, Clone)]
@@ -34,7 +35,7 @@ pub struct Settings {
 
 impl Settings {
     /// How long after the sentinel's last word plans are used: one that is late on a busy machine says nothing of policies.
-    fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         self.sentinel * 5
     }
 }
@@ -53,7 +54,7 @@ impl Settings {
 pub struct Cerbos {
     pdp: Pdp,
     settings: Settings,
-    rules: Rules,
+    kept: Plans,
     /// Itself, once it is watched: without a sentinel nothing is kept that could be renewed.
     watched: OnceLock<Weak<Cerbos>>,
     /// Many plans that grow old together are renewed one after the other, and few are asked for at a time: else the PDP
@@ -62,109 +63,8 @@ pub struct Cerbos {
     planning: Semaphore,
 }
 
-const KEPT: usize = 10_000;
 /// Plans that are asked for at a time.
 const PLANNING: usize = 8;
-/// Action, kind, and all that the PDP is told of the principal.
-type RuleKey = (&'static str, &'static str, String);
-
-/// A plan is a pure function of the policies and of what the PDP is told of the principal, unless the
-/// policies use the clock. So it is kept until the sentinel names other policies, not at all if these
-/// use the clock, and not used while the sentinel is silent.
-#[derive(Default)]
-struct Rules(Mutex<Kept>);
-
-#[derive(Default)]
-struct Kept {
-    heard: Option<Heard>,
-    rules: HashMap<RuleKey, KeptRule>,
-    /// What is being asked just now: many who want the same ask once.
-    asking: HashMap<RuleKey, Arc<Asking>>,
-}
-
-struct KeptRule {
-    rule: Arc<Rule>,
-    /// From when on it is asked for again, and until when it is used.
-    renew: Instant,
-    until: Instant,
-}
-
-/// What the sentinel says, since when and when last.
-#[derive(Clone)]
-struct Heard {
-    bundle: Bundle,
-    since: Instant,
-    last: Instant,
-}
-
-impl Kept {
-    fn fresh(&self, within: Duration) -> Option<&Bundle> {
-        self.heard.as_ref().filter(|heard| heard.last.elapsed() < within).map(|heard| &heard.bundle)
-    }
-}
-
-/// What came of it, a failure too: those who waited for it do not each wait for another.
-type Asking = OnceCell<Result<Arc<Rule>, Arc<Error>>>;
-
-impl Rules {
-    fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// What the sentinel says of the policies that the PDP decides by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bundle {
-    pub hash: String,
-    /// Whether a condition of theirs depends on the time.
-    pub clock: bool,
-}
-
-const CLOCK: &str = " clock";
-
-impl Bundle {
-    fn read(said: &str) -> Bundle {
-        let (hash, clock) = match said.strip_suffix(CLOCK) {
-            Some(hash) => (hash, true),
-            None => (said, false),
-        };
-        Bundle { hash: hash.to_owned(), clock }
-    }
-
-    /// What the sentinel has to say of the policies in a folder.
-    pub fn of(folder: &Path) -> std::io::Result<String> {
-        let mut all = Vec::new();
-        files(folder, &mut all)?;
-        // Tests of policies decide nothing.
-        all.retain(|path| *path != folder.join("sentinel.yaml") && !path.starts_with(folder.join("tests")));
-        all.sort();
-        let mut hash = Sha256::new();
-        let mut clock = false;
-        for path in all {
-            let text = std::fs::read(&path)?;
-            hash.update(path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().as_bytes());
-            hash.update([0]);
-            hash.update(&text);
-            hash.update([0]);
-            let text = String::from_utf8_lossy(&text);
-            clock |= text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| ["now", "timeSince"].contains(&word));
-        }
-        let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(if clock { hash + CLOCK } else { hash })
-    }
-}
-
-fn files(folder: &Path, into: &mut Vec<std::path::PathBuf>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            files(&path, into)?;
-        } else {
-            into.push(path);
-        }
-    }
-    Ok(())
-}
 
 impl Cerbos {
     /// Connects when first used.
@@ -172,7 +72,7 @@ impl Cerbos {
         Ok(Cerbos {
             pdp: Pdp::new(&settings.url, settings.timeout)?,
             settings,
-            rules: Rules::default(),
+            kept: Plans::default(),
             watched: OnceLock::new(),
             renewing: Arc::new(Semaphore::new(1)),
             planning: Semaphore::new(PLANNING),
@@ -190,13 +90,7 @@ impl Cerbos {
         tokio::spawn(async move {
             while let Some(cerbos) = weak.upgrade() {
                 match cerbos.sentinel().await {
-                    Ok(bundle) => cerbos.rules.with(|kept| {
-                        let now = Instant::now();
-                        match &mut kept.heard {
-                            Some(heard) if heard.bundle == bundle => heard.last = now,
-                            _ => *kept = Kept { heard: Some(Heard { bundle, since: now, last: now }), ..Kept::default() },
-                        }
-                    }),
+                    Ok(bundle) => cerbos.kept.with(|kept| kept.hear(bundle)),
                     Err(error) => {
                         tracing::warn!(cause = ?error.cause(), "the policy decision point does not answer");
                     }
@@ -216,82 +110,79 @@ impl Cerbos {
 
     /// Whether the sentinel has been heard, and is not silent since.
     pub fn heard(&self) -> bool {
-        self.rules.with(|kept| kept.fresh(self.settings.patience()).is_some())
+        self.kept.with(|kept| kept.fresh(self.settings.patience()).is_some())
     }
 
     /// What an actor may do this to, as a rule that SQL and memory can both apply.
     pub async fn rule(&self, actor: &Actor, action: &'static str, kind: &'static str) -> Result<Arc<Rule>> {
-        let principal = principal(actor);
-        let key = (action, kind, told(&principal));
-        let now = Instant::now();
-        let (known, old) = self.rules.with(|kept| {
-            let heard = kept.fresh(self.settings.patience()).is_some();
-            let known = kept.rules.get(&key).filter(|known| heard && now < known.until);
-            let old = known.is_some_and(|known| known.renew <= now) && !kept.asking.contains_key(&key);
-            (known.map(|known| Arc::clone(&known.rule)), old)
-        });
-        let Some(known) = known else { return self.asked(key, principal).await };
-        if old {
-            // Nobody waits for it, and a PDP that is busy just now takes nothing from anyone.
-            if let Some(cerbos) = self.watched.get().and_then(Weak::upgrade)
-                && let Ok(turn) = Arc::clone(&self.renewing).try_acquire_owned()
-            {
-                tokio::spawn(async move {
-                    let _turn = turn;
-                    if let Err(error) = cerbos.asked(key, principal).await {
-                        tracing::debug!(cause = ?error.cause(), "a plan was not renewed");
-                    }
-                });
+        let me = Me { principal: actor.principal, organization: actor.organization, told: principal(actor) };
+        let asked =
+            if self.kept.with(|kept| kept.shares(self.settings.patience())) { stand_in(&me.told) } else { me.told.clone() };
+        let key = PlanKey { action, kind, told: told(&asked) };
+        let known = self.kept.with(|kept| kept.known(&key, &me, self.settings.patience()));
+        let plan = match known {
+            Some(Known { rule: Ok(rule), old }) => {
+                if old {
+                    self.renew(key, asked);
+                }
+                return Ok(rule);
             }
-        }
-        Ok(known)
-    }
-
-    /// The plan, asked for once for all who want it now.
-    async fn asked(&self, key: RuleKey, principal: Principal) -> Result<Arc<Rule>> {
-        let asking = self.rules.with(|kept| {
-            if kept.asking.len() >= KEPT {
-                // Those whose askers all went away.
-                kept.asking.retain(|_, asking| Arc::strong_count(asking) > 1);
-            }
-            Arc::clone(kept.asking.entry(key.clone()).or_default())
-        });
-        let found = asking.get_or_init(|| async { self.ask(&key, &principal).await.map_err(Arc::new) }).await;
-        self.rules.with(|kept| {
-            if kept.asking.get(&key).is_some_and(|known| Arc::ptr_eq(known, &asking)) {
-                kept.asking.remove(&key);
-            }
-        });
-        found.as_ref().map(Arc::clone).map_err(|error| error.again())
-    }
-
-    async fn ask(&self, key: &RuleKey, principal: &Principal) -> Result<Arc<Rule>> {
-        let (action, kind) = (key.0, key.1);
-        let before = self.rules.with(|kept| kept.heard.clone());
+            Some(Known { rule: Err(plan), .. }) => plan,
+            None => match self.asked(&key, &asked).await? {
+                Some(plan) => plan,
+                // The policies changed just now, and those of before do not say if they tell people apart.
+                None => Arc::new(self.plan(&me.told, action, kind).await?),
+            },
+        };
         let resource = entities::resource(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?;
-        let turn = tokio::time::timeout(self.settings.timeout, self.planning.acquire()).await;
-        let _turn = turn.map_err(Error::unavailable)?.map_err(Error::internal)?;
-        let asked = Instant::now();
-        let span = tracing::info_span!("pdp.plan", action, kind);
-        let plan = self.pdp.plan(principal, action, kind).instrument(span).await?;
-        let rule = Rule::new(&plan, resource, &principal.literal())
+        let mine = plan.renamed(&[(STAND_IN, &me.told.id), (STAND_IN_FOR, &me.organization.to_string())]);
+        let rule = Rule::new(&mine, resource, &me.told.literal())
             .map_err(|refused| Error::internal(format!("{action} {kind}: {refused}")))?;
         let rule = Arc::new(rule);
-        self.rules.with(|kept| {
-            // Only if the policies are still those that it was asked under.
-            let (Some(before), Some(heard)) = (before, &kept.heard) else { return };
-            // What was asked in a silence may be of policies that nobody named.
-            if before.since == heard.since && !heard.bundle.clock && heard.last.elapsed() < self.settings.patience() {
-                let [soon, most] = self.settings.life;
-                let until = asked + (asked.duration_since(heard.since) * 2).clamp(soon, most);
-                if kept.rules.len() >= KEPT {
-                    kept.rules.clear();
-                }
-                let renew = asked + (until - asked) / 2;
-                kept.rules.insert(key.clone(), KeptRule { rule: Arc::clone(&rule), renew, until });
+        self.kept.with(|kept| kept.keep_rule(&key, &plan, &me, &rule));
+        Ok(rule)
+    }
+
+    /// Nobody waits for it, and a PDP that is busy just now takes nothing from anyone.
+    fn renew(&self, key: PlanKey, asked: Principal) {
+        let Some(cerbos) = self.watched.get().and_then(Weak::upgrade) else { return };
+        let Ok(turn) = Arc::clone(&self.renewing).try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            let _turn = turn;
+            if let Err(error) = cerbos.asked(&key, &asked).await {
+                tracing::debug!(cause = ?error.cause(), "a plan was not renewed");
             }
         });
-        Ok(rule)
+    }
+
+    /// The plan, asked for once for all who want it now. None: the policies changed meanwhile.
+    async fn asked(&self, key: &PlanKey, asked: &Principal) -> Result<Option<Arc<Plan>>> {
+        let asking = self.kept.with(|kept| kept.asking(key));
+        let found = asking.get_or_init(|| async { self.ask(key, asked).await.map_err(Arc::new) }).await;
+        self.kept.with(|kept| kept.asked(key, &asking));
+        found.as_ref().map(Option::clone).map_err(|error| error.again())
+    }
+
+    async fn ask(&self, key: &PlanKey, asked: &Principal) -> Result<Option<Arc<Plan>>> {
+        let before = self.kept.with(|kept| kept.heard());
+        let at = Instant::now();
+        let plan = Arc::new(self.plan(asked, key.action, key.kind).await?);
+        if asked.id == STAND_IN {
+            // Policies that the sentinel has not named yet might know the stand-in for what it is.
+            let now = self.sentinel().await?;
+            if before.as_ref().is_none_or(|before| before.bundle != now) {
+                return Ok(None);
+            }
+        }
+        self.kept.with(|kept| kept.keep_plan(key, &plan, before, at, &self.settings));
+        Ok(Some(plan))
+    }
+
+    async fn plan(&self, principal: &Principal, action: &'static str, kind: &'static str) -> Result<Plan> {
+        let turn = tokio::time::timeout(self.settings.timeout, self.planning.acquire()).await;
+        let _turn = turn.map_err(Error::unavailable)?.map_err(Error::internal)?;
+        let span = tracing::info_span!("pdp.plan", action, kind);
+        self.pdp.plan(principal, action, kind).instrument(span).await
     }
 
     /// Plans these actions on these kinds for a sample of principals, and answers with what cannot be
@@ -348,7 +239,7 @@ impl Decide for Cerbos {
     }
 
     async fn policies(&self) -> Result<String> {
-        match self.rules.with(|kept| kept.fresh(self.settings.patience()).cloned()) {
+        match self.kept.with(|kept| kept.fresh(self.settings.patience()).cloned()) {
             Some(bundle) => Ok(bundle.hash),
             None => Ok(self.sentinel().await?.hash),
         }
@@ -380,6 +271,16 @@ fn principal(actor: &Actor) -> Principal {
         attributes.insert("organizationType".into(), kind.clone().into());
     }
     Principal { id: actor.principal.to_string(), roles: vec!["principal".into()], attributes }
+}
+
+/// Who is asked for in the place of everyone of the same kind, and in the place of their organization.
+const STAND_IN: &str = "00000000-0000-0000-0000-00000000000a";
+const STAND_IN_FOR: &str = "00000000-0000-0000-0000-00000000000b";
+
+fn stand_in(principal: &Principal) -> Principal {
+    let mut attributes = principal.attributes.clone();
+    attributes.insert("organization".to_owned(), STAND_IN_FOR.into());
+    Principal { id: STAND_IN.to_owned(), roles: principal.roles.clone(), attributes }
 }
 
 /// All that the PDP is told of a principal, as one text.

@@ -31,6 +31,26 @@ pub enum Operand {
     },
 }
 
+impl Plan {
+    /// The same with other texts in the place of some.
+    pub fn renamed(&self, names: &[(&str, &str)]) -> Plan {
+        Plan { kind: self.kind, condition: self.condition.as_ref().map(|condition| condition.renamed(names)) }
+    }
+}
+
+impl Operand {
+    fn renamed(&self, names: &[(&str, &str)]) -> Operand {
+        crate::deeper(|| match self {
+            Operand::Value(value) => Operand::Value(value.renamed(names)),
+            Operand::Variable(name) => Operand::Variable(name.clone()),
+            Operand::Expression { operator, operands } => Operand::Expression {
+                operator: operator.clone(),
+                operands: operands.iter().map(|operand| operand.renamed(names)).collect(),
+            },
+        })
+    }
+}
+
 /// A value of the policy. A plan does not tell whole numbers from others: what it was is inferred
 /// from where it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +70,17 @@ impl<'de> Deserialize<'de> for Literal {
 }
 
 impl Literal {
+    fn renamed(&self, names: &[(&str, &str)]) -> Literal {
+        crate::deeper(|| match self {
+            Literal::Text(text) => {
+                Literal::Text(names.iter().find(|(from, _)| from == text).map_or(text.as_str(), |(_, to)| to).to_owned())
+            }
+            Literal::List(all) => Literal::List(all.iter().map(|each| each.renamed(names)).collect()),
+            Literal::Struct(all) => Literal::Struct(all.iter().map(|(name, each)| (name.clone(), each.renamed(names))).collect()),
+            Literal::Null | Literal::Bool(_) | Literal::Number(_) => self.clone(),
+        })
+    }
+
     /// None for a number that no double can hold.
     pub fn of(json: &serde_json::Value) -> Option<Literal> {
         use serde_json::Value as Json;

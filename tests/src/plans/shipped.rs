@@ -7,6 +7,7 @@ use entities::{
     delegation,
     loading::{Row, Seen},
 };
+use nix::sys::signal::Signal;
 use schema::{Actor, Check, Decide, Judged, OrganizationId, PrincipalId, PrincipalKind, Role, Sight, Subject};
 use sea_orm::{EntityTrait, QueryFilter, SqlxPostgresConnector};
 use serde_json::json;
@@ -14,11 +15,20 @@ use server::embedded::{Folders, Spawner, start_cerbos};
 use std::{
     collections::BTreeSet,
     process::{Command, Output},
+    sync::Arc,
 };
 use uuid::Uuid;
 
 fn client(url: &str) -> Cerbos {
     Cerbos::new(Settings::new(url)).unwrap_or_else(|error| panic!("{:?}", error.cause()))
+}
+
+/// One that has heard the sentinel, so that it keeps and shares plans.
+async fn watching(url: &str) -> Arc<Cerbos> {
+    let cerbos = Arc::new(client(url));
+    cerbos.watch();
+    crate::harness::until("the sentinel", async || cerbos.heard().then_some(())).await;
+    cerbos
 }
 
 /// Each role alone, none and all, in two organizations.
@@ -46,7 +56,7 @@ where
     E::Model: Row + Clone,
 {
     let db = SqlxPostgresConnector::from_sqlx_postgres_pool(world.sql.clone());
-    let cerbos = client(world.cluster.cerbos_url());
+    let cerbos = watching(world.cluster.cerbos_url()).await;
     let rows = all.clone().all(&db).await.expect("rows");
     assert!(!rows.is_empty(), "no {kind} to judge");
     let mut seen = 0;
@@ -171,34 +181,81 @@ async fn policies_that_cannot_filter_a_list_stop_the_start() {
 #[tokio::test]
 async fn a_plan_is_kept_only_while_the_policies_are_the_same_and_use_no_clock() {
     let shipped = Bundle::of(&root().join("authz/policies")).expect("policies");
-    assert!(!shipped.contains(' '), "a shipped policy uses the clock: {shipped}");
-    let policies = folder("clock-source");
-    copied(&root().join("authz/policies"), &policies);
-    let path = policies.join("property.yaml");
-    let text = std::fs::read_to_string(&path).expect("a policy");
-    let rule = "  rules:\n    - actions: [read]\n      effect: EFFECT_ALLOW\n      roles: [principal]\n      condition: {match: {expr: now() > timestamp(\"2020-01-01T00:00:00Z\")}}\n";
-    std::fs::write(&path, text.replacen("  rules:\n", rule, 1)).expect("written");
-    let said = Bundle::of(&policies).expect("policies");
-    assert!(said.ends_with(" clock"), "{said}");
-    let sentinel = std::fs::read_to_string(policies.join("sentinel.yaml")).expect("a sentinel");
-    std::fs::write(policies.join("sentinel.yaml"), sentinel.replace(&shipped, &said)).expect("written");
+    assert!(!shipped.contains(" clock"), "a shipped policy uses the clock: {shipped}");
+    assert!(shipped.ends_with(" shared"), "a shipped policy tells people apart: {shipped}");
+    let (policies, said) = with_a_rule("clock-source", "now() > timestamp('2020-01-01T00:00:00Z')");
+    assert!(said.contains(" clock"), "{said}");
     let folders = Folders::lay_out(&folder("clock"), &root().join("embedded/node_modules")).expect("folders");
     let spawner = Spawner::start().expect("a spawner");
     let (_child, url) = start_cerbos(&spawner, &folders, &policies).await.expect("Cerbos starts");
 
     let owner = Actor { roles: vec![Role::Owner], ..Actor::own_scope(PrincipalId(Uuid::from_u128(1)), PrincipalKind::Human) };
     for (url, kept) in [(url.as_str(), false), (cluster().await.cerbos_url(), true)] {
-        let cerbos = std::sync::Arc::new(client(url));
+        let cerbos = Arc::new(client(url));
         cerbos.watch();
         let heard = crate::harness::until("the sentinel", async || {
             let one = cerbos.rule(&owner, "read", "property").await.ok()?;
             let two = cerbos.rule(&owner, "read", "property").await.ok()?;
             // Until it was heard, nothing is kept.
-            let same = std::sync::Arc::ptr_eq(&one, &two);
+            let same = Arc::ptr_eq(&one, &two);
             (same || (!kept && cerbos.heard())).then_some(same)
         })
         .await;
         assert_eq!(heard, kept);
+    }
+}
+
+/// Policies with one more rule to read a property, under their own sentinel.
+fn with_a_rule(name: &str, condition: &str) -> (std::path::PathBuf, String) {
+    let shipped = Bundle::of(&root().join("authz/policies")).expect("policies");
+    let policies = folder(name);
+    copied(&root().join("authz/policies"), &policies);
+    let path = policies.join("property.yaml");
+    let text = std::fs::read_to_string(&path).expect("a policy");
+    let rule = format!(
+        "  rules:\n    - actions: [read]\n      effect: EFFECT_ALLOW\n      roles: [principal]\n      condition: {{match: {{expr: {condition}}}}}\n"
+    );
+    std::fs::write(&path, text.replacen("  rules:\n", &rule, 1)).expect("written");
+    let said = Bundle::of(&policies).expect("policies");
+    let sentinel = std::fs::read_to_string(policies.join("sentinel.yaml")).expect("a sentinel");
+    std::fs::write(policies.join("sentinel.yaml"), sentinel.replace(&shipped, &said)).expect("written");
+    (policies, said)
+}
+
+/// A rule for somebody else of the same kind needs the PDP only where the policies tell people apart.
+#[tokio::test]
+async fn one_plan_serves_all_whom_the_policies_do_not_tell_apart() {
+    let of = |who: u128, organization: u128| Actor {
+        roles: vec![Role::Owner],
+        delegated: true,
+        organization: OrganizationId(Uuid::from_u128(organization)),
+        ..Actor::own_scope(PrincipalId(Uuid::from_u128(who)), PrincipalKind::Human)
+    };
+    let holds = |rule: &queryplan::Rule, holder: u128| {
+        let delegations = json!([{ "holder": Uuid::from_u128(holder), "action": "READ" }]);
+        rule.allows(&json!({ "id": Uuid::from_u128(9), "attr": { "relation": "OWN", "delegations": delegations } }), super::now())
+    };
+    let robert = format!("P.id == '{}'", Uuid::from_u128(1));
+    let spawner = Spawner::start().expect("a spawner");
+    for (name, condition, shared) in [("alike", "R.attr.kind == P.attr.organization", true), ("apart", robert.as_str(), false)] {
+        let (policies, said) = with_a_rule(&format!("{name}-source"), condition);
+        assert_eq!(said.ends_with(" shared"), shared, "{said}");
+        let folders = Folders::lay_out(&folder(name), &root().join("embedded/node_modules")).expect("folders");
+        let (mut child, url) = start_cerbos(&spawner, &folders, &policies).await.expect("Cerbos starts");
+        let cerbos = watching(&url).await;
+        // A delegate, who is no owner: what each may read is what each was given.
+        let (one, two) = (Actor { roles: Vec::new(), ..of(1, 2) }, Actor { roles: Vec::new(), ..of(3, 4) });
+        let first = cerbos.rule(&one, "read", "property").await.expect("a rule");
+        assert!(holds(&first, 1));
+        assert_eq!(holds(&first, 3), !shared, "the policy lets this one person read all");
+        child.stop(Signal::SIGKILL).await;
+        match cerbos.rule(&two, "read", "property").await {
+            Ok(second) => assert!(shared && holds(&second, 3) && !holds(&second, 1)),
+            Err(error) => assert!(!shared && error.code() == schema::Code::Unavailable),
+        }
+        // Another kind of person is another plan.
+        let trustee = Actor { roles: vec![Role::Trustee], ..of(3, 4) };
+        assert!(cerbos.rule(&trustee, "read", "property").await.is_err());
     }
 }
 
@@ -207,18 +264,18 @@ async fn a_plan_is_renewed_beside_those_who_use_it() {
     let owner = Actor { roles: vec![Role::Owner], ..Actor::own_scope(PrincipalId(Uuid::from_u128(1)), PrincipalKind::Human) };
     let life = std::time::Duration::from_secs(6);
     let settings = Settings { life: [life, life], ..Settings::new(cluster().await.cerbos_url()) };
-    let cerbos = std::sync::Arc::new(Cerbos::new(settings).expect("a client"));
+    let cerbos = Arc::new(Cerbos::new(settings).expect("a client"));
     cerbos.watch();
     let (first, asked) = crate::harness::until("a plan that is kept", async || {
         let before = std::time::Instant::now();
         let one = cerbos.rule(&owner, "read", "property").await.ok()?;
         let two = cerbos.rule(&owner, "read", "property").await.ok()?;
-        std::sync::Arc::ptr_eq(&one, &two).then_some((one, before))
+        Arc::ptr_eq(&one, &two).then_some((one, before))
     })
     .await;
     crate::harness::until("another plan", async || {
         let rule = cerbos.rule(&owner, "read", "property").await.ok()?;
-        (!std::sync::Arc::ptr_eq(&rule, &first)).then_some(())
+        (!Arc::ptr_eq(&rule, &first)).then_some(())
     })
     .await;
     assert!(asked.elapsed() < life, "the old one could not be used any more: somebody waited for the new one");

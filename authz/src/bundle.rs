@@ -1,0 +1,218 @@
+//! What the sentinel says of the policies that the PDP decides by, and how it is read from their files.
+
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    pub hash: String,
+    /// Whether a condition of theirs depends on the time.
+    pub clock: bool,
+    /// Whether they tell people and organizations apart only by asking if a resource names them: a plan for
+    /// one is then the plan for another, with the names changed.
+    pub shared: bool,
+}
+
+const CLOCK: &str = "clock";
+const SHARED: &str = "shared";
+
+impl Bundle {
+    pub(crate) fn read(said: &str) -> Bundle {
+        let mut words = said.split(' ');
+        let hash = words.next().unwrap_or_default().to_owned();
+        let words: Vec<&str> = words.collect();
+        Bundle { hash, clock: words.contains(&CLOCK), shared: words.contains(&SHARED) }
+    }
+
+    /// What the sentinel has to say of the policies in a folder.
+    pub fn of(folder: &Path) -> std::io::Result<String> {
+        let mut all = Vec::new();
+        files(folder, &mut all)?;
+        // Tests of policies decide nothing.
+        all.retain(|path| *path != folder.join("sentinel.yaml") && !path.starts_with(folder.join("tests")));
+        all.sort();
+        let mut hash = Sha256::new();
+        let (mut clock, mut shared) = (false, true);
+        for path in all {
+            let text = std::fs::read(&path)?;
+            hash.update(path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().as_bytes());
+            hash.update([0]);
+            hash.update(&text);
+            hash.update([0]);
+            let text = String::from_utf8_lossy(&text);
+            clock |= words(&text).any(|word| ["now", "timeSince"].contains(&word));
+            shared &= path.starts_with(folder.join("_schemas")) || names_only_by_equality(&text);
+        }
+        let mut said: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        for (word, holds) in [(CLOCK, clock), (SHARED, shared)] {
+            if holds {
+                said.push(' ');
+                said.push_str(word);
+            }
+        }
+        Ok(said)
+    }
+}
+
+fn files(folder: &Path, into: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files(&path, into)?;
+        } else {
+            into.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn of_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn of_path(c: char) -> bool {
+    of_name(c) || c == '.'
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !of_name(c)).filter(|word| !word.is_empty())
+}
+
+/// What differs from one person, or one organization, to the next and is not a kind of them.
+const NAMES: [&str; 2] = ["P.id", "P.attr.organization"];
+/// What many have alike.
+const KINDS: &str = "P.attr.";
+
+/// Whether a policy uses who someone is, and in which organization, only to compare it with something of the resource, by
+/// `==`, `!=` or `in`. Says no where it is not sure; it reads the text and no syntax.
+fn names_only_by_equality(text: &str) -> bool {
+    // Policies of one person, other ways to write the same, and what hides letters.
+    if words(text).any(|word| ["principalPolicy", "request"].contains(&word)) || text.contains('\\') {
+        return false;
+    }
+    let mut at = 0;
+    while let Some(found) = text[at..].find('P') {
+        let start = at + found;
+        at = start + 1;
+        let (before, rest) = text.split_at(start);
+        if before.ends_with(of_path) {
+            continue;
+        }
+        let path = &rest[..rest.find(|c| !of_path(c)).unwrap_or(rest.len())];
+        if words(path).next() != Some("P") {
+            continue;
+        }
+        let after = rest[path.len()..].trim_start();
+        let sound = if NAMES.contains(&path) {
+            compared_from_the_left(text, before, after) || compared_from_the_right(text, before, after)
+        } else {
+            path.strip_prefix(KINDS).is_some_and(|kind| words(kind).next().is_some_and(|kind| kind != "organization"))
+        };
+        if !sound {
+            return false;
+        }
+    }
+    true
+}
+
+/// `R.attr.holder == P.id`, and nothing binds its right side more tightly.
+fn compared_from_the_left(text: &str, before: &str, after: &str) -> bool {
+    let before = before.trim_end();
+    let Some(left) = before.strip_suffix("==").or_else(|| before.strip_suffix("!=")) else { return false };
+    let left = left.trim_end();
+    let path = &left[left.rfind(|c| !of_path(c)).map_or(0, |end| end + left[end..].chars().next().map_or(1, char::len_utf8))..];
+    of_the_resource(text, path) && !binds(after)
+}
+
+/// `P.id in R.attr.holders`, as a condition of its own.
+fn compared_from_the_right(text: &str, before: &str, after: &str) -> bool {
+    if !before.trim_end().ends_with(['(', '&', '|', '\'', '"', ':', ',', '?', '{']) {
+        return false;
+    }
+    let Some(right) = ["==", "!=", "in "].iter().find_map(|operator| after.strip_prefix(operator)) else { return false };
+    let right = right.trim_start();
+    let path = &right[..right.find(|c| !of_path(c)).unwrap_or(right.len())];
+    of_the_resource(text, path) && !binds(right[path.len()..].trim_start())
+}
+
+fn binds(after: &str) -> bool {
+    after.starts_with(['+', '-', '*', '/', '%', '.', '[', '('])
+}
+
+/// What no plan knows beforehand: an attribute of the resource, or of what a macro finds in one.
+fn of_the_resource(text: &str, path: &str) -> bool {
+    if path == "R.id" || path.starts_with("R.attr.") {
+        return true;
+    }
+    let Some(variable) = path.split('.').next().filter(|variable| !variable.is_empty()) else { return false };
+    let mut bound = false;
+    for (open, _) in text.match_indices('(') {
+        let inside = text[open + 1..].trim_start();
+        let Some(rest) = inside.strip_prefix(variable) else { continue };
+        if !rest.trim_start().starts_with(',') {
+            continue;
+        }
+        let macro_ = &text[..open];
+        let from = &macro_
+            [macro_.rfind(|c| !of_path(c)).map_or(0, |end| end + macro_[end..].chars().next().map_or(1, char::len_utf8))..];
+        if !from.starts_with("R.attr.") {
+            return false;
+        }
+        bound = true;
+    }
+    bound
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_only_by_equality;
+
+    #[test]
+    fn what_only_compares_names_with_the_resource_is_shared() {
+        for sound in [
+            r#"expr: R.attr.initiator == P.id"#,
+            r#"expr: 'R.attr.holder == P.id && R.attr.relation == "OWN"'"#,
+            r#"expr: 'P.attr.delegated && R.attr.delegations.exists(d, d.holder == P.id && d.action == "READ")'"#,
+            r#"expr: P.id in R.attr.holders"#,
+            r#"expr: '("OWNER" in P.attr.roles) || P.attr.organization != R.attr.owner.id'"#,
+            r#"expr: R.attr.friends.all(f, f != P.id)"#,
+            "roles: [principal]\n# Policies say P. no more than PDP or Portfolio.P does.".replace(" P. ", " ").as_str(),
+        ] {
+            assert!(names_only_by_equality(sound), "{sound}");
+        }
+    }
+
+    #[test]
+    fn what_may_tell_people_apart_otherwise_is_not() {
+        for other in [
+            r#"expr: P.id == "0192""#,
+            r#"expr: '"0192" == P.id'"#,
+            r#"expr: P.id in ["0192"]"#,
+            r#"expr: '["0192"].exists(x, x == P.id)'"#,
+            r#"expr: '[{"y": "0192"}].exists(d, d.y == P.id) && R.attr.a.exists(d, d.b)'"#,
+            r#"expr: P.id.startsWith("01")"#,
+            r#"expr: R.attr.holder == P.id + "x""#,
+            r#"expr: '"x" + P.id == R.attr.holder'"#,
+            r#"expr: R.attr.holder == P.id.lowerAscii()"#,
+            r#"expr: R.attr.holder < P.id"#,
+            r#"expr: R.attr.text.contains(P.id)"#,
+            r#"expr: R.attr.holder.matches(P.id)"#,
+            r#"expr: P["id"] == R.attr.holder"#,
+            r#"expr: P .id == "0192""#,
+            r#"expr: P.attr["organization"] == "0192""#,
+            r#"expr: P.attr == R.attr.who"#,
+            r#"expr: P.attr.organization == "0192""#,
+            r#"expr: hash(P.attr.organization.split("-"))"#,
+            r#"expr: P.attr.organization.size() == R.attr.length"#,
+            r#"expr: request.principal.id == "0192""#,
+            r#"expr: "\u0050.id == 'x'""#,
+            r#"expr: dyn(P).id == "0192""#,
+            r#"me: P.id"#,
+            "principalPolicy:\n  principal: alice",
+            r#"expr: '"0192" == P.id == R.attr.flag'"#,
+            r#"expr: R.kind == P.id"#,
+        ] {
+            assert!(!names_only_by_equality(other), "{other}");
+        }
+    }
+}
