@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use schema::{AccessGrantId, Actor, Mode, OrganizationId, PrincipalId, PrincipalKind, Reach, Result, Role, Through, Tx};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use serde::Deserialize;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-#[derive(Debug, FromQueryResult)]
-struct Standing {
+#[derive(Debug, Deserialize)]
+pub(crate) struct Standing {
     kind: String,
     organization_type: String,
     roles: Option<Vec<String>>,
@@ -16,7 +17,7 @@ struct Standing {
 }
 
 impl Standing {
-    fn actor(self, principal: PrincipalId, organization: OrganizationId) -> Option<Actor> {
+    pub(crate) fn actor(self, principal: PrincipalId, organization: OrganizationId) -> Option<Actor> {
         Some(Actor {
             principal,
             kind: PrincipalKind::parse(&self.kind)?,
@@ -80,24 +81,6 @@ pub async fn delegated(pool: &PgPool, actor: &Actor, now: DateTime<Utc>) -> Resu
     let values = [actor.organization.0.into(), actor.principal.0.into()];
     let row = tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
     Ok((row.map(|row| row.try_get("", "held")).transpose()?, until))
-}
-
-/// The same, and it stays true until the transaction ends. With `turns`, others of this actor wait.
-pub async fn lock(
-    tx: &Tx,
-    principal: PrincipalId,
-    organization: OrganizationId,
-    now: DateTime<Utc>,
-    turns: bool,
-) -> Result<Option<Actor>> {
-    let statement = Statement::from_sql_and_values(
-        DbBackend::Postgres,
-        "SELECT * FROM app.actor_locked($1, $2, $3, $4)",
-        [principal.0.into(), organization.0.into(), now.into(), turns.into()],
-    );
-    let row = tx.query_one_raw(statement).await?;
-    let standing = row.map(|row| Standing::from_query_result(&row, "")).transpose()?;
-    Ok(standing.and_then(|standing| standing.actor(principal, organization)))
 }
 
 /// The grant that this organization was given, if it counts now.

@@ -1,23 +1,66 @@
 //! The event log: what changed, numbered densely in commit order within an organization.
 
-use schema::{Context, Error, NewEvent, OrganizationId, Result, Tx};
+use chrono::{DateTime, Utc};
+use schema::{Context, Error, Log, NewEvent, OperationId, OperationState, OrganizationId, Result, Tx};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use std::collections::BTreeMap;
 
-/// The last thing before COMMIT. Takes the heads' row locks in id order, takes the next numbers and
-/// writes the events. Nothing may lock after it: no deferred constraint, no trigger.
-pub async fn append(tx: &Tx, cx: &Context, events: Vec<NewEvent>) -> Result<()> {
+/// The last thing before COMMIT: ends the operation, takes the heads' row locks in id order, takes the next numbers and
+/// writes the events, mostly in one message. Nothing may lock after it: no deferred constraint, no trigger.
+pub async fn conclude(tx: &Tx, end: End, log: Option<Log<'_>>) -> Result<()> {
+    let Some(Log { cx, events, elsewhere }) = log.filter(|log| !log.events.is_empty()) else {
+        return end.write(tx).await;
+    };
     let mut by_organization: BTreeMap<OrganizationId, Vec<NewEvent>> = BTreeMap::new();
     for event in events {
         by_organization.entry(event.organization).or_default().push(event);
     }
+    let mut end = Some(end);
+    if let Some(elsewhere) = elsewhere
+        && let Some(end) = end.take()
+    {
+        end.write(tx).await?;
+        tx.rescope(elsewhere).await?;
+    }
     for (organization, events) in by_organization {
-        append_to(tx, cx, organization, events).await?;
+        append_to(tx, cx, organization, events, end.take()).await?;
     }
     Ok(())
 }
 
-async fn append_to(tx: &Tx, cx: &Context, organization: OrganizationId, events: Vec<NewEvent>) -> Result<()> {
+/// How an operation ends.
+pub struct End {
+    pub organization: OrganizationId,
+    pub id: OperationId,
+    pub state: OperationState,
+    pub outcome: serde_json::Value,
+    pub now: DateTime<Utc>,
+    pub expires: DateTime<Utc>,
+}
+
+impl End {
+    /// Where it stands in a statement: from this parameter on.
+    fn sql(from: usize) -> String {
+        let [organization, id, state, outcome, expires, now] = [0, 1, 2, 3, 4, 5].map(|k| from + k);
+        format!(
+            "UPDATE operation SET state = ${state}, outcome = ${outcome}, payload = NULL, due_at = NULL, expires_at = ${expires},
+                                  updated_at = ${now}
+             WHERE organization_id = ${organization} AND id = ${id}"
+        )
+    }
+
+    fn values(self) -> [sea_orm::Value; 6] {
+        let End { organization, id, state, outcome, now, expires } = self;
+        [organization.0.into(), id.0.into(), state.as_str().into(), outcome.into(), expires.into(), now.into()]
+    }
+
+    async fn write(self, tx: &Tx) -> Result<()> {
+        let done = tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, End::sql(1), self.values())).await?;
+        if done.rows_affected() == 1 { Ok(()) } else { Err(Error::internal("an operation that is not there ends")) }
+    }
+}
+
+async fn append_to(tx: &Tx, cx: &Context, organization: OrganizationId, events: Vec<NewEvent>, end: Option<End>) -> Result<()> {
     let operation = cx.operation.ok_or_else(|| Error::internal("events come from operations"))?;
     let rows: Vec<serde_json::Value> = events
         .iter()
@@ -29,17 +72,24 @@ async fn append_to(tx: &Tx, cx: &Context, organization: OrganizationId, events: 
             })
         })
         .collect();
+    let (done, from_done) = match &end {
+        Some(_) => (format!("done AS ({} RETURNING id), ", End::sql(10)), "done, "),
+        None => (String::new(), ""),
+    };
     // One message: the head's lock is held for one statement and the COMMIT.
-    let sql = "
-        WITH head AS (
+    let sql = format!(
+        "
+        WITH {done}head AS (
           UPDATE org_head SET event_seq = event_seq + $2 WHERE organization_id = $1 RETURNING event_seq - $2 AS seq
         )
         INSERT INTO event (organization_id, seq, kind, resource_kind, resource_id, version, actor, actor_kind,
                            actor_organization_id, on_behalf_of, operation_id, trace_id, change, at)
         SELECT $1, head.seq + 1 + e.n, e.kind, e.resource_kind, e.resource_id, e.version, $3, $4, app.acting(), $5, $6, $7, e.change, $8
-        FROM head, jsonb_to_recordset($9) AS e(n bigint, kind text, resource_kind text, resource_id uuid, version int, change jsonb)";
+        FROM {from_done}head,
+             jsonb_to_recordset($9) AS e(n bigint, kind text, resource_kind text, resource_id uuid, version int, change jsonb)"
+    );
     let count = i64::try_from(events.len()).map_err(Error::internal)?;
-    let values = [
+    let values: [sea_orm::Value; 9] = [
         organization.0.into(),
         count.into(),
         cx.actor.principal.0.into(),
@@ -50,9 +100,10 @@ async fn append_to(tx: &Tx, cx: &Context, organization: OrganizationId, events: 
         cx.now().into(),
         serde_json::Value::Array(rows).into(),
     ];
+    let values = values.into_iter().chain(end.map(End::values).into_iter().flatten());
     let written = tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
     if written.rows_affected() != events.len() as u64 {
-        return Err(Error::internal("an organization without a head"));
+        return Err(Error::internal("an organization without a head, or an operation that is not there"));
     }
     Ok(())
 }

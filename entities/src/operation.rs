@@ -1,22 +1,21 @@
 //! Recorded mutations. Seen and written by the acting organization alone.
 
 use crate::{
+    actor::Standing,
+    event,
     loading::Row,
     page::{self, Connection, Page, Sort},
     relation,
 };
 use async_trait::async_trait;
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use queryplan::{Attribute, Scalar};
 use schema::{
-    Claim, Context, Due, Error, Mode, NewEvent, NewOperation, Operation, OperationId, OperationState, Operations, OrganizationId,
+    Claim, Claimed, Due, Error, Log, Mode, NewOperation, Operation, OperationId, OperationState, Operations, OrganizationId,
     Outcome, PrincipalId, PrincipalKind, Reach, Result, Stored, Tx, text_enum,
 };
 use schemars::JsonSchema;
-use sea_orm::{
-    ActiveValue::Set, Condition, ConnectionTrait, DbBackend, FromQueryResult, QueryFilter, QueryResult, QuerySelect, Statement,
-    entity::prelude::*, sea_query::LockType,
-};
+use sea_orm::{Condition, ConnectionTrait, DbBackend, FromQueryResult, QueryFilter, QueryResult, Statement, entity::prelude::*};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sqlx::PgPool;
@@ -103,9 +102,7 @@ impl From<Model> for Operation {
             initiator: row.initiator,
             initiator_kind: row.actor["kind"].as_str().and_then(PrincipalKind::parse).unwrap_or(PrincipalKind::Human),
             error: match outcome {
-                Some(Outcome::Refusal(error)) => {
-                    Some(schema::OperationError { code: error.code.as_str().to_owned(), message: error.message })
-                }
+                Some(Outcome::Refusal(error)) => Some(told(&error)),
                 _ => None,
             },
             trace_id: row.trace_id,
@@ -114,6 +111,10 @@ impl From<Model> for Operation {
             expires_at: row.expires_at.map(schema::Time),
         }
     }
+}
+
+fn told(error: &schema::StoredError) -> schema::OperationError {
+    schema::OperationError { code: error.code.as_str().to_owned(), message: error.message.clone() }
 }
 
 fn statement(text: &'static str) -> tracing::Span {
@@ -296,31 +297,42 @@ impl Operations for Store {
         self.change(organization, sql, vec![id.0.into(), (now + pause).into(), now.into()]).await.map(drop)
     }
 
-    async fn lock(&self, tx: &Tx, organization: OrganizationId, id: OperationId) -> Result<Option<Stored>> {
-        by_id(organization, id).lock(LockType::Update).one(tx).await?.map(stored).transpose()
+    async fn claim(
+        &self,
+        organization: OrganizationId,
+        id: OperationId,
+        who: Option<PrincipalId>,
+        turns: bool,
+    ) -> Result<Claimed> {
+        let now = self.clock.now();
+        let who = who.map_or("NULL".to_owned(), |who| format!("'{who}'"));
+        // Typed values only, as in what the transaction begins with.
+        let question = format!(
+            "SELECT (c.claimed).*, c.standing FROM app.operation_claim('{organization}', '{id}', {who}, '{}', {turns}) AS c",
+            now.to_rfc3339_opts(SecondsFormat::Micros, true)
+        );
+        let (tx, row) = Tx::begin_with(&self.pool, &Reach::of(organization, now), &question).await?;
+        let Some(row) = row else { return Ok(Claimed { tx, stored: None, actor: None }) };
+        let standing: Option<Json> = row.try_get("", "standing")?;
+        let standing = standing.map(serde_json::from_value::<Standing>).transpose()?;
+        let stored = stored(Model::from_query_result(&row, "")?)?;
+        let actor = standing.and_then(|standing| standing.actor(stored.view.initiator, organization));
+        Ok(Claimed { tx, stored: Some(stored), actor })
     }
 
-    async fn finish(&self, tx: &Tx, operation: &Operation, outcome: &Outcome, now: DateTime<Utc>) -> Result<Stored> {
-        let state = match outcome {
-            Outcome::Result(_) => OperationState::Completed,
-            Outcome::Refusal(_) => OperationState::Failed,
+    async fn conclude(&self, tx: &Tx, mut stored: Stored, outcome: Outcome, log: Option<Log<'_>>) -> Result<Stored> {
+        // No finer than it is kept.
+        let now = self.clock.now().trunc_subsecs(6);
+        let (state, error) = match &outcome {
+            Outcome::Result(_) => (OperationState::Completed, None),
+            Outcome::Refusal(error) => (OperationState::Failed, Some(told(error))),
         };
-        let change = ActiveModel {
-            organization_id: Set(operation.organization_id),
-            id: Set(operation.id),
-            state: Set(state),
-            outcome: Set(Some(serde_json::to_value(outcome)?)),
-            payload: Set(None),
-            due_at: Set(None),
-            expires_at: Set(Some(now + self.retention)),
-            updated_at: Set(now),
-            ..Default::default()
-        };
-        stored(Entity::update(change).exec(tx).await?)
-    }
-
-    async fn append(&self, tx: &Tx, cx: &Context, events: Vec<NewEvent>) -> Result<()> {
-        crate::event::append(tx, cx, events).await
+        let (organization, id, expires) = (stored.view.organization_id, stored.view.id, now + self.retention);
+        let end = event::End { organization, id, state, outcome: serde_json::to_value(&outcome)?, now, expires };
+        event::conclude(tx, end, log).await?;
+        stored.view = Operation { state, error, updated_at: now.into(), expires_at: Some(schema::Time(expires)), ..stored.view };
+        (stored.payload, stored.outcome) = (None, Some(outcome));
+        Ok(stored)
     }
 
     async fn abandoned(&self, now: DateTime<Utc>, idle: Duration) -> Result<Vec<Due>> {

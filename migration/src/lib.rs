@@ -1,7 +1,7 @@
 //! The database's history, frozen: each file is written once and imports none of our crates.
 //!
 //! A new table calls one function of [`class`], which writes its policies, grants and comment, and its
-//! migration ends with `class::across()`; the catalog tests read all of that back and refuse a table without a class.
+//! migration ends with `class::across()`, as does one that makes functions; the catalog tests read all of that back and refuse a table without a class.
 
 pub mod class;
 mod m20261121_000001_scope;
@@ -18,6 +18,7 @@ mod m20261121_000011_live;
 mod m20261121_000012_lean;
 mod m20261121_000013_across;
 mod m20261121_000014_engine;
+mod m20261121_000015_claim;
 
 use sea_orm_migration::MigrationTrait;
 
@@ -68,6 +69,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000012_lean::Migration),
             Box::new(m20261121_000013_across::Migration),
             Box::new(m20261121_000014_engine::Migration),
+            Box::new(m20261121_000015_claim::Migration),
         ]
     }
 }

@@ -211,13 +211,11 @@ impl<P: Procedure> Erased for Of<P> {
         if judged_hash(&subject.judged()) != claim.judged {
             return Ok(Performed::Moved);
         }
-        let tx = cx.tx().await?;
         match P::handle(cx, Allowed::new(subject, Vec::new()), input).await {
             Ok(output) => Ok(Performed::Ended(Outcome::Result(serde_json::to_value(output)?))),
             Err(error) if error.retryable() => Err(error),
             Err(error) => {
                 error.trace();
-                tx.undo().await?;
                 Ok(Performed::Ended(Outcome::Refusal((&error).into())))
             }
         }

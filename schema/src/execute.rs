@@ -3,8 +3,8 @@
 //! an error, because an error would burn the key.
 
 use crate::{
-    Actor, Boundary, Carried, Code, Context, Entry, Error, Gateway, Mode, Operation, OperationId, Outcome, Reach, Result, Run,
-    Scope, Stored, Tx, Type, entry::Performed, operation::Claim,
+    Actor, Boundary, Carried, Claimed, Code, Context, Entry, Error, Gateway, Log, OperationId, Outcome, Result, Run, Scope,
+    Stored, StoredError, Type, entry::Performed, operation::Claim,
 };
 use futures_util::FutureExt;
 use std::{
@@ -37,7 +37,7 @@ pub async fn execute(gateway: &Arc<Gateway>, run: Run) {
         Some(recorded) => Ok(Some(recorded)),
         None => gateway.operations.get(organization, id).await.map(|stored| stored.map(Arc::new)),
     };
-    match recorded {
+    match &recorded {
         Ok(Some(stored)) => {
             if let Some(parent) = &stored.traceparent {
                 crate::continue_from(&span, parent);
@@ -51,14 +51,15 @@ pub async fn execute(gateway: &Arc<Gateway>, run: Run) {
         Ok(None) => return tracing::error!(%id, "an operation is gone"),
         Err(error) => error.trace(),
     }
-    Carried::with(attributes, Box::pin(persevere(gateway, run))).instrument(span).await;
+    let recorded = recorded.ok().flatten();
+    Carried::with(attributes, Box::pin(persevere(gateway, run, recorded))).instrument(span).await;
 }
 
-async fn persevere(gateway: &Arc<Gateway>, run: Run) {
+async fn persevere(gateway: &Arc<Gateway>, run: Run, recorded: Option<Arc<Stored>>) {
     let until = Instant::now() + gateway.limits.execution;
     let mut pause = Duration::from_millis(10);
     loop {
-        let result = match AssertUnwindSafe(attempt(gateway, run)).catch_unwind().await {
+        let result = match AssertUnwindSafe(attempt(gateway, run, recorded.as_deref())).catch_unwind().await {
             Ok(result) => result,
             Err(_) => Err(Error::internal("the handler panicked")),
         };
@@ -67,7 +68,7 @@ async fn persevere(gateway: &Arc<Gateway>, run: Run) {
             Ok(Step::Reauthorize(stored)) => reauthorize(gateway, *stored).await,
             Err(error) if error.code().error_type() == Type::Internal => {
                 error.trace();
-                refuse(gateway, run, &Error::new(Code::Internal)).await
+                refuse(gateway, run, (&Error::new(Code::Internal)).into()).await
             }
             Err(error) => Err(error),
         };
@@ -88,14 +89,22 @@ async fn persevere(gateway: &Arc<Gateway>, run: Run) {
     }
 }
 
-async fn begin(gateway: &Gateway, run: Run, mode: Mode) -> Result<Tx> {
-    Tx::begin(&gateway.pool, &Reach::of(run.organization.into(), gateway.clock.now()), mode).await
-}
-
-async fn attempt(gateway: &Arc<Gateway>, run: Run) -> Result<Step> {
-    let organization: crate::OrganizationId = run.organization.into();
-    let tx = begin(gateway, run, Mode::Work).await?;
-    let stored = gateway.operations.lock(&tx, organization, OperationId(run.operation)).await?;
+async fn attempt(gateway: &Arc<Gateway>, run: Run, recorded: Option<&Stored>) -> Result<Step> {
+    let (organization, id): (crate::OrganizationId, _) = (run.organization.into(), OperationId(run.operation));
+    let read;
+    let recorded = match recorded {
+        Some(recorded) => recorded,
+        None => {
+            let found = gateway.operations.get(organization, id).await?;
+            read = found.ok_or_else(|| Error::internal("an operation is gone"))?;
+            &read
+        }
+    };
+    let Some(entry) = gateway.table.get(&recorded.view.procedure) else {
+        return Err(Error::internal(format!("no procedure {}", recorded.view.procedure)));
+    };
+    let who = (entry.scope() == Scope::Organization).then_some(recorded.view.initiator);
+    let Claimed { tx, stored, actor } = gateway.operations.claim(organization, id, who, entry.changes_rights()).await?;
     let Some(stored) = stored else { return Err(Error::internal("a claim found no operation")) };
     if stored.outcome.is_some() {
         // Whoever committed it may have died before it told anyone.
@@ -103,17 +112,12 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run) -> Result<Step> {
         gateway.waits.ended(stored);
         return Ok(Step::Done);
     }
-    let Some(entry) = gateway.table.get(&stored.view.procedure) else {
-        return Err(Error::internal(format!("no procedure {}", stored.view.procedure)));
-    };
     gateway.faults.at(Boundary::AfterClaim, entry.name()).await?;
 
-    let actor = match entry.scope() {
-        Scope::Principal => Some(Actor::own_scope(stored.view.initiator, stored.view.initiator_kind)),
-        Scope::Organization => {
-            let grant = stored.claim.grant.map(|(grant, _)| grant);
-            gateway.identity.actor_locked(&tx, stored.view.initiator, organization, grant, entry.changes_rights()).await?
-        }
+    let actor = match (entry.scope(), stored.claim.grant, actor) {
+        (Scope::Principal, ..) => Some(Actor::own_scope(stored.view.initiator, stored.view.initiator_kind)),
+        (Scope::Organization, Some((grant, _)), Some(actor)) => gateway.identity.through_locked(&tx, actor, grant).await?,
+        (Scope::Organization, _, actor) => actor,
     };
     let age = (gateway.clock.now() - stored.claim.decided_at).to_std().unwrap_or_default();
     let actor = match actor {
@@ -127,19 +131,15 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run) -> Result<Step> {
     let cx = Context::domain(gateway, actor, stored.view.id, trace_id, entry.parts().verb, tx);
     let payload = stored.payload.clone().ok_or_else(|| Error::internal("an unfinished operation without its input"))?;
     match entry.perform(&cx, payload, &stored.claim).await? {
-        Performed::Moved => Ok(Step::Reauthorize(Box::new(stored))),
-        Performed::Ended(outcome) => {
-            if matches!(outcome, Outcome::Refusal(_)) {
-                // What was done is undone, the claim with it: it is made again.
-                let claimed = gateway.operations.lock(cx.tx().await?, organization, stored.view.id).await?;
-                if claimed.is_none_or(|claimed| claimed.outcome.is_some()) {
-                    return Err(Error::unavailable("another run was first"));
-                }
-            }
-            finish(gateway, cx, entry, &stored.view, &outcome).await?;
-            Ok(Step::Done)
+        Performed::Moved => return Ok(Step::Reauthorize(Box::new(stored))),
+        Performed::Ended(outcome @ Outcome::Result(_)) => finish(gateway, cx, entry, stored, outcome).await?,
+        Performed::Ended(Outcome::Refusal(refusal)) => {
+            // What was done is undone, the claim with it: it is made again.
+            drop(cx);
+            refuse(gateway, run, refusal).await?;
         }
     }
+    Ok(Step::Done)
 }
 
 /// Nothing that says what this actor may do has changed since the decision.
@@ -149,37 +149,28 @@ fn rests_on(actor: &Actor, claim: &Claim) -> bool {
         && actor.through.map(|through| (through.grant, through.epoch)) == claim.grant
 }
 
-async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, operation: &Operation, outcome: &Outcome) -> Result<()> {
-    let tx = cx.tx().await?;
-    let stored = gateway.operations.finish(tx, operation, outcome, gateway.clock.now()).await?;
-    gateway.faults.at(Boundary::BeforeCommit, entry.name()).await?;
+async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, stored: Stored, outcome: Outcome) -> Result<()> {
+    let (organization, id) = (stored.view.organization_id, stored.view.id);
     let events = cx.take_events();
-    let mut grown: Vec<_> = events.iter().map(|event| event.organization).collect();
+    let grown: Vec<_> = events.iter().map(|event| event.organization).collect();
     // What `Identity::actor` reads.
     let rights =
         events.iter().any(|event| ["membership", "delegation", "access_grant", "organization"].contains(&event.resource_kind));
     for event in &events {
         Carried::about(event.resource_kind, event.resource_id);
     }
-    if matches!(outcome, Outcome::Result(_)) && !events.is_empty() {
-        // What creates or joins an organization writes that organization's log.
-        if let Some(other) = events.iter().map(|event| event.organization).find(|o| *o != cx.organization())
-            && entry.scope() == Scope::Principal
-        {
-            tx.rescope(other).await?;
-        }
-        gateway.operations.append(tx, &cx, events).await?;
-    }
-    if matches!(outcome, Outcome::Refusal(_)) {
-        grown.clear();
-    }
+    // What creates or joins an organization writes that organization's log.
+    let elsewhere = grown.iter().copied().find(|grown| *grown != cx.organization() && entry.scope() == Scope::Principal);
+    let log = Log { cx: &cx, events, elsewhere };
+    let stored = gateway.operations.conclude(cx.tx().await?, stored, outcome, Some(log)).await?;
+    gateway.faults.at(Boundary::BeforeCommit, entry.name()).await?;
     if let Some(tx) = cx.into_tx() {
         tx.commit().await?;
     }
     if rights {
         gateway.identity.rights_changed(&grown);
     }
-    gateway.live.committed(&grown, (operation.organization_id, operation.id));
+    gateway.live.committed(&grown, (organization, id));
     gateway.faults.at(Boundary::AfterCommit, entry.name()).await?;
     gateway.waits.ended(stored);
     Ok(())
@@ -204,20 +195,20 @@ async fn reauthorize(gateway: &Arc<Gateway>, stored: Stored) -> Result<()> {
     match decided {
         Ok(claim) => gateway.operations.reauthorized(stored.view.organization_id, stored.view.id, &claim).await,
         Err(error) if matches!(error.code().error_type(), Type::Unavailable | Type::Internal) => Err(error),
-        Err(_) => refuse(gateway, run, &Error::new(Code::AuthorityLost)).await,
+        Err(_) => refuse(gateway, run, (&Error::new(Code::AuthorityLost)).into()).await,
     }
 }
 
 /// Ends the operation with a refusal, unless it ended meanwhile.
-async fn refuse(gateway: &Arc<Gateway>, run: Run, refusal: &Error) -> Result<()> {
-    let tx = begin(gateway, run, Mode::Write).await?;
-    let Some(stored) = gateway.operations.lock(&tx, run.organization.into(), OperationId(run.operation)).await? else {
-        return Err(Error::unavailable("a claim found no operation"));
-    };
+async fn refuse(gateway: &Arc<Gateway>, run: Run, refusal: StoredError) -> Result<()> {
+    let (organization, id): (crate::OrganizationId, _) = (run.organization.into(), OperationId(run.operation));
+    let Claimed { tx, stored, .. } = gateway.operations.claim(organization, id, None, false).await?;
+    let Some(mut stored) = stored else { return Err(Error::unavailable("a claim found no operation")) };
     if stored.outcome.is_none() {
-        gateway.operations.finish(&tx, &stored.view, &Outcome::Refusal(refusal.into()), gateway.clock.now()).await?;
+        stored = gateway.operations.conclude(&tx, stored, Outcome::Refusal(refusal), None).await?;
+        tx.commit().await?;
+        gateway.live.committed(&[], (organization, id));
     }
-    tx.commit().await?;
-    gateway.live.committed(&[], (stored.view.organization_id, stored.view.id));
+    gateway.waits.ended(stored);
     Ok(())
 }

@@ -55,8 +55,8 @@ pub use long::Long;
 pub use metrics::SECONDS;
 pub use operation::{Claim, NewOperation, Operation, OperationError, OperationState, Outcome, Stored, StoredError};
 pub use ports::{
-    Actor, Boundary, Decide, Due, Engine, Faults, Guard, Identity, Known, NoFaults, Operations, PeopleAct, Run, Through, Tick,
-    Verdict,
+    Actor, Boundary, Claimed, Decide, Due, Engine, Faults, Guard, Identity, Known, Log, NoFaults, Operations, PeopleAct, Run,
+    Through, Tick, Verdict,
 };
 pub use procedure::{Kind, Name, Procedure, Scope, Workflow};
 pub use reads::{Caller, Filters, MOST_ACROSS, Nullable, Planned, Reads, Snapshot, load_one, nullable, snapshot};

@@ -1,8 +1,8 @@
 //! What the outer crates implement and the server wires.
 
 use crate::{
-    AccessGrantId, Check, Context, NewEvent, NewOperation, Operation, OperationId, OrganizationId, Outcome, PrincipalId,
-    PrincipalKind, Reach, Result, Role, Sight, Stored, Tx, Workflow, operation::Claim,
+    AccessGrantId, Check, Context, NewEvent, NewOperation, OperationId, OrganizationId, Outcome, PrincipalId, PrincipalKind,
+    Reach, Result, Role, Sight, Stored, Tx, Workflow, operation::Claim,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -129,16 +129,9 @@ pub trait Identity: Send + Sync {
     /// Something was committed that decides what someone may do in these organizations.
     fn rights_changed(&self, organizations: &[OrganizationId]);
 
-    /// The same inside a domain transaction: what it read stays true until that ends. `turns`: what follows
-    /// may change what this very actor may do, so that one of theirs waits for another.
-    async fn actor_locked(
-        &self,
-        tx: &Tx,
-        principal: PrincipalId,
-        organization: OrganizationId,
-        grant: Option<AccessGrantId>,
-        turns: bool,
-    ) -> Result<Option<Actor>>;
+    /// An actor inside a domain transaction, through a grant: what it says stays true until that ends. None: it does not
+    /// count any more.
+    async fn through_locked(&self, tx: &Tx, actor: Actor, grant: AccessGrantId) -> Result<Option<Actor>>;
 }
 
 /// Where operations and events are kept.
@@ -153,15 +146,39 @@ pub trait Operations: Send + Sync {
     async fn reauthorized(&self, organization: OrganizationId, id: OperationId, claim: &Claim) -> Result<()>;
     /// To RETRYABLE, unless it ended meanwhile; FAILED when it was tried too often.
     async fn put_off(&self, organization: OrganizationId, id: OperationId, now: DateTime<Utc>) -> Result<()>;
-    /// Locks the row for the rest of the transaction.
-    async fn lock(&self, tx: &Tx, organization: OrganizationId, id: OperationId) -> Result<Option<Stored>>;
-    /// As it is then, if the transaction commits.
-    async fn finish(&self, tx: &Tx, operation: &Operation, outcome: &Outcome, now: DateTime<Utc>) -> Result<Stored>;
-    /// Takes the heads' locks, numbers the events and writes them. Nothing may lock after it.
-    async fn append(&self, tx: &Tx, cx: &Context, events: Vec<NewEvent>) -> Result<()>;
+    /// Begins the transaction that carries an operation out, with its row locked and what its initiator is; both stay so until
+    /// it ends. `who` is nobody where that does not matter. `turns`: what follows may change what this very initiator may do,
+    /// so that one of theirs waits for another.
+    async fn claim(
+        &self,
+        organization: OrganizationId,
+        id: OperationId,
+        who: Option<PrincipalId>,
+        turns: bool,
+    ) -> Result<Claimed>;
+    /// Writes the outcome, and takes the heads' locks, numbers the events and writes them: nothing may lock after it. The
+    /// operation as it is then, if the transaction commits.
+    async fn conclude(&self, tx: &Tx, stored: Stored, outcome: Outcome, log: Option<Log<'_>>) -> Result<Stored>;
     /// Recorded operations that nobody carries on: never started, ended without outcome, or put off.
     async fn abandoned(&self, now: DateTime<Utc>, idle: std::time::Duration) -> Result<Vec<Due>>;
     async fn forget_expired(&self, now: DateTime<Utc>) -> Result<u64>;
+}
+
+/// A transaction that carries an operation out.
+pub struct Claimed {
+    pub tx: Tx,
+    /// None: it is gone.
+    pub stored: Option<Stored>,
+    /// None: nothing in that organization any more, or nobody was asked for.
+    pub actor: Option<Actor>,
+}
+
+/// What an operation changed, and whose log says so.
+pub struct Log<'a> {
+    pub cx: &'a Context,
+    pub events: Vec<NewEvent>,
+    /// The organization that it made or joined: the events are written as of there.
+    pub elsewhere: Option<OrganizationId>,
 }
 
 #[derive(Debug, Clone, Copy)]

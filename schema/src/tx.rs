@@ -17,8 +17,6 @@ pub enum Mode {
     /// One snapshot, no writes.
     Read,
     Write,
-    /// The same, and a place to go back to from whatever follows.
-    Work,
 }
 
 /// What a transaction may touch.
@@ -63,7 +61,8 @@ fn scope<'a>(acting: OrganizationId, across: impl Iterator<Item = &'a Organizati
 pub struct Tx {
     connection: Mutex<Option<PoolConnection<Postgres>>>,
     across: AtomicBool,
-    begun: AtomicBool,
+    /// Begun, as the driver counts it.
+    counted: AtomicBool,
 }
 
 type Manager = <Postgres as Database>::TransactionManager;
@@ -72,16 +71,27 @@ impl Tx {
     pub async fn begin(pool: &PgPool, reach: &Reach, mode: Mode) -> Result<Tx> {
         let begin = match mode {
             Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Mode::Write | Mode::Work => "BEGIN",
+            Mode::Write => "BEGIN",
         };
-        let savepoint = if mode == Mode::Work { "; SAVEPOINT work" } else { "" };
-        let sql = format!("{begin}; {}{savepoint}", reach.settings());
-        // Ours before the first word, whatever becomes of it.
-        let across = AtomicBool::new(!reach.across.is_empty());
-        let tx = Tx { connection: Mutex::new(Some(pool.acquire().await?)), across, begun: AtomicBool::new(false) };
+        let sql = format!("{begin}; {}", reach.settings());
+        let tx = Tx::on_one_of(pool, reach).await?;
         tx.on(begin, async |connection| Manager::begin(connection, Some(AssertSqlSafe(sql).into_sql_str())).await).await?;
-        tx.begun.store(true, Ordering::Relaxed);
+        tx.counted.store(true, Ordering::Relaxed);
         Ok(tx)
+    }
+
+    /// Begins to write with a first question, all in one message: it has no parameters.
+    pub async fn begin_with(pool: &PgPool, reach: &Reach, question: &str) -> Result<(Tx, Option<QueryResult>)> {
+        let sql = format!("BEGIN; {}; {question}", reach.settings());
+        let tx = Tx::on_one_of(pool, reach).await?;
+        let rows = tx.on("BEGIN", async |connection| connection.fetch_all(AssertSqlSafe(sql)).await).await?;
+        Ok((tx, rows.into_iter().next().map(Into::into)))
+    }
+
+    /// Ours before the first word, whatever becomes of it.
+    async fn on_one_of(pool: &PgPool, reach: &Reach) -> Result<Tx> {
+        let across = AtomicBool::new(!reach.across.is_empty());
+        Ok(Tx { connection: Mutex::new(Some(pool.acquire().await?)), across, counted: AtomicBool::new(false) })
     }
 
     /// Moves the transaction into another organization: for what creates or joins one.
@@ -109,14 +119,14 @@ impl Tx {
         }
     }
 
-    /// Undoes all that was done since it began, and lets go of what was locked.
-    pub async fn undo(&self) -> Result<()> {
-        self.execute_unprepared("ROLLBACK TO SAVEPOINT work").await?;
-        Ok(())
-    }
-
     pub async fn commit(self) -> Result<()> {
-        self.on("COMMIT", async |connection| Manager::commit(connection).await).await?;
+        if self.counted.load(Ordering::Relaxed) {
+            self.on("COMMIT", async |connection| Manager::commit(connection).await).await?;
+        } else {
+            self.execute_unprepared("COMMIT").await?;
+            // It stands in no transaction any more, and the driver never knew of one.
+            drop(self.connection.lock().await.take());
+        }
         Ok(())
     }
 
@@ -132,8 +142,8 @@ impl Tx {
 }
 
 /// What was not committed is rolled back with the pool's own look at what comes back to it, in one message off the caller's
-/// path. Whoever stopped waiting for the first word leaves a connection that may stand inside a transaction or not: that is
-/// said to it before anyone has it. One that cannot be told is closed.
+/// path. One of which the driver does not know whether it stands inside a transaction is told before anyone has it: it began
+/// with a question, or whoever began it stopped waiting. One that cannot be told is closed.
 impl Drop for Tx {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.get_mut().take() else { return };
@@ -141,7 +151,7 @@ impl Drop for Tx {
             drop(connection.detach());
             return;
         };
-        if *self.begun.get_mut() {
+        if *self.counted.get_mut() {
             Manager::start_rollback(&mut connection);
         } else {
             runtime.spawn(async move {

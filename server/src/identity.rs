@@ -358,18 +358,8 @@ impl Identity for Registry {
         });
     }
 
-    async fn actor_locked(
-        &self,
-        tx: &Tx,
-        principal: PrincipalId,
-        organization: OrganizationId,
-        grant: Option<AccessGrantId>,
-        turns: bool,
-    ) -> Result<Option<Actor>> {
-        let now = self.clock.now();
-        let Some(actor) = entities::actor::lock(tx, principal, organization, now, turns).await? else { return Ok(None) };
-        let Some(grant) = grant else { return Ok(Some(actor)) };
-        let through = entities::actor::lock_through(tx, organization, grant, now).await?;
+    async fn through_locked(&self, tx: &Tx, actor: Actor, grant: AccessGrantId) -> Result<Option<Actor>> {
+        let through = entities::actor::lock_through(tx, actor.organization, grant, self.clock.now()).await?;
         Ok(through.map(|through| within(actor, through)))
     }
 }

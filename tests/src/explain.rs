@@ -214,3 +214,30 @@ async fn what_10_000_owners_of_200_000_properties_engaged_is_read_by_index() {
         }
     }
 }
+
+/// What recurs must not grow with what is kept: 30,000 workflows that ended just now, and some that ended long ago.
+#[tokio::test]
+async fn ended_workflows_are_forgotten_from_the_oldest_on() {
+    let cluster = crate::harness::cluster().await;
+    let database = Explain::database(cluster).await;
+    let world = World::on(cluster, database, Options::default()).await;
+    let ended = |many: u32, days: u32| {
+        format!(
+            "INSERT INTO dbos.workflow_status (workflow_uuid, status, name, created_at, updated_at)
+             SELECT 'ended-{days}-' || n, 'SUCCESS', 'x', ms, ms
+             FROM generate_series(1, {many}) n, (SELECT (extract(epoch FROM now()) * 1000)::bigint - {days} * 86400000::bigint) AS t(ms);"
+        )
+    };
+    let sql = ended(30_000, 0) + &ended(20, 40) + "ANALYZE dbos.workflow_status";
+    world.sql.acquire().await.expect("a connection").execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("workflows");
+    let explain = Explain::of(&world);
+    let left = async |days: u32| -> i64 {
+        let sql = format!("SELECT count(*) FROM dbos.workflow_status WHERE workflow_uuid LIKE 'ended-{days}-%'");
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&world.sql).await.expect("a count")
+    };
+    crate::harness::until("the old ones to be forgotten", async || (left(40).await == 0).then_some(())).await;
+    assert_eq!(left(0).await, 30_000);
+    for statement in explain.saying("DELETE FROM dbos.workflow_status").await {
+        assert!(!statement.plan.contains("Seq Scan on workflow_status"), "{}\n{}", statement.text, statement.plan);
+    }
+}

@@ -125,11 +125,13 @@ impl Durable {
     /// Forgets workflows that ended longer ago than outcomes are kept.
     pub async fn forget(&self, older_than: Duration) -> Result<u64> {
         let before = i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX);
+        // By the index from the oldest on, and asked once: as a join the inner query may run for each row of a table that grew
+        // faster than its statistics.
         let gone = sqlx::query(
-            "DELETE FROM dbos.workflow_status WHERE workflow_uuid IN (
-               SELECT workflow_uuid FROM dbos.workflow_status
-               WHERE status IN ('SUCCESS', 'ERROR', 'CANCELLED')
-                 AND updated_at < (extract(epoch FROM now()) * 1000)::bigint - $1 LIMIT 1000)",
+            "DELETE FROM dbos.workflow_status WHERE workflow_uuid = ANY (ARRAY(
+               SELECT workflow_uuid FROM dbos.workflow_status, (SELECT (extract(epoch FROM now()) * 1000)::bigint - $1) AS t(before)
+               WHERE created_at < before AND updated_at < before AND status IN ('SUCCESS', 'ERROR', 'CANCELLED')
+               ORDER BY created_at LIMIT 1000))",
         )
         .bind(before)
         .execute(&self.pool)

@@ -43,6 +43,11 @@ impl Explain {
 
     /// The statements that read this table, once there are some.
     pub async fn statements(&self, table: &str) -> Vec<Explained> {
+        self.saying(&format!("FROM \"{table}\"")).await
+    }
+
+    /// The statements that say this, once there are some.
+    pub async fn saying(&self, words: &str) -> Vec<Explained> {
         until("the plan of a statement", async || {
             let log = std::fs::read(&self.log).expect("a log");
             let text = String::from_utf8_lossy(&log[self.from..]).into_owned();
@@ -50,7 +55,7 @@ impl Explain {
                 let (text, plan) = entry.split_once("Query Text:")?.1.split_once('\n')?;
                 Some(Explained { text: text.trim().to_owned(), plan: plan.to_owned() })
             });
-            let found: Vec<_> = entries.filter(|entry| entry.text.contains(&format!("FROM \"{table}\""))).collect();
+            let found: Vec<_> = entries.filter(|entry| entry.text.contains(words)).collect();
             (!found.is_empty()).then_some(found)
         })
         .await
