@@ -1,7 +1,7 @@
 //! Who a principal is in an organization, read from rows through definer functions.
 
 use chrono::{DateTime, Utc};
-use schema::{AccessGrantId, Actor, Mode, OrganizationId, PrincipalId, PrincipalKind, Reach, Result, Role, Through, Tx};
+use schema::{AccessGrantId, Actor, Lanes, Mode, OrganizationId, PrincipalId, PrincipalKind, Reach, Result, Role, Through, Tx};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde::Deserialize;
 use sqlx::PgPool;
@@ -64,12 +64,17 @@ pub async fn until(pool: &PgPool, actor: &Actor, now: DateTime<Utc>) -> Result<O
 
 /// What was delegated to an actor, in a word that changes with it, and when that or its roles may change
 /// next by time alone.
-pub async fn delegated(pool: &PgPool, actor: &Actor, now: DateTime<Utc>) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
+pub async fn delegated(
+    pool: &PgPool,
+    lanes: &Lanes,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
     let until = until(pool, actor, now).await?;
     if !actor.delegated {
         return Ok((None, until));
     }
-    let tx = Tx::begin(pool, &Reach::of(actor.organization, now), Mode::Read).await?;
+    let tx = Tx::begin(lanes, &Reach::of(actor.organization, now), Mode::Read).await?;
     let sql = "
         SELECT encode(sha256(convert_to(coalesce(string_agg(held, ',' ORDER BY held), ''), 'UTF8')), 'hex') AS held FROM (
           SELECT concat(property_id, action) AS held FROM delegated_property WHERE organization_id = $1 AND holder_id = $2

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use queryplan::{Attribute, Scalar};
 use schema::{
-    Claim, Claimed, Due, Error, Log, Mode, NewOperation, Operation, OperationId, OperationState, Operations, OrganizationId,
-    Outcome, PrincipalId, PrincipalKind, Reach, Result, Stored, Tx, text_enum,
+    Claim, Claimed, Due, Error, Lanes, Log, Mode, NewOperation, Operation, OperationId, OperationState, Operations,
+    OrganizationId, Outcome, PrincipalId, PrincipalKind, Reach, Result, Stored, Tx, text_enum,
 };
 use schemars::JsonSchema;
 use sea_orm::{Condition, ConnectionTrait, DbBackend, FromQueryResult, QueryFilter, QueryResult, Statement, entity::prelude::*};
@@ -182,6 +182,7 @@ pub async fn list(
 /// The operations in PostgreSQL.
 pub struct Store {
     pub pool: PgPool,
+    pub lanes: Lanes,
     pub clock: Arc<dyn schema::Clock>,
     /// How long an outcome is kept.
     pub retention: Duration,
@@ -192,7 +193,7 @@ pub struct Store {
 
 impl Store {
     async fn tx(&self, organization: OrganizationId, mode: Mode) -> Result<Tx> {
-        Tx::begin(&self.pool, &Reach::of(organization, self.clock.now()), mode).await
+        Tx::begin(&self.lanes, &Reach::of(organization, self.clock.now()), mode).await
     }
 
     /// Changes one operation that has no outcome yet. False if it has one, or is not as expected.
@@ -208,11 +209,10 @@ impl Store {
 #[async_trait]
 impl Operations for Store {
     async fn find(&self, organization: OrganizationId, procedure: &str, key: Uuid) -> Result<Option<Stored>> {
-        let row = sqlx::query("SELECT * FROM app.operation_find($1, $2, $3)")
-            .bind(organization.0)
-            .bind(procedure)
-            .bind(key)
-            .fetch_optional(&self.pool)
+        let find = sqlx::query("SELECT * FROM app.operation_find($1, $2, $3)").bind(organization.0).bind(procedure).bind(key);
+        let mut lane = self.lanes.take().await?;
+        let row = lane
+            .on(async |connection| find.fetch_optional(connection).await)
             .instrument(statement("SELECT * FROM app.operation_find"))
             .await?;
         row.map(|row| stored(Model::from_query_result(&QueryResult::from(row), "")?)).transpose()
@@ -254,10 +254,10 @@ impl Operations for Store {
             "trace_id": row.trace_id, "payload": row.payload, "attempt": row.attempt, "state": row.state.as_str(),
             "created_at": row.created_at, "updated_at": row.updated_at,
         });
-        let recorded: bool = sqlx::query_scalar("SELECT app.operation_record($1, $2)")
-            .bind(new.organization.0)
-            .bind(fresh)
-            .fetch_one(&self.pool)
+        let record = sqlx::query_scalar("SELECT app.operation_record($1, $2)").bind(new.organization.0).bind(fresh);
+        let mut lane = self.lanes.take().await?;
+        let recorded: bool = lane
+            .on(async |connection| record.fetch_one(connection).await)
             .instrument(statement("SELECT app.operation_record"))
             .await?;
         recorded.then(|| stored(row)).transpose()
@@ -311,7 +311,7 @@ impl Operations for Store {
             "SELECT (c.claimed).*, c.standing FROM app.operation_claim('{organization}', '{id}', {who}, '{}', {turns}) AS c",
             now.to_rfc3339_opts(SecondsFormat::Micros, true)
         );
-        let (tx, row) = Tx::begin_with(&self.pool, &Reach::of(organization, now), &question).await?;
+        let (tx, row) = Tx::begin_with(&self.lanes, &Reach::of(organization, now), Mode::Write, &question).await?;
         let Some(row) = row else { return Ok(Claimed { tx, stored: None, actor: None }) };
         let standing: Option<Json> = row.try_get("", "standing")?;
         let standing = standing.map(serde_json::from_value::<Standing>).transpose()?;

@@ -95,7 +95,7 @@ impl Context {
     }
 
     pub async fn tx(&self) -> Result<&Tx> {
-        self.tx.get_or_try_init(async || Tx::begin(&self.gateway.pool, &self.actor.reach(self.now), self.mode).await).await
+        self.tx.get_or_try_init(async || Tx::begin(&self.gateway.lanes, &self.actor.reach(self.now), self.mode).await).await
     }
 
     /// True inside the domain transaction: what is read to be changed must be locked.

@@ -1,7 +1,7 @@
 //! Everything that a request needs, wired once by the server.
 
 use crate::{
-    Chance, Clock, Decide, Engine, Entry, Faults, Guard, Identity, Live, Operations, fingerprint::FingerprintKey,
+    Chance, Clock, Decide, Engine, Entry, Faults, Guard, Identity, Lanes, Live, Operations, fingerprint::FingerprintKey,
     singleflight::Flights, waits::Waits,
 };
 use sqlx::PgPool;
@@ -45,6 +45,8 @@ impl Default for Limits {
 
 pub struct Gateway {
     pub pool: PgPool,
+    /// For transactions, and for single statements that many ask.
+    pub lanes: Lanes,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Chance>,
     pub identity: Arc<dyn Identity>,

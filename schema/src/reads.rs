@@ -148,7 +148,7 @@ impl Reads {
             Some((_, filters)) => Arc::clone(filters),
             None => Arc::new(self.kinds.filters(&*self.gateway.decide, &actor).await?),
         };
-        let tx = Tx::begin(&self.gateway.pool, &reach, Mode::Read).await?;
+        let tx = Tx::begin(&self.gateway.lanes, &reach, Mode::Read).await?;
         let across = tokio::sync::Mutex::new(reach.across.into_iter().collect());
         Ok(Arc::new(Snapshot { actor, tx, now, filters, loaders: Mutex::default(), across }))
     }

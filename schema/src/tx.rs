@@ -1,13 +1,14 @@
 //! A transaction under row security. It begins in one message with the acting organization and,
-//! where it reaches across, the few others that it touches, and the role that looks at them; a connection on which that
-//! message failed is rolled back before anyone has it again, or closed.
+//! where it reaches across, the few others that it touches, and the role that looks at them.
 
-use crate::{OrganizationId, Result, Sight};
+use crate::{
+    OrganizationId, Result, Sight,
+    lanes::{Lane, Lanes, Stands},
+};
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
-use sqlx::{AssertSqlSafe, Connection, Database, Executor, PgPool, Postgres, SqlSafeStr, pool::PoolConnection};
-use sqlx_core::transaction::TransactionManager;
+use sqlx::{AssertSqlSafe, Executor};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
 use tracing::Instrument;
@@ -58,40 +59,31 @@ fn scope<'a>(acting: OrganizationId, across: impl Iterator<Item = &'a Organizati
     format!("SET LOCAL app.scope = '{{{}}}'; SET LOCAL ROLE hestami_across", all.join(","))
 }
 
+/// What was not committed is rolled back: by who takes the connection next, where it only read, and else at once.
 pub struct Tx {
-    connection: Mutex<Option<PoolConnection<Postgres>>>,
+    lane: Mutex<Lane>,
     across: AtomicBool,
-    /// Begun, as the driver counts it.
-    counted: AtomicBool,
 }
 
-type Manager = <Postgres as Database>::TransactionManager;
-
 impl Tx {
-    pub async fn begin(pool: &PgPool, reach: &Reach, mode: Mode) -> Result<Tx> {
-        let begin = match mode {
-            Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Mode::Write => "BEGIN",
+    pub async fn begin(lanes: &Lanes, reach: &Reach, mode: Mode) -> Result<Tx> {
+        Ok(Tx::begin_with(lanes, reach, mode, "").await?.0)
+    }
+
+    /// Begins with a first question, all in one message: it has no parameters.
+    pub async fn begin_with(lanes: &Lanes, reach: &Reach, mode: Mode, question: &str) -> Result<(Tx, Option<QueryResult>)> {
+        let (begin, stands) = match mode {
+            Mode::Read => ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", Stands::Reading),
+            Mode::Write => ("BEGIN", Stands::Writing),
         };
-        let sql = format!("{begin}; {}", reach.settings());
-        let tx = Tx::on_one_of(pool, reach).await?;
-        tx.on(begin, async |connection| Manager::begin(connection, Some(AssertSqlSafe(sql).into_sql_str())).await).await?;
-        tx.counted.store(true, Ordering::Relaxed);
-        Ok(tx)
-    }
-
-    /// Begins to write with a first question, all in one message: it has no parameters.
-    pub async fn begin_with(pool: &PgPool, reach: &Reach, question: &str) -> Result<(Tx, Option<QueryResult>)> {
-        let sql = format!("BEGIN; {}; {question}", reach.settings());
-        let tx = Tx::on_one_of(pool, reach).await?;
-        let rows = tx.on("BEGIN", async |connection| connection.fetch_all(AssertSqlSafe(sql)).await).await?;
+        let mut lane = lanes.any().await?;
+        let end = if lane.stands == Stands::Outside { "" } else { "ROLLBACK; " };
+        let sql = format!("{end}{begin}; {}; {question}", reach.settings());
+        // Ours before the first word, whatever becomes of it.
+        lane.stands = stands;
+        let tx = Tx { lane: Mutex::new(lane), across: AtomicBool::new(!reach.across.is_empty()) };
+        let rows = tx.on(begin, async |connection| connection.fetch_all(AssertSqlSafe(sql)).await).await?;
         Ok((tx, rows.into_iter().next().map(Into::into)))
-    }
-
-    /// Ours before the first word, whatever becomes of it.
-    async fn on_one_of(pool: &PgPool, reach: &Reach) -> Result<Tx> {
-        let across = AtomicBool::new(!reach.across.is_empty());
-        Ok(Tx { connection: Mutex::new(Some(pool.acquire().await?)), across, counted: AtomicBool::new(false) })
     }
 
     /// Moves the transaction into another organization: for what creates or joins one.
@@ -120,13 +112,8 @@ impl Tx {
     }
 
     pub async fn commit(self) -> Result<()> {
-        if self.counted.load(Ordering::Relaxed) {
-            self.on("COMMIT", async |connection| Manager::commit(connection).await).await?;
-        } else {
-            self.execute_unprepared("COMMIT").await?;
-            // It stands in no transaction any more, and the driver never knew of one.
-            drop(self.connection.lock().await.take());
-        }
+        self.execute_unprepared("COMMIT").await?;
+        self.lane.into_inner().stands = Stands::Outside;
         Ok(())
     }
 
@@ -135,31 +122,8 @@ impl Tx {
         F: AsyncFnOnce(&mut sqlx::PgConnection) -> std::result::Result<T, sqlx::Error>,
     {
         let span = tracing::info_span!("sql", otel.kind = "client", db.system.name = "postgresql", db.query.text = statement);
-        let mut guard = self.connection.lock().await;
-        let connection = guard.as_mut().ok_or_else(|| DbErr::Custom("the transaction is over".into()))?;
-        work(connection).instrument(span).await.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
-    }
-}
-
-/// What was not committed is rolled back with the pool's own look at what comes back to it, in one message off the caller's
-/// path. One of which the driver does not know whether it stands inside a transaction is told before anyone has it: it began
-/// with a question, or whoever began it stopped waiting. One that cannot be told is closed.
-impl Drop for Tx {
-    fn drop(&mut self) {
-        let Some(mut connection) = self.connection.get_mut().take() else { return };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            drop(connection.detach());
-            return;
-        };
-        if *self.counted.get_mut() {
-            Manager::start_rollback(&mut connection);
-        } else {
-            runtime.spawn(async move {
-                if connection.execute("ROLLBACK").await.is_err() {
-                    connection.detach().close_hard().await.ok();
-                }
-            });
-        }
+        let mut lane = self.lane.lock().await;
+        lane.on(work).instrument(span).await.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
     }
 }
 

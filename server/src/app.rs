@@ -67,6 +67,7 @@ const GOODBYE: Duration = Duration::from_secs(3);
 impl App {
     pub async fn start(parts: Parts) -> Result<App, Fault> {
         let pool = pool(&parts.database_url, parts.database_connections).await?;
+        let lanes = schema::Lanes::over(pool.clone());
         let cerbos = Arc::new(Cerbos::new(parts.cerbos).map_err(told)?);
         cerbos.watch();
         let executor_id = parts.ids.id(parts.clock.now()).to_string();
@@ -82,15 +83,18 @@ impl App {
         let engine = Arc::new(engine.await.map_err(told)?);
         let operations = operation::Store {
             pool: pool.clone(),
+            lanes: lanes.clone(),
             clock: Arc::clone(&parts.clock),
             retention: parts.supervision.retention,
             attempts: parts.attempts,
             patience: parts.patience,
         };
-        let identity = Registry::new(parts.verifier, pool.clone(), Arc::clone(&parts.clock), Arc::clone(&parts.ids));
+        let identity =
+            Registry::new(parts.verifier, pool.clone(), lanes.clone(), Arc::clone(&parts.clock), Arc::clone(&parts.ids));
         let live = live::Hub::start(parts.live, parts.limits.window, Arc::clone(&parts.clock)).map_err(told)?;
         let gateway = Arc::new(Gateway {
             pool,
+            lanes,
             clock: parts.clock,
             ids: parts.ids,
             identity: Arc::new(identity),
@@ -161,6 +165,7 @@ impl App {
         if let Err(error) = replica::leave(&self.gateway.pool, &self.engine.executor_id).await {
             error.trace();
         }
+        self.gateway.lanes.close();
         let _ = tokio::time::timeout(Duration::from_secs(2), self.gateway.pool.close()).await;
     }
 }

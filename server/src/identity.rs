@@ -8,7 +8,7 @@ use jsonwebtoken::{
     jwk::{Jwk, JwkSet},
 };
 use schema::{
-    AccessGrantId, Actor, Chance, Clock, Code, Error, Identity, Known, OrganizationId, PrincipalId, PrincipalKind, Result,
+    AccessGrantId, Actor, Chance, Clock, Code, Error, Identity, Known, Lanes, OrganizationId, PrincipalId, PrincipalKind, Result,
     Through, Tx,
 };
 use serde::Deserialize;
@@ -235,6 +235,7 @@ fn plain(text: &str) -> bool {
 pub struct Registry {
     pub verifier: Verifier,
     pool: PgPool,
+    lanes: Lanes,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Chance>,
     kept: std::sync::Mutex<Kept>,
@@ -269,9 +270,9 @@ impl<T> Of<T> {
 }
 
 impl Registry {
-    pub fn new(verifier: Verifier, pool: PgPool, clock: Arc<dyn Clock>, ids: Arc<dyn Chance>) -> Self {
+    pub fn new(verifier: Verifier, pool: PgPool, lanes: Lanes, clock: Arc<dyn Clock>, ids: Arc<dyn Chance>) -> Self {
         let kept = Kept { principals: Recent::new(KEPT), actors: Recent::new(KEPT), changed: HashMap::new() };
-        Registry { verifier, pool, clock, ids, kept: std::sync::Mutex::new(kept) }
+        Registry { verifier, pool, lanes, clock, ids, kept: std::sync::Mutex::new(kept) }
     }
 
     fn kept<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
@@ -314,7 +315,7 @@ impl Identity for Registry {
     }
 
     async fn delegated(&self, actor: &Actor) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
-        entities::actor::delegated(&self.pool, actor, self.clock.now()).await
+        entities::actor::delegated(&self.pool, &self.lanes, actor, self.clock.now()).await
     }
 
     fn service_issuer(&self) -> &str {

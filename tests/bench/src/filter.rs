@@ -7,7 +7,9 @@ use crate::{
 };
 use authz::{Cerbos, Pdp, Principal, Settings};
 use queryplan::{Bindings, Rule};
-use schema::{Actor, Check, Decide, Error, Mode, OrganizationId, PrincipalId, PrincipalKind, Reach, Resource, Role, Sight, Tx};
+use schema::{
+    Actor, Check, Decide, Error, Lanes, Mode, OrganizationId, PrincipalId, PrincipalKind, Reach, Resource, Role, Sight, Tx,
+};
 use sea_orm::{
     ConnectionTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Alias, Expr, PostgresQueryBuilder, Query},
@@ -72,7 +74,7 @@ pub async fn run(ground: &Ground, asker: &Asker, report: &mut Report) -> Result<
     })
     .await?;
 
-    let app = PgPool::connect(&ground.url("hestami_app")).await?;
+    let app = Lanes::over(PgPool::connect(&ground.url("hestami_app")).await?);
     let filter = cerbos.query_filter(&actor, "read", "property", Sight::Own).await.map_err(told)?;
     let page = async |filtered: bool| -> Result<(), Fault> {
         let tx = Tx::begin(&app, &Reach::of(home, now), Mode::Read).await.map_err(told)?;

@@ -49,6 +49,23 @@ async fn rests(ground: &Ground, book: &Arc<Book>, what: &str, sql: &'static str)
     }
 }
 
+/// What stands still, for whoever looks into it.
+pub async fn explain(ground: &Ground, book: &Arc<Book>) -> Result<(), Fault> {
+    let mut sql = ground.connect().await?;
+    for look in [
+        "SELECT concat_ws(' ', procedure, state, attempt, updated_at, now()) FROM operation WHERE outcome IS NULL",
+        "SELECT concat_ws(' ', workflow_uuid, status, executor_id, recovery_attempts) FROM dbos.workflow_status WHERE status IN ('PENDING', 'ENQUEUED')",
+        "SELECT concat_ws(' ', id, heartbeat_at, ended_at) FROM replica",
+        "SELECT concat_ws(' ', pid, usename, state, wait_event_type, wait_event, now() - state_change, left(query, 120)) FROM pg_stat_activity
+         WHERE datname = current_database() AND state <> 'idle'",
+    ] {
+        let rows: Vec<String> = sqlx::query_scalar(look).fetch_all(&mut sql).await?;
+        eprintln!("{look}\n{rows:#?}");
+    }
+    book.with(|kept| eprintln!("answers {:?}", kept.answers));
+    Ok(())
+}
+
 pub async fn acknowledged(ground: &Ground, book: &Arc<Book>) -> Result<(), Fault> {
     let mut sql = ground.connect().await?;
     let rows: Vec<(Uuid, String, Uuid)> =
