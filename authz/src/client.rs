@@ -160,7 +160,7 @@ impl Cerbos {
         let asking = self.kept.with(|kept| kept.asking(key));
         let found = asking.get_or_init(|| async { self.ask(key, asked).await.map_err(Arc::new) }).await;
         self.kept.with(|kept| kept.asked(key, &asking));
-        found.as_ref().map(Option::clone).map_err(|error| error.again())
+        found.clone().map_err(|error| error.again())
     }
 
     async fn ask(&self, key: &PlanKey, asked: &Principal) -> Result<Option<Arc<Plan>>> {

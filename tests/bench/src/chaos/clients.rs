@@ -61,8 +61,10 @@ pub struct Kept {
     pub given_up: Vec<(Uuid, String, Uuid)>,
     pub answers: BTreeMap<String, u64>,
     pub violations: Vec<String>,
+    began: Option<Instant>,
     last: Option<Instant>,
-    pub longest: Duration,
+    /// How long nobody was answered, and when somebody was again.
+    pub longest: (Duration, Duration),
 }
 
 impl Book {
@@ -81,9 +83,16 @@ impl Book {
     fn answered(&self) {
         self.with(|kept| {
             let now = Instant::now();
-            kept.longest = kept.longest.max(kept.last.map_or(Duration::ZERO, |last| now - last));
+            let silence = kept.last.map_or(Duration::ZERO, |last| now - last);
+            if silence > kept.longest.0 {
+                kept.longest = (silence, kept.began.map_or(Duration::ZERO, |began| now - began));
+            }
             kept.last = Some(now);
         });
+    }
+
+    pub fn begins(&self, now: Instant) {
+        self.with(|kept| kept.began = Some(now));
     }
 
     pub fn violated(&self, what: String) {

@@ -16,6 +16,7 @@ use server::{
 };
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -24,8 +25,16 @@ use uuid::Uuid;
 
 const OWNERS: usize = 4;
 const WRITERS: usize = 3;
-/// What is away is said by the answers.
-const QUIET: &[(&str, &str)] = &[("HESTAMI_LOG", "error")];
+/// A place of its own, to which it comes back: one that was taken for dead does so in the same process.
+fn free() -> Result<SocketAddr, Fault> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+async fn replica(ground: &Ground, address: SocketAddr) -> Result<Process, Fault> {
+    // What is away is said by the answers, unless one looks into it.
+    let log = std::env::var("CHAOS_LOG").unwrap_or_else(|_| "error".to_owned());
+    Process::gateway_with(ground, &[("HESTAMI_LOG", &log), ("HESTAMI_LISTEN", &address.to_string())]).await
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Break {
@@ -55,18 +64,30 @@ struct Stage {
     spawner: Spawner,
     folders: Folders,
     replicas: [Option<Process>; 2],
+    addresses: [SocketAddr; 2],
     proxy: Proxy,
     broken: BTreeMap<Break, u32>,
+    began: Instant,
 }
 
 impl Stage {
     async fn set() -> Result<Stage, Fault> {
         let ground = Ground::new().await?;
         let folders = Folders::lay_out(&ground.home, &crate::ground::root().join("embedded/node_modules"))?;
-        let (first, second) = tokio::try_join!(Process::gateway_with(&ground, QUIET), Process::gateway_with(&ground, QUIET))?;
-        let proxy = Proxy::start(vec![first.address, second.address]).await?;
+        let addresses = [free()?, free()?];
+        let (first, second) = tokio::try_join!(replica(&ground, addresses[0]), replica(&ground, addresses[1]))?;
+        let proxy = Proxy::start(addresses.to_vec()).await?;
         let replicas = [Some(first), Some(second)];
-        Ok(Stage { ground, spawner: Spawner::start()?, folders, replicas, proxy, broken: BTreeMap::new() })
+        Ok(Stage {
+            ground,
+            spawner: Spawner::start()?,
+            folders,
+            replicas,
+            addresses,
+            proxy,
+            broken: BTreeMap::new(),
+            began: Instant::now(),
+        })
     }
 
     /// Whoever is not there comes back, as an orchestrator would see to it.
@@ -74,12 +95,9 @@ impl Stage {
         for at in 0..self.replicas.len() {
             if self.replicas[at].as_mut().is_none_or(Process::ended) {
                 // It may find its servers away, and end again.
-                match Process::gateway_with(&self.ground, QUIET).await {
-                    Ok(replica) => {
-                        self.proxy.place(at, replica.address);
-                        self.replicas[at] = Some(replica);
-                    }
-                    Err(_) => self.replicas[at] = None,
+                self.replicas[at] = replica(&self.ground, self.addresses[at]).await.ok();
+                if self.replicas[at].is_some() {
+                    println!("{:>4.0} s replica {at} is back", self.began.elapsed().as_secs_f64());
                 }
             }
         }
@@ -233,6 +251,8 @@ pub async fn run() -> Result<(), Fault> {
     }
 
     let began = Instant::now();
+    stage.began = began;
+    book.begins(began);
     let mut round = Vec::new();
     while began.elapsed() < Duration::from_secs(seconds) {
         stage.rest(Duration::from_millis(2_000 + dice.below(6_000))).await?;
@@ -282,7 +302,8 @@ pub async fn run() -> Result<(), Fault> {
         println!("acknowledged {}, given up {}", kept.acknowledged.len(), kept.given_up.len());
         println!("broken {broken:?}");
         println!("answers {:?}", kept.answers);
-        println!("nobody was answered for {:.1} s at the longest", kept.longest.as_secs_f64());
+        let (longest, until) = kept.longest;
+        println!("nobody was answered for {:.1} s at the longest, until {:.0} s", longest.as_secs_f64(), until.as_secs_f64());
         println!("{} violations", kept.violations.len());
         if kept.violations.is_empty() { Ok(()) } else { Err(format!("{:#?}", kept.violations).into()) }
     })

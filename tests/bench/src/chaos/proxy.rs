@@ -4,7 +4,7 @@ use server::Fault;
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -17,7 +17,7 @@ use tokio::{
 #[derive(Clone)]
 pub struct Proxy {
     pub address: SocketAddr,
-    behind: Arc<Mutex<Vec<SocketAddr>>>,
+    behind: Arc<[SocketAddr]>,
     turn: Arc<AtomicUsize>,
     cuts: watch::Sender<u64>,
 }
@@ -26,7 +26,7 @@ impl Proxy {
     pub async fn start(behind: Vec<SocketAddr>) -> Result<Proxy, Fault> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let proxy = Proxy { address, behind: Arc::new(Mutex::new(behind)), turn: Arc::default(), cuts: watch::channel(0).0 };
+        let proxy = Proxy { address, behind: behind.into(), turn: Arc::default(), cuts: watch::channel(0).0 };
         let here = proxy.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -36,10 +36,6 @@ impl Proxy {
         Ok(proxy)
     }
 
-    pub fn place(&self, at: usize, address: SocketAddr) {
-        self.behind.lock().unwrap_or_else(PoisonError::into_inner)[at] = address;
-    }
-
     /// Ends every connection that stands.
     pub fn cut(&self) {
         self.cuts.send_modify(|count| *count += 1);
@@ -47,7 +43,7 @@ impl Proxy {
 
     async fn carry(self, mut client: TcpStream) {
         let mut cuts = self.cuts.subscribe();
-        let behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let behind = &self.behind;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         for k in 0..behind.len() {
             // Whoever refuses is passed over.

@@ -1,0 +1,116 @@
+//! Connections that are taken again as they are: nothing of who had one before is left on it.
+
+use crate::harness::{cluster, until};
+use chrono::Utc;
+use schema::{Lanes, Mode, OrganizationId, Reach, Tx};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+struct Ground {
+    lanes: Lanes,
+    superuser: PgPool,
+}
+
+impl Ground {
+    async fn of(connections: u32) -> Ground {
+        let cluster = cluster().await;
+        let database = cluster.database().await;
+        let pool = PgPoolOptions::new().max_connections(connections).test_before_acquire(false);
+        let pool = pool.connect(&cluster.url("hestami_app", &database)).await.expect("a pool");
+        let superuser =
+            PgPoolOptions::new().max_connections(1).connect(&cluster.url("postgres", &database)).await.expect("a pool");
+        Ground { lanes: Lanes::over(pool), superuser }
+    }
+
+    async fn begin(&self, organization: u128, mode: Mode) -> schema::Result<Tx> {
+        #[expect(clippy::disallowed_methods, reason = "no gateway is here whose clock it could be")]
+        let now = Utc::now();
+        Tx::begin(&self.lanes, &Reach::of(OrganizationId(Uuid::from_u128(organization)), now), mode).await
+    }
+
+    async fn inside(&self) -> i64 {
+        let sql = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND usename = 'hestami_app' AND state LIKE 'idle in transaction%'";
+        sqlx::query_scalar(sql).fetch_one(&self.superuser).await.expect("a count")
+    }
+}
+
+async fn text(tx: &Tx, sql: &str) -> Result<String, sea_orm::DbErr> {
+    let row = tx.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+    row.expect("a row").try_get("", "it")
+}
+
+const WHO: &str =
+    "SELECT concat_ws(' ', current_setting('app.organization_id'), current_setting('transaction_read_only'), current_user) AS it";
+const PID: &str = "SELECT pg_backend_pid()::text AS it";
+
+#[tokio::test]
+async fn a_read_is_ended_by_whoever_comes_next_or_by_itself() {
+    let ground = Ground::of(4).await;
+    let read = ground.begin(1, Mode::Read).await.expect("a transaction");
+    let (who, pid) = (text(&read, WHO).await.expect("who"), text(&read, PID).await.expect("a pid"));
+    assert_eq!(who, format!("{} on hestami_app", Uuid::from_u128(1)));
+    drop(read);
+    let write = ground.begin(2, Mode::Write).await.expect("a transaction");
+    assert_eq!(text(&write, WHO).await.expect("who"), format!("{} off hestami_app", Uuid::from_u128(2)));
+    assert_eq!(text(&write, PID).await.expect("a pid"), pid, "the one that was used last");
+    write.commit().await.expect("committed");
+    // A single statement stands in no transaction of anyone.
+    drop(ground.begin(3, Mode::Read).await.expect("a transaction"));
+    let mut lane = ground.lanes.take().await.expect("a lane");
+    let left: Option<String> = lane
+        .on(async |connection| {
+            sqlx::query_scalar("SELECT nullif(current_setting('app.organization_id', true), '')").fetch_one(connection).await
+        })
+        .await
+        .expect("a setting");
+    assert_eq!(left, None);
+    drop(lane);
+    drop(ground.begin(4, Mode::Read).await.expect("a transaction"));
+    until("its end", async || (ground.inside().await == 0).then_some(())).await;
+}
+
+#[tokio::test]
+async fn what_a_dropped_write_locked_is_free_at_once() {
+    let ground = Ground::of(4).await;
+    for _ in 0..20 {
+        let write = ground.begin(1, Mode::Write).await.expect("a transaction");
+        text(&write, "SELECT pg_advisory_xact_lock(7)::text AS it").await.expect("a lock");
+        drop(write);
+        let next = ground.begin(2, Mode::Write).await.expect("a transaction");
+        text(&next, "SELECT pg_advisory_xact_lock(7)::text AS it").await.expect("the same lock");
+        next.commit().await.expect("committed");
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_nobody_waits_for_any_more_keeps_nobody_waiting() {
+    let ground = Ground::of(4).await;
+    let read = ground.begin(1, Mode::Read).await.expect("a transaction");
+    let sleeping = text(&read, PID).await.expect("a pid");
+    assert!(tokio::time::timeout(Duration::from_millis(50), text(&read, "SELECT pg_sleep(20)::text AS it")).await.is_err());
+    drop(read);
+    let began = Instant::now();
+    for n in 2..6 {
+        let next = ground.begin(n, Mode::Read).await.expect("a transaction");
+        assert_ne!(text(&next, PID).await.expect("a pid"), sleeping);
+        assert_eq!(text(&next, WHO).await.expect("who"), format!("{} on hestami_app", Uuid::from_u128(n)));
+    }
+    assert!(began.elapsed() < Duration::from_secs(15), "they waited for what sleeps");
+}
+
+#[tokio::test]
+async fn a_connection_that_fails_is_not_taken_again() {
+    let ground = Ground::of(4).await;
+    let read = ground.begin(1, Mode::Read).await.expect("a transaction");
+    assert!(text(&read, "SELECT (1 / 0)::text AS it").await.is_err());
+    drop(read);
+    let next = ground.begin(2, Mode::Read).await.expect("a transaction");
+    assert_eq!(text(&next, WHO).await.expect("who"), format!("{} on hestami_app", Uuid::from_u128(2)));
+    drop(next);
+    let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'hestami_app'";
+    sqlx::query(sql).execute(&ground.superuser).await.expect("terminated");
+    until("a connection that lives", async || ground.begin(3, Mode::Read).await.ok()).await;
+}
