@@ -17,6 +17,11 @@ const CLOCK: &str = "clock";
 const SHARED: &str = "shared";
 
 impl Bundle {
+    /// Whether one plan can be many people's, and will be kept for them.
+    pub(crate) fn serves_many(&self) -> bool {
+        self.shared && !self.clock
+    }
+
     pub(crate) fn read(said: &str) -> Bundle {
         let mut words = said.split(' ');
         let hash = words.next().unwrap_or_default().to_owned();
@@ -80,14 +85,19 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 
 /// What differs from one person, or one organization, to the next and is not a kind of them.
 const NAMES: [&str; 2] = ["P.id", "P.attr.organization"];
-/// What many have alike.
-const KINDS: &str = "P.attr.";
+/// What many have alike, and a plan is asked for with.
+const KINDS: [&str; 5] = ["P.attr.kind", "P.attr.roles", "P.attr.organizationType", "P.attr.delegated", "P.attr.acts"];
 
 /// Whether a policy uses who someone is, and in which organization, only to compare it with something of the resource, by
 /// `==`, `!=` or `in`. Says no where it is not sure; it reads the text and no syntax.
 fn names_only_by_equality(text: &str) -> bool {
-    // Policies of one person, other ways to write the same, and what hides letters.
-    if words(text).any(|word| ["principalPolicy", "request"].contains(&word)) || text.contains('\\') {
+    // Policies of one person, other ways to write the same, and what hides letters or parts of an expression.
+    let comments = text.replace("cerbos:///", "").contains("//");
+    if comments || text.contains('\\') || words(text).any(|word| ["principalPolicy", "request"].contains(&word)) {
+        return false;
+    }
+    // What these stand for must be what it always is.
+    if binds_as(text, "P") || binds_as(text, "R") {
         return false;
     }
     let mut at = 0;
@@ -106,7 +116,7 @@ fn names_only_by_equality(text: &str) -> bool {
         let sound = if NAMES.contains(&path) {
             compared_from_the_left(text, before, after) || compared_from_the_right(text, before, after)
         } else {
-            path.strip_prefix(KINDS).is_some_and(|kind| words(kind).next().is_some_and(|kind| kind != "organization"))
+            KINDS.contains(&path)
         };
         if !sound {
             return false;
@@ -139,12 +149,29 @@ fn binds(after: &str) -> bool {
     after.starts_with(['+', '-', '*', '/', '%', '.', '[', '('])
 }
 
+/// Whether some macro calls what it looks at by this name.
+fn binds_as(text: &str, variable: &str) -> bool {
+    bound_by(text, '(', variable) || bound_by(text, ',', variable)
+}
+
+/// Whether this name stands between that and a comma.
+fn bound_by(text: &str, after: char, variable: &str) -> bool {
+    text.match_indices(after).any(|(at, _)| {
+        let inside = text[at + 1..].trim_start();
+        inside.strip_prefix(variable).is_some_and(|rest| rest.trim_start().starts_with(','))
+    })
+}
+
 /// What no plan knows beforehand: an attribute of the resource, or of what a macro finds in one.
 fn of_the_resource(text: &str, path: &str) -> bool {
     if path == "R.id" || path.starts_with("R.attr.") {
         return true;
     }
     let Some(variable) = path.split('.').next().filter(|variable| !variable.is_empty()) else { return false };
+    // The second variable of a macro could be anything's.
+    if bound_by(text, ',', variable) {
+        return false;
+    }
     let mut bound = false;
     for (open, _) in text.match_indices('(') {
         let inside = text[open + 1..].trim_start();
@@ -211,6 +238,12 @@ mod tests {
             "principalPolicy:\n  principal: alice",
             r#"expr: '"0192" == P.id == R.attr.flag'"#,
             r#"expr: R.kind == P.id"#,
+            r#"expr: P.attr.exists(k, v, v == "0192")"#,
+            r#"expr: P.attr.transformList(k, v, v) == R.attr.list"#,
+            "expr: |\n  \"0192\" // was R.attr.holder\n  != P.id",
+            r#"expr: 'R.attr.xs.exists(d, d.a) || {"k": "0192"}.exists(k, d, d == P.id)'"#,
+            r#"expr: '[{"id": "0192"}].exists(R, R.id == P.id)'"#,
+            r#"expr: '["0192"].exists(P, P.id == R.attr.holder)'"#,
         ] {
             assert!(!names_only_by_equality(other), "{other}");
         }

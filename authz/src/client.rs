@@ -170,7 +170,7 @@ impl Cerbos {
         if asked.id == STAND_IN {
             // Policies that the sentinel has not named yet might know the stand-in for what it is.
             let now = self.sentinel().await?;
-            if before.as_ref().is_none_or(|before| before.bundle != now) {
+            if !now.serves_many() || before.as_ref().is_none_or(|before| before.bundle != now) {
                 return Ok(None);
             }
         }

@@ -13,9 +13,8 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
+/// Plans, and rules of all of them. To make a rule again takes microseconds.
 const KEPT: usize = 10_000;
-/// Of one plan. To make one again takes microseconds.
-const RULES: usize = 2_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PlanKey {
@@ -55,6 +54,8 @@ type Asking = OnceCell<Result<Option<Arc<Plan>>, Arc<Error>>>;
 pub struct Kept {
     heard: Option<Heard>,
     plans: HashMap<PlanKey, KeptPlan>,
+    /// How many rules were put beside plans, at most so many are there.
+    rules: usize,
     /// What is being asked just now: many who want the same ask once.
     asking: HashMap<PlanKey, Arc<Asking>>,
 }
@@ -95,7 +96,7 @@ impl Kept {
 
     /// Whether one plan can serve many, and will be kept for them.
     pub fn shares(&self, within: Duration) -> bool {
-        self.fresh(within).is_some_and(|bundle| bundle.shared && !bundle.clock)
+        self.fresh(within).is_some_and(Bundle::serves_many)
     }
 
     pub fn known(&self, key: &PlanKey, me: &Me, within: Duration) -> Option<Known> {
@@ -131,6 +132,7 @@ impl Kept {
         let [soon, most] = settings.life;
         let until = asked + (asked.duration_since(heard.since) * 2).clamp(soon, most);
         let renew = asked + (until - asked) / 2;
+        self.plans.retain(|_, kept| asked < kept.until);
         if self.plans.len() >= KEPT {
             self.plans.clear();
         }
@@ -139,10 +141,14 @@ impl Kept {
 
     /// Beside the plan that it was made from, if that is still kept.
     pub fn keep_rule(&mut self, key: &PlanKey, plan: &Arc<Plan>, me: &Me, rule: &Arc<Rule>) {
-        let Some(kept) = self.plans.get_mut(key).filter(|kept| Arc::ptr_eq(&kept.plan, plan)) else { return };
-        if kept.rules.len() >= RULES {
-            kept.rules.clear();
+        if self.rules >= KEPT {
+            for kept in self.plans.values_mut() {
+                kept.rules.clear();
+            }
+            self.rules = 0;
         }
+        let Some(kept) = self.plans.get_mut(key).filter(|kept| Arc::ptr_eq(&kept.plan, plan)) else { return };
         kept.rules.insert((me.principal, me.organization), Arc::clone(rule));
+        self.rules += 1;
     }
 }

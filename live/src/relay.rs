@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 const LEADING: i64 = 0x6865_7374_616d_6a01;
 /// What grew while a round ran, and a little after, is one more round.
-const GATHER: Duration = Duration::from_millis(25);
+const GATHER: Duration = Duration::from_millis(10);
 /// How long nobody may have led.
 const BEFORE: Duration = Duration::from_secs(24 * 3600);
 /// A round that takes longer hangs.

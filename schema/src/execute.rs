@@ -68,12 +68,14 @@ async fn persevere(gateway: &Arc<Gateway>, run: Run, recorded: Option<Arc<Stored
             Ok(Step::Reauthorize(stored)) => reauthorize(gateway, *stored).await,
             Err(error) if error.code().error_type() == Type::Internal => {
                 error.trace();
-                refuse(gateway, run, (&Error::new(Code::Internal)).into()).await
+                refuse(gateway, run, (&Error::new(Code::Internal)).into(), None).await.map(|()| Step::Done)
             }
             Err(error) => Err(error),
         };
-        if let Err(error) = &result {
-            error.trace();
+        match result {
+            Ok(Step::Done) => return,
+            Ok(Step::Reauthorize(_)) => {}
+            Err(error) => error.trace(),
         }
         if Instant::now() >= until {
             let now = gateway.clock.now();
@@ -136,7 +138,7 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run, recorded: Option<&Stored>) ->
         Performed::Ended(Outcome::Refusal(refusal)) => {
             // What was done is undone, the claim with it: it is made again.
             drop(cx);
-            refuse(gateway, run, refusal).await?;
+            refuse(gateway, run, refusal, Some(entry)).await?;
         }
     }
     Ok(Step::Done)
@@ -177,7 +179,7 @@ async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, stored: Stor
 }
 
 /// Decides again on what is there now. A right that is gone ends the operation.
-async fn reauthorize(gateway: &Arc<Gateway>, stored: Stored) -> Result<()> {
+async fn reauthorize(gateway: &Arc<Gateway>, stored: Stored) -> Result<Step> {
     let Some(entry) = gateway.table.get(&stored.view.procedure) else { return Err(Error::internal("no such procedure")) };
     let payload = stored.payload.clone().ok_or_else(|| Error::internal("an unfinished operation without its input"))?;
     let run = Run { organization: stored.view.organization_id.0, operation: stored.view.id.0, attempt: stored.view.attempt };
@@ -193,21 +195,33 @@ async fn reauthorize(gateway: &Arc<Gateway>, stored: Stored) -> Result<()> {
         Err(error) => Err(error),
     };
     match decided {
-        Ok(claim) => gateway.operations.reauthorized(stored.view.organization_id, stored.view.id, &claim).await,
+        Ok(claim) => {
+            gateway.operations.reauthorized(stored.view.organization_id, stored.view.id, &claim).await?;
+            Ok(Step::Reauthorize(Box::new(stored)))
+        }
         Err(error) if matches!(error.code().error_type(), Type::Unavailable | Type::Internal) => Err(error),
-        Err(_) => refuse(gateway, run, (&Error::new(Code::AuthorityLost)).into()).await,
+        Err(_) => refuse(gateway, run, (&Error::new(Code::AuthorityLost)).into(), None).await.map(|()| Step::Done),
     }
 }
 
-/// Ends the operation with a refusal, unless it ended meanwhile.
-async fn refuse(gateway: &Arc<Gateway>, run: Run, refusal: StoredError) -> Result<()> {
+/// Ends the operation with a refusal, its handler's or our own, unless it ended meanwhile.
+async fn refuse(gateway: &Arc<Gateway>, run: Run, refusal: StoredError, by: Option<&Entry>) -> Result<()> {
     let (organization, id): (crate::OrganizationId, _) = (run.organization.into(), OperationId(run.operation));
     let Claimed { tx, stored, .. } = gateway.operations.claim(organization, id, None, false).await?;
     let Some(mut stored) = stored else { return Err(Error::unavailable("a claim found no operation")) };
     if stored.outcome.is_none() {
         stored = gateway.operations.conclude(&tx, stored, Outcome::Refusal(refusal), None).await?;
+        if let Some(entry) = by {
+            gateway.faults.at(Boundary::BeforeCommit, entry.name()).await?;
+        }
         tx.commit().await?;
         gateway.live.committed(&[], (organization, id));
+        if let Some(entry) = by {
+            gateway.faults.at(Boundary::AfterCommit, entry.name()).await?;
+        }
+    } else {
+        // Whoever committed it may have died before it told anyone.
+        gateway.live.committed(&[organization], (organization, id));
     }
     gateway.waits.ended(stored);
     Ok(())

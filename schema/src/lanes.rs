@@ -12,8 +12,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// After that it is the pool's again, which asks whether it lives before anyone has it.
 const RESTS: Duration = Duration::from_millis(500);
-/// A snapshot that nobody reads any more is let go of after that, unless the connection is taken again before.
+/// A snapshot that nobody reads any more is let go of after that, unless the connection is taken again before. So often is
+/// looked at what is parked.
 const LINGERS: Duration = Duration::from_millis(10);
+/// However much it is used, the pool sees it that often: it ends those that are old.
+const RETURNS: Duration = Duration::from_secs(300);
+/// How long a connection may take to end what was left on it.
+const FAREWELL: Duration = Duration::from_secs(6);
 /// How long one waits for a turn.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -39,6 +44,8 @@ struct Rested {
     /// It stands inside a transaction that only read.
     open: bool,
     since: Instant,
+    /// When it came from the pool.
+    taken: Instant,
 }
 
 /// A connection with which one may do as one likes.
@@ -47,8 +54,10 @@ pub struct Lane {
     pub(crate) stands: Stands,
     /// Its last statement ended, and well.
     sound: bool,
+    taken: Instant,
     lanes: Lanes,
-    _turn: OwnedSemaphorePermit,
+    /// Given back after the connection.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +98,8 @@ impl Lanes {
     async fn next(&self, open: bool) -> Result<Lane> {
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.0.turns).acquire_owned());
         let turn = turn.await.map_err(Error::unavailable)?.map_err(Error::unavailable)?;
-        let mut lane = Lane { connection: None, stands: Stands::Outside, sound: true, lanes: self.clone(), _turn: turn };
+        let (turn, taken) = (Some(turn), Instant::now());
+        let mut lane = Lane { connection: None, stands: Stands::Outside, sound: true, taken, lanes: self.clone(), turn };
         let rested = self.with(|parked| {
             let at = parked.lanes.iter().rposition(|lane| open || !lane.open).or(parked.lanes.len().checked_sub(1))?;
             Some(parked.lanes.remove(at))
@@ -97,11 +107,12 @@ impl Lanes {
         match rested {
             Some(rested) if rested.since.elapsed() < 2 * RESTS => {
                 lane.stands = if rested.open { Stands::Reading } else { Stands::Outside };
+                lane.taken = rested.taken;
                 lane.connection = Some(rested.connection);
             }
             // This process stood still for a while: whatever happened meanwhile.
             Some(rested) => {
-                give_back(rested.connection, rested.open);
+                give_back(rested.connection, rested.open, None);
                 lane.connection = Some(self.0.pool.acquire().await?);
             }
             None => lane.connection = Some(self.0.pool.acquire().await?),
@@ -109,13 +120,14 @@ impl Lanes {
         Ok(lane)
     }
 
-    fn park(&self, rested: Rested) -> Option<Rested> {
+    /// Behind those that were used before, or before all.
+    fn park(&self, rested: Rested, last: bool) -> Option<Rested> {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Some(rested) };
         self.with(|parked| {
             if parked.closed {
                 return Some(rested);
             }
-            parked.lanes.push(rested);
+            parked.lanes.insert(if last { parked.lanes.len() } else { 0 }, rested);
             if !parked.watched {
                 parked.watched = true;
                 runtime.spawn(watch(Arc::downgrade(&self.0)));
@@ -126,75 +138,74 @@ impl Lanes {
 
     /// All go back to the pool, now and from now on.
     pub fn close(&self) {
-        let all = self.with(|parked| {
-            parked.closed = true;
-            std::mem::take(&mut parked.lanes)
-        });
-        for rested in all {
-            give_back(rested.connection, rested.open);
+        self.with(|parked| parked.closed = true);
+        self.clear();
+    }
+
+    /// All that are parked go back to the pool.
+    pub(crate) fn clear(&self) {
+        for rested in self.with(|parked| std::mem::take(&mut parked.lanes)) {
+            give_back(rested.connection, rested.open, None);
         }
     }
 }
 
 /// Lets go of snapshots that linger and gives back what rests, as long as there is any.
 async fn watch(inner: Weak<Inner>) {
-    let mut pause = LINGERS;
     loop {
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(LINGERS).await;
         let Some(inner) = inner.upgrade() else { return };
         let lanes = Lanes(inner);
-        let now = Instant::now();
-        let due = |lane: &Rested| lane.since + if lane.open { LINGERS } else { RESTS };
-        let (ended, next) = lanes.with(|parked| {
-            let (ended, kept): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut parked.lanes).into_iter().partition(|lane| due(lane) <= now);
+        let ended = lanes.with(|parked| {
+            let due = |lane: &Rested| lane.since.elapsed() >= if lane.open { LINGERS } else { RESTS };
+            let (ended, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut parked.lanes).into_iter().partition(due);
             parked.lanes = kept;
-            let next = parked.lanes.iter().map(due).min();
-            parked.watched = next.is_some() || !ended.is_empty();
-            (ended, next)
+            parked.watched = !parked.lanes.is_empty();
+            (ended, parked.watched)
         });
-        if next.is_none() && ended.is_empty() {
+        let (ended, watched) = ended;
+        for rested in ended {
+            if rested.open {
+                tokio::spawn(let_go(lanes.clone(), rested));
+            } else {
+                give_back(rested.connection, false, None);
+            }
+        }
+        if !watched {
             return;
         }
-        for mut rested in ended {
-            if !rested.open {
-                give_back(rested.connection, false);
-                continue;
-            }
-            let lanes = lanes.clone();
-            tokio::spawn(async move {
-                if rested.connection.execute("ROLLBACK").await.is_err() {
-                    rested.connection.detach().close_hard().await.ok();
-                    return;
-                }
-                rested.open = false;
-                // Before those that were used since.
-                let rested = lanes.with(|parked| {
-                    if parked.closed {
-                        return Some(rested);
-                    }
-                    parked.lanes.insert(0, rested);
-                    None
-                });
-                drop(rested);
-            });
-        }
-        pause = next.map_or(LINGERS, |next| next.duration_since(now)).max(LINGERS);
     }
 }
 
-/// To the pool, which looks at what comes back. One that may stand inside a transaction is told before anyone has it, and
-/// one that cannot be told is closed.
-fn give_back(mut connection: PoolConnection<Postgres>, open: bool) {
+/// Ends its transaction and parks it again, for those that were used since are warmer.
+async fn let_go(lanes: Lanes, mut rested: Rested) {
+    if let Some(connection) = ended(rested.connection).await {
+        (rested.connection, rested.open) = (connection, false);
+        // Else it goes to the pool by itself.
+        drop(lanes.park(rested, false));
+    }
+}
+
+/// The connection, outside any transaction. One that cannot be told is closed.
+async fn ended(mut connection: PoolConnection<Postgres>) -> Option<PoolConnection<Postgres>> {
+    if let Ok(Ok(_)) = tokio::time::timeout(FAREWELL, connection.execute("ROLLBACK")).await {
+        return Some(connection);
+    }
+    connection.detach().close_hard().await.ok();
+    None
+}
+
+/// To the pool, which looks at what comes back, and then its turn to whoever waits. One that may stand inside a transaction
+/// is told before anyone has it.
+fn give_back(connection: PoolConnection<Postgres>, open: bool, turn: Option<OwnedSemaphorePermit>) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         drop(connection.detach());
         return;
     };
     if open {
         runtime.spawn(async move {
-            if connection.execute("ROLLBACK").await.is_err() {
-                connection.detach().close_hard().await.ok();
-            }
+            drop(ended(connection).await);
+            drop(turn);
         });
     }
 }
@@ -219,10 +230,14 @@ impl Drop for Lane {
         let open = self.stands != Stands::Outside;
         if !self.sound || self.stands == Stands::Writing {
             // What it locked is let go of at once.
-            return give_back(connection, true);
+            return give_back(connection, true, self.turn.take());
         }
-        if let Some(rested) = self.lanes.park(Rested { connection, open, since: Instant::now() }) {
-            give_back(rested.connection, rested.open);
+        if self.taken.elapsed() >= RETURNS {
+            return give_back(connection, open, self.turn.take());
+        }
+        let rested = Rested { connection, open, since: Instant::now(), taken: self.taken };
+        if let Some(rested) = self.lanes.park(rested, true) {
+            give_back(rested.connection, rested.open, self.turn.take());
         }
     }
 }

@@ -76,14 +76,22 @@ impl Tx {
             Mode::Read => ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", Stands::Reading),
             Mode::Write => ("BEGIN", Stands::Writing),
         };
-        let mut lane = lanes.any().await?;
-        let end = if lane.stands == Stands::Outside { "" } else { "ROLLBACK; " };
-        let sql = format!("{end}{begin}; {}; {question}", reach.settings());
-        // Ours before the first word, whatever becomes of it.
-        lane.stands = stands;
-        let tx = Tx { lane: Mutex::new(lane), across: AtomicBool::new(!reach.across.is_empty()) };
-        let rows = tx.on(begin, async |connection| connection.fetch_all(AssertSqlSafe(sql)).await).await?;
-        Ok((tx, rows.into_iter().next().map(Into::into)))
+        let mut again = false;
+        loop {
+            let mut lane = lanes.any().await?;
+            let end = if lane.stands == Stands::Outside { "" } else { "ROLLBACK; " };
+            let sql = format!("{end}{begin}; {}; {question}", reach.settings());
+            // Ours before the first word, whatever becomes of it.
+            lane.stands = stands;
+            let tx = Tx { lane: Mutex::new(lane), across: AtomicBool::new(!reach.across.is_empty()) };
+            match tx.on(begin, async |connection| connection.fetch_all(AssertSqlSafe(sql)).await).await {
+                Ok(rows) => return Ok((tx, rows.into_iter().next().map(Into::into))),
+                // Nothing was done. What broke this one broke those that were parked with it.
+                Err(DbErr::Query(RuntimeErr::SqlxError(error))) if !again && broken(&error) => lanes.clear(),
+                Err(error) => return Err(error.into()),
+            }
+            again = true;
+        }
     }
 
     /// Moves the transaction into another organization: for what creates or joins one.
@@ -124,6 +132,15 @@ impl Tx {
         let span = tracing::info_span!("sql", otel.kind = "client", db.system.name = "postgresql", db.query.text = statement);
         let mut lane = self.lane.lock().await;
         lane.on(work).instrument(span).await.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
+    }
+}
+
+/// The connection is gone, or the server ended it.
+fn broken(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(said) => said.code().is_some_and(|code| ["57P01", "57P02"].contains(&code.as_ref())),
+        _ => false,
     }
 }
 

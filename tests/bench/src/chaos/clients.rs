@@ -92,7 +92,7 @@ impl Book {
     }
 
     pub fn begins(&self, now: Instant) {
-        self.with(|kept| kept.began = Some(now));
+        self.with(|kept| (kept.began, kept.last) = (Some(now), Some(now)));
     }
 
     pub fn violated(&self, what: String) {
