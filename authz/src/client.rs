@@ -29,7 +29,7 @@ pub struct Settings {
     pub sentinel: Duration,
     /// How long a plan is used: twice as long as the sentinel had named the same policies when it was asked for, within these.
     /// Of several PDPs behind one address, one may change its policies first or last. From half of it on it is asked for
-    /// again, beside those who use it. A plan costs the PDP milliseconds, and everyone has some: a short life is dear.
+    /// again, beside those who use it. A plan costs the PDP milliseconds: a short life is dear, most of all where each person has plans of their own.
     pub life: [Duration; 2],
 }
 
