@@ -21,11 +21,8 @@ impl Cursor {
     pub fn encode(&self) -> String {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let json = serde_json::to_vec(self).unwrap_or_default();
-        let mut text = String::with_capacity(json.len() * 2);
-        for byte in json {
-            text.extend([byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)])));
-        }
-        text
+        let digits = json.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| DIGITS[usize::from(digit)]);
+        String::from_utf8(digits.collect()).unwrap_or_default()
     }
 
     pub fn decode(text: &str, order: &str, field: &str) -> Result<Cursor> {

@@ -2,7 +2,7 @@
 //! back (a task, and a message that asks if it lives) costs as much as a small statement; and a few that are always used have
 //! their plans and caches warm, where many that take turns have not. One that rests goes back to the pool.
 
-use crate::{Error, Result};
+use crate::{Error, Result, unseen::unseen};
 use sqlx::{Connection, Executor, PgPool, Postgres, pool::PoolConnection};
 use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -156,14 +156,13 @@ async fn watch(inner: Weak<Inner>) {
         tokio::time::sleep(LINGERS).await;
         let Some(inner) = inner.upgrade() else { return };
         let lanes = Lanes(inner);
-        let ended = lanes.with(|parked| {
+        let (ended, watched) = lanes.with(|parked| {
             let due = |lane: &Rested| lane.since.elapsed() >= if lane.open { LINGERS } else { RESTS };
             let (ended, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut parked.lanes).into_iter().partition(due);
             parked.lanes = kept;
             parked.watched = !parked.lanes.is_empty();
             (ended, parked.watched)
         });
-        let (ended, watched) = ended;
         for rested in ended {
             if rested.open {
                 tokio::spawn(let_go(lanes.clone(), rested));
@@ -218,7 +217,7 @@ impl Lane {
         let Some(connection) = self.connection.as_mut() else { return Err(sqlx::Error::PoolClosed) };
         // Whoever stops waiting, or meets an error, leaves it to be looked at.
         self.sound = false;
-        let done = work(connection).await;
+        let done = unseen(work(connection)).await;
         self.sound = done.is_ok();
         done
     }

@@ -33,6 +33,7 @@ mod text_enum;
 mod time;
 mod trace;
 mod tx;
+mod unseen;
 pub mod valid;
 mod waits;
 
