@@ -26,14 +26,16 @@ pub trait Plain: OutputType + Sync {
     /// A field that needs nothing but the row.
     fn plain(&self, name: &str) -> Option<Value>;
 
+    fn is_plain(name: &str) -> bool;
+
     /// A field that is an object, and lies in the row as well.
-    fn within<'a>(&'a self, _: &ContextSelectionSet<'a>, _: &str) -> Option<Value> {
+    fn within(&self, _: &Shape<'_>, _: &str) -> Option<Value> {
         None
     }
 
-    fn is_plain(name: &str) -> bool;
-    fn is_within(_: &str) -> bool {
-        false
+    /// What of such a field is selected. None: no such field, or not this way.
+    fn shape_within<'a>(_: &ContextSelectionSet<'a>, _: &str) -> Option<Shape<'a>> {
+        None
     }
 
     /// A field that hangs on it, for all of these: a value each, in their order. None: not this way.
@@ -58,15 +60,18 @@ macro_rules! plain {
             }
 
             $(
-                fn within<'a>(&'a self, cx: &async_graphql::ContextSelectionSet<'a>, name: &str) -> Option<async_graphql::Value> {
+                fn within(&self, shape: &$crate::ready::Shape<'_>, name: &str) -> Option<async_graphql::Value> {
                     match name {
-                        $($part => $crate::ready::object(cx, &self.$object),)*
+                        $($part => shape.object(&self.$object),)*
                         _ => None,
                     }
                 }
 
-                fn is_within(name: &str) -> bool {
-                    matches!(name, $($part)|*)
+                fn shape_within<'a>(cx: &async_graphql::ContextSelectionSet<'a>, name: &str) -> Option<$crate::ready::Shape<'a>> {
+                    match name {
+                        $($part => $crate::ready::Shape::of_part(cx, |whole: &Self| &whole.$object),)*
+                        _ => None,
+                    }
                 }
             )?
 
@@ -124,10 +129,6 @@ fn fields<'a, T: OutputType>(cx: &ContextSelectionSet<'a>) -> Option<Vec<&'a Pos
     Some(fields)
 }
 
-fn key(field: &Positioned<Field>) -> Name {
-    field.node.response_key().node.clone()
-}
-
 fn name(field: &Positioned<Field>) -> &str {
     field.node.name.node.as_str()
 }
@@ -136,58 +137,78 @@ fn typename<T: OutputType>() -> Value {
     Value::String(T::type_name().into_owned())
 }
 
-/// One that is all in its row.
-pub fn object<'a, T: Plain>(cx: &ContextSelectionSet<'a>, of: &'a T) -> Option<Value> {
-    let fields = fields::<T>(cx)?;
-    let mut object = IndexMap::with_capacity(fields.len());
-    for field in fields {
-        let value = match name(field) {
-            "__typename" => typename::<T>(),
-            name => of.plain(name)?,
-        };
-        object.insert(key(field), value);
+/// What is selected of an object, and the object before anything is in it: its keys are hashed once, not for each row.
+pub struct Shape<'a> {
+    fields: Vec<&'a Positioned<Field>>,
+    empty: IndexMap<Name, Value>,
+}
+
+impl<'a> Shape<'a> {
+    fn of<T: OutputType>(cx: &ContextSelectionSet<'a>) -> Option<Shape<'a>> {
+        let fields = fields::<T>(cx)?;
+        // Names of its own: those of the document are counted by every request that has it, on every core.
+        let named = |field: &&Positioned<Field>| (Name::new(field.node.response_key().node.as_str()), Value::Null);
+        let empty: IndexMap<_, _> = fields.iter().map(named).collect();
+        debug_assert_eq!(fields.len(), empty.len(), "a field of each name");
+        Some(Shape { fields, empty })
     }
-    Some(Value::Object(object))
+
+    /// Of what lies in an object.
+    pub fn of_part<S, T: Plain>(cx: &ContextSelectionSet<'a>, _: fn(&S) -> &T) -> Option<Shape<'a>> {
+        Shape::of::<T>(cx)
+    }
+
+    fn filled(&self, mut value: impl FnMut(&str) -> Option<Value>) -> Option<Value> {
+        let mut object = self.empty.clone();
+        for (field, place) in self.fields.iter().zip(object.values_mut()) {
+            *place = value(name(field))?;
+        }
+        Some(Value::Object(object))
+    }
+
+    /// One that is all in its row.
+    pub fn object<T: Plain>(&self, of: &T) -> Option<Value> {
+        self.filled(|name| if name == "__typename" { Some(typename::<T>()) } else { of.plain(name) })
+    }
 }
 
 /// Where the values of a field come from.
 enum Source<'a> {
     Typename,
     Row,
-    Within(ContextSelectionSet<'a>),
+    Within(Shape<'a>),
     Loaded(std::vec::IntoIter<Value>),
 }
 
 /// All of these by one selection.
 pub async fn objects<'a, T: Plain>(cx: &ContextSelectionSet<'a>, rows: &[&T]) -> Option<Vec<Value>> {
-    let fields = fields::<T>(cx)?;
-    let mut sources = Vec::with_capacity(fields.len());
-    for field in &fields {
+    let shape = Shape::of::<T>(cx)?;
+    let mut sources = Vec::with_capacity(shape.fields.len());
+    for field in &shape.fields {
         let source = match name(field) {
             "__typename" => Source::Typename,
             name if T::is_plain(name) => Source::Row,
-            name if T::is_within(name) => Source::Within(cx.with_selection_set(&field.node.selection_set)),
-            _ => {
-                let field = cx.with_field(field);
-                let loaded = T::relation(&field, rows)?.await?;
-                Source::Loaded(loaded.into_iter())
-            }
+            name => match T::shape_within(&cx.with_selection_set(&field.node.selection_set), name) {
+                Some(shape) => Source::Within(shape),
+                None => {
+                    let field = cx.with_field(field);
+                    let loaded = T::relation(&field, rows)?.await?;
+                    Source::Loaded(loaded.into_iter())
+                }
+            },
         };
         sources.push(source);
     }
     let mut all = Vec::with_capacity(rows.len());
     for row in rows {
-        let mut object = IndexMap::with_capacity(fields.len());
-        for (field, source) in fields.iter().zip(&mut sources) {
-            let value = match source {
-                Source::Typename => typename::<T>(),
-                Source::Row => row.plain(name(field))?,
-                Source::Within(cx) => row.within(cx, name(field))?,
-                Source::Loaded(values) => values.next()?,
-            };
-            object.insert(key(field), value);
-        }
-        all.push(Value::Object(object));
+        let mut sources = sources.iter_mut();
+        let object = shape.filled(|name| match sources.next()? {
+            Source::Typename => Some(typename::<T>()),
+            Source::Row => row.plain(name),
+            Source::Within(shape) => row.within(shape, name),
+            Source::Loaded(values) => values.next(),
+        });
+        all.push(object?);
     }
     Some(all)
 }
@@ -201,29 +222,32 @@ pub async fn lists<T: Plain>(cx: &ContextSelectionSet<'_>, lists: &[&[T]]) -> Op
 
 /// Pages by one selection.
 pub async fn connections<T: Plain>(cx: &ContextSelectionSet<'_>, pages: &[&Connection<T>]) -> Option<Vec<Value>> {
-    let fields = fields::<Connection<T>>(cx)?;
-    let mut made: Vec<IndexMap<Name, Value>> = pages.iter().map(|_| IndexMap::with_capacity(fields.len())).collect();
-    for field in fields {
+    let Shape { fields, empty } = Shape::of::<Connection<T>>(cx)?;
+    let mut made = vec![empty; pages.len()];
+    for (at, field) in fields.into_iter().enumerate() {
         let set = cx.with_selection_set(&field.node.selection_set);
         let values: Vec<Value> = match name(field) {
             "__typename" => pages.iter().map(|_| typename::<Connection<T>>()).collect(),
             "totalCount" => pages.iter().map(|page| page.total_count.to_value()).collect(),
-            "pageInfo" => pages.iter().map(|page| object(&set, &page.page_info)).collect::<Option<_>>()?,
+            "pageInfo" => {
+                let shape = Shape::of::<PageInfo>(&set)?;
+                pages.iter().map(|page| shape.object(&page.page_info)).collect::<Option<_>>()?
+            }
             "edges" => edges(&set, pages).await?,
             _ => return None,
         };
         for (page, value) in made.iter_mut().zip(values) {
-            page.insert(key(field), value);
+            page[at] = value;
         }
     }
     Some(made.into_iter().map(Value::Object).collect())
 }
 
 async fn edges<T: Plain>(cx: &ContextSelectionSet<'_>, pages: &[&Connection<T>]) -> Option<Vec<Value>> {
-    let fields = fields::<Edge<T>>(cx)?;
+    let Shape { fields, empty } = Shape::of::<Edge<T>>(cx)?;
     let all: Vec<&Edge<T>> = pages.iter().flat_map(|page| page.edges.iter()).collect();
-    let mut made: Vec<IndexMap<Name, Value>> = all.iter().map(|_| IndexMap::with_capacity(fields.len())).collect();
-    for field in fields {
+    let mut made = vec![empty; all.len()];
+    for (at, field) in fields.into_iter().enumerate() {
         let values: Vec<Value> = match name(field) {
             "__typename" => all.iter().map(|_| typename::<Edge<T>>()).collect(),
             "cursor" => all.iter().map(|edge| Value::String(edge.cursor.clone())).collect(),
@@ -234,7 +258,7 @@ async fn edges<T: Plain>(cx: &ContextSelectionSet<'_>, pages: &[&Connection<T>])
             _ => return None,
         };
         for (edge, value) in made.iter_mut().zip(values) {
-            edge.insert(key(field), value);
+            edge[at] = value;
         }
     }
     let mut made = made.into_iter().map(Value::Object);
