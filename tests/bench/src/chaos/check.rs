@@ -6,7 +6,10 @@ use serde_json::Value;
 use server::Fault;
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::time::sleep;
@@ -127,6 +130,27 @@ pub async fn acknowledged(ground: &Ground, book: &Arc<Book>) -> Result<(), Fault
 
 /// What a follower of one organization, or of all that engaged it, was told: whose place, and which.
 pub type Told = (Option<Uuid>, Vec<(String, i64)>);
+
+/// As much was told to every follower as there is; whether it is the same is looked at when they have ended.
+pub async fn heard(ground: &Ground, followers: &[(Option<Uuid>, Arc<AtomicUsize>)]) -> Result<(), Fault> {
+    let sql = "SELECT count(*) FROM event WHERE resource_kind = 'property' AND (organization_id = $1 OR ($1 IS NULL
+        AND organization_id IN (SELECT source_organization_id FROM feed_scope WHERE organization_id <> source_organization_id)))";
+    let mut connection = ground.connect().await?;
+    let began = Instant::now();
+    for (home, heard) in followers {
+        let places: i64 = sqlx::query_scalar(sql).bind(home).fetch_one(&mut connection).await?;
+        while heard.load(Ordering::Relaxed) < usize::try_from(places)? {
+            if began.elapsed() > Duration::from_secs(60) {
+                let heard = heard.load(Ordering::Relaxed);
+                println!("after a minute a follower of {home:?} was told of {heard} of {places} places");
+                return Ok(());
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+    println!("all followers were told after {:.1} s", began.elapsed().as_secs_f64());
+    Ok(())
+}
 
 /// Every follower was told every event once, in order.
 pub async fn told(ground: &Ground, book: &Arc<Book>, homes: &[Uuid], told: Vec<Told>) -> Result<(), Fault> {

@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -293,17 +293,17 @@ impl Client {
     }
 
     /// Follows the log, comes and goes, and always goes on from where it was. What it was told of, in order.
-    pub async fn follow(mut self, mut cursor: Value) -> Vec<(String, i64)> {
+    pub async fn follow(mut self, mut cursor: Value, heard: Arc<AtomicUsize>) -> Vec<(String, i64)> {
         let mut told = Vec::new();
         while !self.book.done.load(Ordering::Relaxed) {
             let stay = 2 + self.dice.below(60);
-            let _ = self.stay(&mut cursor, &mut told, stay).await;
+            let _ = self.stay(&mut cursor, &mut told, &heard, stay).await;
             sleep(Duration::from_millis(30)).await;
         }
         told
     }
 
-    async fn stay(&self, cursor: &mut Value, told: &mut Vec<(String, i64)>, stay: u64) -> Option<()> {
+    async fn stay(&self, cursor: &mut Value, told: &mut Vec<(String, i64)>, heard: &AtomicUsize, stay: u64) -> Option<()> {
         let mut request = format!("ws://{}/graphql", self.proxy.address).into_client_request().ok()?;
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().ok()?);
         let (mut socket, _) = timeout(PATIENCE, connect_async(request)).await.ok()?.ok()?;
@@ -324,6 +324,7 @@ impl Client {
                     *cursor = place["cursor"].clone();
                     if let Some(seq) = place["event"]["seq"].as_i64() {
                         told.push((place["organizationId"].as_str().unwrap_or_default().to_owned(), seq));
+                        heard.store(told.len(), Ordering::Relaxed);
                     }
                 }
                 Some("error") => {

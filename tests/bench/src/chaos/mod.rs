@@ -17,14 +17,21 @@ use server::{
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
-use tokio::time::{sleep, timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 use uuid::Uuid;
 
 const OWNERS: usize = 4;
 const WRITERS: usize = 3;
+
 /// A place of its own, to which it comes back: one that was taken for dead does so in the same process.
 fn free() -> Result<SocketAddr, Fault> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
@@ -176,6 +183,21 @@ struct Cast {
     staff: Client,
 }
 
+/// Of one organization, or of all that engaged its own.
+struct Follower {
+    home: Option<Uuid>,
+    heard: Arc<AtomicUsize>,
+    task: JoinHandle<Vec<(String, i64)>>,
+}
+
+impl Follower {
+    fn begin(home: Option<Uuid>, client: Client, from: &Value) -> Follower {
+        let heard = Arc::default();
+        let task = tokio::spawn(client.follow(from.clone(), Arc::clone(&heard)));
+        Follower { home, heard, task }
+    }
+}
+
 async fn must(client: &Client, procedure: &str, mut body: Value) -> Result<Value, Fault> {
     body["idempotencyKey"] = crate::ground::fresh().to_string().into();
     match client.rpc(procedure, &body).await {
@@ -232,7 +254,7 @@ pub async fn run() -> Result<(), Fault> {
         let from = cursor(owner).await?;
         for _ in 0..2 {
             let follower = Client { dice: Dice(dice.next()), ..owner.clone() };
-            followers.push((Some(*home), tokio::spawn(follower.follow(from.clone()))));
+            followers.push(Follower::begin(Some(*home), follower, &from));
         }
         let keeper = Client { dice: Dice(dice.next()), ..owner.clone() };
         copies.push((owner.clone(), tokio::spawn(keeper.sync(from))));
@@ -240,7 +262,7 @@ pub async fn run() -> Result<(), Fault> {
     let from = cursor(&staff).await?;
     for _ in 0..2 {
         let staff = Client { dice: Dice(dice.next()), ..staff.clone() };
-        followers.push((None, tokio::spawn(staff.follow(from.clone()))));
+        followers.push(Follower::begin(None, staff, &from));
     }
     for (n, (owner, _)) in owners.iter().enumerate() {
         let mut fresh = || Client { dice: Dice(dice.next()), ..owner.clone() };
@@ -281,10 +303,11 @@ pub async fn run() -> Result<(), Fault> {
     }
     check::at_rest(&stage.ground, &book).await?;
     // What was committed last is told, and then no more is waited for.
-    sleep(Duration::from_secs(5)).await;
+    let heard: Vec<_> = followers.iter().map(|follower| (follower.home, Arc::clone(&follower.heard))).collect();
+    check::heard(&stage.ground, &heard).await?;
     book.done.store(true, Ordering::Relaxed);
     let mut told = Vec::new();
-    for (home, task) in followers {
+    for Follower { home, task, .. } in followers {
         told.push((home, timeout(Duration::from_secs(60), task).await.map_err(|_| "a follower has no end")??));
     }
     check::acknowledged(&stage.ground, &book).await?;
