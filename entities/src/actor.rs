@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use schema::{AccessGrantId, Actor, Lanes, Mode, OrganizationId, PrincipalId, PrincipalKind, Reach, Result, Role, Through, Tx};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde::Deserialize;
-use sqlx::PgPool;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 #[derive(Debug, Deserialize)]
@@ -33,44 +33,33 @@ impl Standing {
 
 /// None: no such organization, or nothing to do with it.
 pub async fn find(
-    pool: &PgPool,
+    lanes: &Lanes,
     principal: PrincipalId,
     organization: OrganizationId,
     now: DateTime<Utc>,
 ) -> Result<Option<Actor>> {
     type Found = (String, String, Option<Vec<String>>, i64, bool);
-    let row: Option<Found> = sqlx::query_as("SELECT * FROM app.actor($1, $2, $3)")
-        .bind(principal.0)
-        .bind(organization.0)
-        .bind(now)
-        .fetch_optional(pool)
-        .await?;
+    let sql = "SELECT * FROM app.actor($1, $2, $3)";
+    let find = sqlx::query_as(sql).bind(principal.0).bind(organization.0).bind(now);
+    let ask = async |connection: &mut PgConnection| find.fetch_optional(connection).await;
+    let row: Option<Found> = lanes.once(Mode::Read, sql, ask).await?;
     Ok(row.and_then(|(kind, organization_type, roles, epoch, delegated)| {
         Standing { kind, organization_type, roles, epoch, delegated }.actor(principal, organization)
     }))
 }
 
 /// When what an actor is may change next by time alone.
-pub async fn until(pool: &PgPool, actor: &Actor, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
-    let until = sqlx::query_scalar("SELECT app.actor_until($1, $2, $3, $4)")
-        .bind(actor.principal.0)
-        .bind(actor.organization.0)
-        .bind(actor.through.map(|through| through.grant.0))
-        .bind(now)
-        .fetch_one(pool)
-        .await?;
-    Ok(until)
+pub async fn until(lanes: &Lanes, actor: &Actor, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+    let sql = "SELECT app.actor_until($1, $2, $3, $4)";
+    let grant = actor.through.map(|through| through.grant.0);
+    let until = sqlx::query_scalar(sql).bind(actor.principal.0).bind(actor.organization.0).bind(grant).bind(now);
+    lanes.once(Mode::Read, sql, async |connection| until.fetch_one(connection).await).await
 }
 
 /// What was delegated to an actor, in a word that changes with it, and when that or its roles may change
 /// next by time alone.
-pub async fn delegated(
-    pool: &PgPool,
-    lanes: &Lanes,
-    actor: &Actor,
-    now: DateTime<Utc>,
-) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
-    let until = until(pool, actor, now).await?;
+pub async fn delegated(lanes: &Lanes, actor: &Actor, now: DateTime<Utc>) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
+    let until = until(lanes, actor, now).await?;
     if !actor.delegated {
         return Ok((None, until));
     }
@@ -90,17 +79,15 @@ pub async fn delegated(
 
 /// The grant that this organization was given, if it counts now.
 pub async fn through(
-    pool: &PgPool,
+    lanes: &Lanes,
     organization: OrganizationId,
     grant: AccessGrantId,
     now: DateTime<Utc>,
 ) -> Result<Option<Through>> {
-    let row: Option<(Uuid, bool, i64)> = sqlx::query_as("SELECT * FROM app.through($1, $2, $3)")
-        .bind(organization.0)
-        .bind(grant.0)
-        .bind(now)
-        .fetch_optional(pool)
-        .await?;
+    let sql = "SELECT * FROM app.through($1, $2, $3)";
+    let find = sqlx::query_as(sql).bind(organization.0).bind(grant.0).bind(now);
+    let ask = async |connection: &mut PgConnection| find.fetch_optional(connection).await;
+    let row: Option<(Uuid, bool, i64)> = lanes.once(Mode::Read, sql, ask).await?;
     Ok(row.map(|(owner, acts, epoch)| Through { grant, owner: OrganizationId(owner), acts, epoch }))
 }
 
@@ -122,15 +109,17 @@ pub async fn lock_through(
 }
 
 /// An agent or a service that someone registered.
-pub async fn registered(pool: &PgPool, issuer: &str, subject: &str) -> Result<Option<(PrincipalId, PrincipalKind)>> {
-    let row: Option<(Uuid, String)> =
-        sqlx::query_as("SELECT id, kind FROM app.registered($1, $2)").bind(issuer).bind(subject).fetch_optional(pool).await?;
+pub async fn registered(lanes: &Lanes, issuer: &str, subject: &str) -> Result<Option<(PrincipalId, PrincipalKind)>> {
+    let sql = "SELECT id, kind FROM app.registered($1, $2)";
+    let find = sqlx::query_as(sql).bind(issuer).bind(subject);
+    let ask = async |connection: &mut PgConnection| find.fetch_optional(connection).await;
+    let row: Option<(Uuid, String)> = lanes.once(Mode::Read, sql, ask).await?;
     Ok(row.and_then(|(id, kind)| Some((PrincipalId(id), PrincipalKind::parse(&kind)?))))
 }
 
 /// The principal of a valid token; a first sign-in makes one.
 pub async fn sign_in(
-    pool: &PgPool,
+    lanes: &Lanes,
     issuer: &str,
     subject: &str,
     email: Option<&str>,
@@ -138,15 +127,11 @@ pub async fn sign_in(
     fresh: Uuid,
     now: DateTime<Utc>,
 ) -> Result<(PrincipalId, PrincipalKind)> {
-    let (id, kind): (Uuid, String) = sqlx::query_as("SELECT id, kind FROM app.sign_in($1, $2, $3, $4, $5, $6)")
-        .bind(issuer)
-        .bind(subject)
-        .bind(email)
-        .bind(name)
-        .bind(fresh)
-        .bind(now)
-        .fetch_one(pool)
-        .await?;
+    let sql = "SELECT id, kind FROM app.sign_in($1, $2, $3, $4, $5, $6)";
+    let find = sqlx::query_as(sql).bind(issuer).bind(subject).bind(email).bind(name).bind(fresh).bind(now);
+    let ask = async |connection: &mut PgConnection| find.fetch_one(connection).await;
+    // It writes only of who is new, or called otherwise now: whoever waits for that has a turn like who reads.
+    let (id, kind): (Uuid, String) = lanes.once(Mode::Read, sql, ask).await?;
     let kind = PrincipalKind::parse(&kind).ok_or_else(|| schema::Error::internal("a principal of unknown kind"))?;
     Ok((PrincipalId(id), kind))
 }

@@ -18,9 +18,8 @@ use schemars::JsonSchema;
 use sea_orm::{Condition, ConnectionTrait, DbBackend, FromQueryResult, QueryFilter, QueryResult, Statement, entity::prelude::*};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use std::{sync::Arc, time::Duration};
-use tracing::Instrument;
 
 pub const KIND: &str = "operation";
 pub static RESOURCE: queryplan::Resource = queryplan::Resource {
@@ -117,10 +116,6 @@ fn told(error: &schema::StoredError) -> schema::OperationError {
     schema::OperationError { code: error.code.as_str().to_owned(), message: error.message.clone() }
 }
 
-fn statement(text: &'static str) -> tracing::Span {
-    tracing::info_span!("sql", otel.kind = "client", db.system.name = "postgresql", db.query.text = text)
-}
-
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -210,11 +205,8 @@ impl Store {
 impl Operations for Store {
     async fn find(&self, organization: OrganizationId, procedure: &str, key: Uuid) -> Result<Option<Stored>> {
         let find = sqlx::query("SELECT * FROM app.operation_find($1, $2, $3)").bind(organization.0).bind(procedure).bind(key);
-        let mut lane = self.lanes.take().await?;
-        let row = lane
-            .on(async |connection| find.fetch_optional(connection).await)
-            .instrument(statement("SELECT * FROM app.operation_find"))
-            .await?;
+        let ask = async |connection: &mut PgConnection| find.fetch_optional(connection).await;
+        let row = self.lanes.once(Mode::Read, "SELECT * FROM app.operation_find", ask).await?;
         row.map(|row| stored(Model::from_query_result(&QueryResult::from(row), "")?)).transpose()
     }
 
@@ -255,11 +247,8 @@ impl Operations for Store {
             "created_at": row.created_at, "updated_at": row.updated_at,
         });
         let record = sqlx::query_scalar("SELECT app.operation_record($1, $2)").bind(new.organization.0).bind(fresh);
-        let mut lane = self.lanes.take().await?;
-        let recorded: bool = lane
-            .on(async |connection| record.fetch_one(connection).await)
-            .instrument(statement("SELECT app.operation_record"))
-            .await?;
+        let ask = async |connection: &mut PgConnection| record.fetch_one(connection).await;
+        let recorded: bool = self.lanes.once(Mode::Write, "SELECT app.operation_record", ask).await?;
         recorded.then(|| stored(row)).transpose()
     }
 

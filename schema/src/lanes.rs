@@ -2,13 +2,14 @@
 //! back (a task, and a message that asks if it lives) costs as much as a small statement; and a few that are always used have
 //! their plans and caches warm, where many that take turns have not. One that rests goes back to the pool.
 
-use crate::{Error, Result, unseen::unseen};
-use sqlx::{Connection, Executor, PgPool, Postgres, pool::PoolConnection};
+use crate::{Error, Mode, Result, unseen::unseen};
+use sqlx::{Connection, Executor, PgConnection, PgPool, Postgres, pool::PoolConnection};
 use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
 
 /// After that it is the pool's again, which asks whether it lives before anyone has it.
 const RESTS: Duration = Duration::from_millis(500);
@@ -28,6 +29,8 @@ pub struct Lanes(Arc<Inner>);
 struct Inner {
     pool: PgPool,
     turns: Arc<Semaphore>,
+    /// Fewer: when commits stand still, those who only read go on.
+    writing: Arc<Semaphore>,
     parked: Mutex<Parked>,
 }
 
@@ -57,7 +60,13 @@ pub struct Lane {
     taken: Instant,
     lanes: Lanes,
     /// Given back after the connection.
-    turn: Option<OwnedSemaphorePermit>,
+    turn: Option<Turn>,
+}
+
+/// One of all, and where it may write, one of those.
+struct Turn {
+    _of_all: OwnedSemaphorePermit,
+    _to_write: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,16 +82,29 @@ impl Lanes {
     pub fn over(pool: PgPool) -> Lanes {
         let most = pool.options().get_max_connections() as usize;
         let most = (most - most / 4).max(1);
-        Lanes(Arc::new(Inner { pool, turns: Arc::new(Semaphore::new(most)), parked: Mutex::default() }))
+        let writing = (most - (most / 4).max(1)).max(1);
+        let (turns, writing) = (Arc::new(Semaphore::new(most)), Arc::new(Semaphore::new(writing)));
+        Lanes(Arc::new(Inner { pool, turns, writing, parked: Mutex::default() }))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Parked) -> T) -> T {
         work(&mut self.0.parked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// One statement by itself.
+    pub async fn once<T>(
+        &self,
+        mode: Mode,
+        statement: &str,
+        work: impl AsyncFnOnce(&mut PgConnection) -> std::result::Result<T, sqlx::Error>,
+    ) -> Result<T> {
+        let mut lane = self.take(mode).await?;
+        Ok(lane.on(work).instrument(span(statement)).await?)
+    }
+
     /// One outside any transaction.
-    pub async fn take(&self) -> Result<Lane> {
-        let mut lane = self.next(false).await?;
+    pub async fn take(&self, mode: Mode) -> Result<Lane> {
+        let mut lane = self.next(mode, false).await?;
         if lane.stands != Stands::Outside {
             lane.on(async |connection| connection.execute("ROLLBACK").await).await?;
             lane.stands = Stands::Outside;
@@ -91,13 +113,21 @@ impl Lanes {
     }
 
     /// The next, also one inside a transaction to which nobody comes back.
-    pub(crate) async fn any(&self) -> Result<Lane> {
-        self.next(true).await
+    pub(crate) async fn any(&self, mode: Mode) -> Result<Lane> {
+        self.next(mode, true).await
     }
 
-    async fn next(&self, open: bool) -> Result<Lane> {
-        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.0.turns).acquire_owned());
-        let turn = turn.await.map_err(Error::unavailable)?.map_err(Error::unavailable)?;
+    async fn turn(&self, mode: Mode) -> std::result::Result<Turn, AcquireError> {
+        let to_write = match mode {
+            Mode::Read => None,
+            Mode::Write => Some(Arc::clone(&self.0.writing).acquire_owned().await?),
+        };
+        Ok(Turn { _of_all: Arc::clone(&self.0.turns).acquire_owned().await?, _to_write: to_write })
+    }
+
+    async fn next(&self, mode: Mode, open: bool) -> Result<Lane> {
+        let turn = tokio::time::timeout(PATIENCE, self.turn(mode)).await;
+        let turn = turn.map_err(Error::unavailable)?.map_err(Error::unavailable)?;
         let (turn, taken) = (Some(turn), Instant::now());
         let mut lane = Lane { connection: None, stands: Stands::Outside, sound: true, taken, lanes: self.clone(), turn };
         let rested = self.with(|parked| {
@@ -196,7 +226,7 @@ async fn ended(mut connection: PoolConnection<Postgres>) -> Option<PoolConnectio
 
 /// To the pool, which looks at what comes back, and then its turn to whoever waits. One that may stand inside a transaction
 /// is told before anyone has it.
-fn give_back(connection: PoolConnection<Postgres>, open: bool, turn: Option<OwnedSemaphorePermit>) {
+fn give_back(connection: PoolConnection<Postgres>, open: bool, turn: Option<Turn>) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         drop(connection.detach());
         return;
@@ -209,10 +239,14 @@ fn give_back(connection: PoolConnection<Postgres>, open: bool, turn: Option<Owne
     }
 }
 
+pub(crate) fn span(statement: &str) -> tracing::Span {
+    tracing::info_span!("sql", otel.kind = "client", db.system.name = "postgresql", db.query.text = statement)
+}
+
 impl Lane {
     pub async fn on<T>(
         &mut self,
-        work: impl AsyncFnOnce(&mut sqlx::PgConnection) -> std::result::Result<T, sqlx::Error>,
+        work: impl AsyncFnOnce(&mut PgConnection) -> std::result::Result<T, sqlx::Error>,
     ) -> std::result::Result<T, sqlx::Error> {
         let Some(connection) = self.connection.as_mut() else { return Err(sqlx::Error::PoolClosed) };
         // Whoever stops waiting, or meets an error, leaves it to be looked at.

@@ -3,7 +3,7 @@
 
 use crate::{
     OrganizationId, Result, Sight,
-    lanes::{Lane, Lanes, Stands},
+    lanes::{Lane, Lanes, Stands, span},
 };
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -78,7 +78,7 @@ impl Tx {
         };
         let mut again = false;
         loop {
-            let mut lane = lanes.any().await?;
+            let mut lane = lanes.any(mode).await?;
             let end = if lane.stands == Stands::Outside { "" } else { "ROLLBACK; " };
             let sql = format!("{end}{begin}; {}; {question}", reach.settings());
             // Ours before the first word, whatever becomes of it.
@@ -129,9 +129,8 @@ impl Tx {
     where
         F: AsyncFnOnce(&mut sqlx::PgConnection) -> std::result::Result<T, sqlx::Error>,
     {
-        let span = tracing::info_span!("sql", otel.kind = "client", db.system.name = "postgresql", db.query.text = statement);
         let mut lane = self.lane.lock().await;
-        lane.on(work).instrument(span).await.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
+        lane.on(work).instrument(span(statement)).await.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
     }
 }
 

@@ -89,8 +89,7 @@ impl App {
             attempts: parts.attempts,
             patience: parts.patience,
         };
-        let identity =
-            Registry::new(parts.verifier, pool.clone(), lanes.clone(), Arc::clone(&parts.clock), Arc::clone(&parts.ids));
+        let identity = Registry::new(parts.verifier, lanes.clone(), Arc::clone(&parts.clock), Arc::clone(&parts.ids));
         let live = live::Hub::start(parts.live, parts.limits.window, Arc::clone(&parts.clock)).map_err(told)?;
         let gateway = Arc::new(Gateway {
             pool,

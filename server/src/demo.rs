@@ -78,8 +78,8 @@ impl Demo<'_> {
     async fn who(&self, person: &Person) -> Result<PrincipalId, Fault> {
         let now = self.gateway.clock.now();
         let fresh = self.gateway.ids.id(now);
-        let pool = &self.gateway.pool;
-        let found = entities::actor::sign_in(pool, ISSUER, person.subject, Some(person.email), Some(person.name), fresh, now);
+        let lanes = &self.gateway.lanes;
+        let found = entities::actor::sign_in(lanes, ISSUER, person.subject, Some(person.email), Some(person.name), fresh, now);
         Ok(found.await.map_err(told)?.0)
     }
 

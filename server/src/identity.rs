@@ -13,7 +13,6 @@ use schema::{
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use sqlx::PgPool;
 use std::{
     collections::HashMap,
     path::PathBuf,
@@ -234,7 +233,6 @@ fn plain(text: &str) -> bool {
 /// Principals and what they may be, from the rows.
 pub struct Registry {
     pub verifier: Verifier,
-    pool: PgPool,
     lanes: Lanes,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Chance>,
@@ -270,9 +268,9 @@ impl<T> Of<T> {
 }
 
 impl Registry {
-    pub fn new(verifier: Verifier, pool: PgPool, lanes: Lanes, clock: Arc<dyn Clock>, ids: Arc<dyn Chance>) -> Self {
+    pub fn new(verifier: Verifier, lanes: Lanes, clock: Arc<dyn Clock>, ids: Arc<dyn Chance>) -> Self {
         let kept = Kept { principals: Recent::new(KEPT), actors: Recent::new(KEPT), changed: HashMap::new() };
-        Registry { verifier, pool, lanes, clock, ids, kept: std::sync::Mutex::new(kept) }
+        Registry { verifier, lanes, clock, ids, kept: std::sync::Mutex::new(kept) }
     }
 
     fn kept<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
@@ -282,13 +280,13 @@ impl Registry {
     async fn principal_of(&self, claims: &Claims, fresh: uuid::Uuid, now: DateTime<Utc>) -> Result<(PrincipalId, PrincipalKind)> {
         if claims.iss == self.verifier.service_issuer {
             // Registered by an administrator, or nobody.
-            let registered = entities::actor::registered(&self.pool, &claims.iss, &claims.sub).await?;
+            let registered = entities::actor::registered(&self.lanes, &claims.iss, &claims.sub).await?;
             return registered.ok_or_else(|| Error::new(Code::TokenInvalid));
         }
         // An address that nobody verified proves nothing.
         let email = claims.email.as_deref().filter(|email| claims.email_verified && plain(email));
         let name = claims.name.as_deref().filter(|name| plain(name));
-        entities::actor::sign_in(&self.pool, &claims.iss, &claims.sub, email, name, fresh, now).await
+        entities::actor::sign_in(&self.lanes, &claims.iss, &claims.sub, email, name, fresh, now).await
     }
 }
 
@@ -315,7 +313,7 @@ impl Identity for Registry {
     }
 
     async fn delegated(&self, actor: &Actor) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
-        entities::actor::delegated(&self.pool, &self.lanes, actor, self.clock.now()).await
+        entities::actor::delegated(&self.lanes, actor, self.clock.now()).await
     }
 
     fn service_issuer(&self) -> &str {
@@ -324,10 +322,10 @@ impl Identity for Registry {
 
     async fn actor(&self, principal: PrincipalId, organization: OrganizationId, grant: Option<AccessGrantId>) -> Result<Actor> {
         let now = self.clock.now();
-        let actor = entities::actor::find(&self.pool, principal, organization, now).await?;
+        let actor = entities::actor::find(&self.lanes, principal, organization, now).await?;
         let actor = actor.ok_or_else(|| Error::new(Code::OrganizationNotFound))?;
         let Some(grant) = grant else { return Ok(actor) };
-        let through = entities::actor::through(&self.pool, organization, grant, now).await?;
+        let through = entities::actor::through(&self.lanes, organization, grant, now).await?;
         Ok(within(actor, through.ok_or_else(|| Error::new(Code::GrantNotFound))?))
     }
 
@@ -344,7 +342,7 @@ impl Identity for Registry {
         }
         let began = Instant::now();
         let found = self.actor(principal, organization, grant).await?;
-        let until = entities::actor::until(&self.pool, &found, now).await?;
+        let until = entities::actor::until(&self.lanes, &found, now).await?;
         self.kept(|kept| kept.actors.put(key, Of { found: found.clone(), began, now, until }));
         Ok(found)
     }

@@ -1,10 +1,12 @@
 //! Connections that are taken again as they are: nothing of who had one before is left on it.
 
-use crate::harness::{cluster, until};
+use crate::harness::{Cluster, Options, World, cluster, person, until};
 use chrono::Utc;
+use futures_util::future::join_all;
 use schema::{Lanes, Mode, OrganizationId, Reach, Tx};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use serde_json::json;
+use sqlx::{Executor, PgPool, postgres::PgPoolOptions};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -59,7 +61,7 @@ async fn a_read_is_ended_by_whoever_comes_next_or_by_itself() {
     write.commit().await.expect("committed");
     // A single statement stands in no transaction of anyone.
     drop(ground.begin(3, Mode::Read).await.expect("a transaction"));
-    let mut lane = ground.lanes.take().await.expect("a lane");
+    let mut lane = ground.lanes.take(Mode::Read).await.expect("a lane");
     let left: Option<String> = lane
         .on(async |connection| {
             sqlx::query_scalar("SELECT nullif(current_setting('app.organization_id', true), '')").fetch_one(connection).await
@@ -115,4 +117,51 @@ async fn a_connection_that_fails_is_not_taken_again() {
     // The pool may still have another that broke with it.
     let next = until("a connection that lives", async || ground.begin(3, Mode::Read).await.ok()).await;
     assert_eq!(text(&next, WHO).await.expect("who"), format!("{} on hestami_app", Uuid::from_u128(3)));
+}
+
+#[tokio::test]
+async fn when_no_commit_ends_reads_are_answered_and_then_every_write() {
+    let cluster = Cluster::own("commits").await;
+    // As many as by default.
+    let world = World::on(cluster, cluster.database().await, Options { connections: 16, ..Options::default() }).await;
+    let olga = person("olga");
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    world.create_property(&olga, home, "0").await;
+    let oscar = person("oscar");
+    let elsewhere = world.found(&oscar, "TRUST_OR_LLC").await;
+    // A commit waits for a copy that there is not, as for a disk that stands still.
+    let stand = async |name: &'static str| {
+        let mut connection = cluster.connect("postgres", "postgres").await;
+        for sql in [name, "SELECT pg_reload_conf()"] {
+            connection.execute(sql).await.expect("a setting");
+        }
+    };
+    stand("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
+    let writes = join_all((1..=20).map(async |n| {
+        let mut body = World::property(&n.to_string());
+        body["idempotencyKey"] = world.key().to_string().into();
+        // Who has no turn for long is told to come back.
+        until("it is done", async || {
+            let answer = world.rpc(&olga, Some(home), "property/v1/create", body.clone()).await;
+            (answer.status == 200 && answer.body["operation"]["state"] == "COMPLETED").then_some(())
+        })
+        .await;
+    }));
+    let reads = async {
+        let standing = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = 'hestami_app'";
+        until("all who may write to wait", async || (world.count(standing).await >= 9).then_some(())).await;
+        let since = Instant::now();
+        // Longer than it is known who somebody is.
+        while since.elapsed() < Duration::from_millis(1_500) {
+            for (who, organization) in [(&olga, home), (&oscar, elsewhere)] {
+                let began = Instant::now();
+                world.gql(who, Some(organization), "{ properties { totalCount } }", json!({})).await.data();
+                assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+            }
+        }
+        assert!(world.count(standing).await >= 9, "they do not wait any more");
+        stand("ALTER SYSTEM RESET synchronous_standby_names").await;
+    };
+    tokio::join!(writes, reads);
+    assert_eq!(world.count("SELECT count(*) FROM property").await, 21);
 }

@@ -1,24 +1,36 @@
 //! Half an hour at half load: what must be flat is flat. `SOAK_MINUTES` is a setting. Outcomes and cursors are kept for a
 //! minute here, so that what is forgotten in time is seen to be.
 
+mod control;
+
 use crate::{
     ground::{Asker, Ground, Of, id},
     live,
-    load::{Connection, closed},
+    load::{Connection, Figures, closed},
     processes::{Meter, Process},
     reads, report, writes,
 };
+use control::{Gathered, Sleeper, Took};
 use server::Fault;
 use std::{
     fmt::Write,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::time::{sleep, sleep_until};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{sleep, sleep_until},
+};
 
+/// Who together ask for as much as they get.
 const WORKERS: usize = 8;
+/// Who ask in their own time, and do not wait for one another.
+const USERS: usize = 64;
 const LISTENERS: usize = 200;
 const EVERY: Duration = Duration::from_secs(30);
+/// Longer than this is looked into.
+const SLOW: Duration = Duration::from_millis(100);
 
 struct Sample {
     at: Duration,
@@ -27,28 +39,50 @@ struct Sample {
     tables: Vec<i64>,
     per_second: f64,
     p99: Duration,
-    /// How much of the machine others had, in percent.
+    /// Of a bare row with its commit.
+    commit: Duration,
+    /// How long a thread that wanted to run did not, at the most.
+    still: Duration,
+    /// How much of the machine was nobody's, and how much others had, in percent.
+    idle: f64,
     stolen: f64,
 }
 
-/// What the machine's cores did since it started, in all, and what was taken from them.
-fn cores() -> Result<(f64, f64), Fault> {
-    let text = std::fs::read_to_string("/proc/stat")?;
-    let all: Vec<f64> = text.lines().next().unwrap_or_default().split_whitespace().filter_map(|part| part.parse().ok()).collect();
-    Ok((all.iter().take(8).sum(), all.get(7).copied().unwrap_or_default()))
+/// What the machine's cores did since it started: in all, nothing, and what was taken from them.
+struct Cores {
+    all: f64,
+    idle: f64,
+    stolen: f64,
+}
+
+impl Cores {
+    fn read() -> Result<Cores, Fault> {
+        let text = std::fs::read_to_string("/proc/stat")?;
+        let parts = text.lines().next().unwrap_or_default().split_whitespace().skip(1);
+        let all: Vec<f64> = parts.filter_map(|part| part.parse().ok()).collect();
+        let part = |at: usize| all.get(at).copied().unwrap_or_default();
+        Ok(Cores { all: all.iter().take(8).sum(), idle: part(3) + part(4), stolen: part(7) })
+    }
+
+    /// Since another, in percent: idle, and stolen.
+    fn since(&self, before: &Cores) -> (f64, f64) {
+        let all = (self.all - before.all).max(1.0) / 100.0;
+        ((self.idle - before.idle) / all, (self.stolen - before.stolen) / all)
+    }
 }
 
 /// What is forgotten in time.
 const TABLES: [(&str, &str); 4] =
     [("operations", "operation"), ("finished workflows", "dbos.workflow_status"), ("feed", "feed"), ("replicas", "replica")];
 
-async fn call(connection: &mut Connection, askers: &[Asker], n: u64) -> Result<(), Fault> {
+/// What was asked.
+async fn call(connection: &mut Connection, askers: &[Asker], n: u64) -> Result<&'static str, Fault> {
     let asker = &askers[usize::try_from(n)? % askers.len()];
     match n % 10 {
-        0..=4 => reads::ask_one(connection, asker, n).await,
-        5..=6 => reads::ask_list(connection, asker).await,
-        7 => reads::ask_nested(connection, asker).await,
-        _ => writes::ask_create(connection, asker).await,
+        0..=4 => reads::ask_one(connection, asker, n).await.map(|()| "one"),
+        5..=6 => reads::ask_list(connection, asker).await.map(|()| "list"),
+        7 => reads::ask_nested(connection, asker).await.map(|()| "nested"),
+        _ => writes::ask_create(connection, asker).await.map(|()| "create"),
     }
 }
 
@@ -72,64 +106,73 @@ pub async fn run() -> Result<(), Fault> {
     let mut ground = Ground::new().await?;
     let minutes = std::env::var("SOAK_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(30_u64);
     ground.fill(0..200, 1).await?;
-    let askers = ground.askers(0..64)?;
+    let askers: Arc<[Asker]> = ground.askers(0..64)?.into();
     let desk = ground.asker(199)?;
     engage(&ground, &askers, &desk).await?;
     let short = [("HESTAMI_OUTCOME_RETENTION", "60s"), ("HESTAMI_CURSOR_WINDOW", "60s")];
     let gateway = Process::gateway_with(&ground, &short).await?;
     let meter = Meter::of(&[&gateway], &ground);
 
-    let open = Connection::several(&[gateway.address], WORKERS).await?;
-    let full = closed(
-        open,
-        Duration::from_secs(5),
-        |mut connection, n| {
+    // What they cost is part of the load that is halved.
+    let listeners = live::listeners(&gateway, &askers[0], LISTENERS / 2).await?;
+    let desk_listeners = live::listeners(&gateway, &desk, LISTENERS / 2).await?;
+    let mut full = Figures::default();
+    for seconds in [5, 15] {
+        let workers = Connection::several(&[gateway.address], WORKERS).await?;
+        let asked = |mut connection, n| {
             let askers = &askers;
             async move {
                 call(&mut connection, askers, n).await?;
                 Ok(connection)
             }
-        },
-        || meter.read(),
-    )
-    .await?;
+        };
+        full = closed(workers, Duration::from_secs(seconds), asked, || meter.read()).await?;
+    }
     println!(
-        "full load: {:.0} a second of five point reads, two lists, one nested read and two creations in ten",
+        "full load: {:.0} a second of five point reads, two lists, one nested read and two creations in ten, beside {LISTENERS} subscribers",
         full.per_second
     );
-    let listeners = live::listeners(&gateway, &askers[0], LISTENERS / 2).await?;
-    let desk_listeners = live::listeners(&gateway, &desk, LISTENERS / 2).await?;
 
-    let times: Arc<Mutex<Vec<Duration>>> = Arc::default();
+    let (times, commits, sleeper) = (Gathered::default(), Gathered::default(), Sleeper::begin());
     let (began, end) = (Instant::now(), Duration::from_secs(minutes * 60));
-    let pace = Duration::from_secs_f64(WORKERS as f64 / (full.per_second / 2.0));
+    let pace = Duration::from_secs_f64(2.0 / full.per_second);
     let work = async {
-        let connections = Connection::several(&[gateway.address], WORKERS).await?;
-        let all = connections.into_iter().zip(0u64..).map(async |(mut connection, worker)| {
-            let mut due = tokio::time::Instant::now() + pace.mul_f64(worker as f64 / WORKERS as f64);
-            let mut n = worker;
-            while began.elapsed() < end {
-                sleep_until(due).await;
-                // By the time that it was due: who waits behind a slow one waits as well.
-                let asked = due;
-                call(&mut connection, &askers, n).await?;
-                times.lock().unwrap_or_else(PoisonError::into_inner).push(asked.elapsed());
-                due += pace;
-                n += WORKERS as u64;
+        let (give, mut free) = mpsc::unbounded_channel();
+        for connection in Connection::several(&[gateway.address], USERS).await? {
+            give.send(connection)?;
+        }
+        let (mut due, mut asking) = (tokio::time::Instant::now(), JoinSet::new());
+        for n in 0.. {
+            sleep_until(due).await;
+            if began.elapsed() >= end {
+                break;
             }
-            Ok::<_, Fault>(())
-        });
-        futures_util::future::try_join_all(all).await.map(drop)
+            // By the time that it was due, even if everybody still waits for an answer.
+            let asked = due.into_std();
+            let mut connection = free.recv().await.ok_or("no connection")?;
+            let (give, askers, times) = (give.clone(), Arc::clone(&askers), times.clone());
+            asking.spawn(async move {
+                let what = call(&mut connection, &askers, n).await?;
+                times.add(what, asked);
+                Ok::<_, Fault>(give.send(connection)?)
+            });
+            while let Some(ended) = asking.try_join_next() {
+                ended??;
+            }
+            due += pace;
+        }
+        while let Some(ended) = asking.join_next().await {
+            ended??;
+        }
+        Ok::<_, Fault>(())
     };
     let watch = async {
         let mut samples = Vec::new();
         let mut sql = ground.connect().await?;
-        let mut before = cores()?;
+        let mut before = Cores::read()?;
         while began.elapsed() < end {
             sleep(EVERY).await;
-            let mut taken = std::mem::take(&mut *times.lock().unwrap_or_else(PoisonError::into_inner));
-            taken.sort_unstable();
-            let p99 = taken.get(taken.len() * 99 / 100).copied().unwrap_or_default();
+            let (taken, committed, late) = (times.take(), commits.take(), sleeper.late.take());
             let connections = sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
                 .fetch_one(&mut sql)
                 .await?;
@@ -139,8 +182,8 @@ pub async fn run() -> Result<(), Fault> {
                     sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(&mut sql).await?,
                 );
             }
-            let now = cores()?;
-            let stolen = (now.1 - before.1) / (now.0 - before.0).max(1.0) * 100.0;
+            let now = Cores::read()?;
+            let (idle, stolen) = now.since(&before);
             before = now;
             let sample = Sample {
                 at: began.elapsed(),
@@ -148,20 +191,24 @@ pub async fn run() -> Result<(), Fault> {
                 connections,
                 tables,
                 per_second: taken.len() as f64 / EVERY.as_secs_f64(),
-                p99,
+                p99: control::p99(&taken),
+                commit: control::p99(&committed),
+                still: control::longest(&late),
+                idle,
                 stolen,
             };
             println!("{}", sample.row());
+            slow(&taken, &committed, &late, began);
             samples.push(sample);
         }
         Ok::<_, Fault>(samples)
     };
     println!("{}", head());
-    let done = tokio::try_join!(work, watch);
+    let done = tokio::try_join!(work, watch, control::commit(&ground, &commits, began + end));
     drop((listeners, desk_listeners));
     gateway.stop().await?;
     ground.stop().await;
-    let ((), samples) = done?;
+    let ((), samples, ()) = done?;
     let text = told(&samples, full.per_second / 2.0);
     println!("{text}");
     if minutes >= 30 {
@@ -173,7 +220,7 @@ pub async fn run() -> Result<(), Fault> {
 fn head() -> String {
     let tables: Vec<&str> = TABLES.iter().map(|(name, _)| *name).collect();
     format!(
-        "| minute | MB | connections | {} | a second | p99 ms | stolen % |\n| --- | --- | --- |{} --- | --- | --- |",
+        "| minute | MB | connections | {} | a second | p99 ms | of a commit | longest still | idle % | stolen % |\n| --- | --- | --- |{} --- | --- | --- | --- | --- | --- |",
         tables.join(" | "),
         " --- |".repeat(TABLES.len())
     )
@@ -182,15 +229,43 @@ fn head() -> String {
 impl Sample {
     fn row(&self) -> String {
         let tables: Vec<String> = self.tables.iter().map(i64::to_string).collect();
-        let (minute, p99) = (self.at.as_secs_f64() / 60.0, self.p99.as_secs_f64() * 1e3);
+        let minute = self.at.as_secs_f64() / 60.0;
         format!(
-            "| {minute:.1} | {:.0} | {} | {} | {:.0} | {p99:.1} | {:.1} |",
+            "| {minute:.1} | {:.0} | {} | {} | {:.0} | {:.1} | {:.1} | {:.0} | {:.0} | {:.1} |",
             self.megabytes,
             self.connections,
             tables.join(" | "),
             self.per_second,
+            millis(self.p99),
+            millis(self.commit),
+            millis(self.still),
+            self.idle,
             self.stolen
         )
+    }
+}
+
+/// When requests were slow, which, and what else stood meanwhile.
+fn slow(taken: &[Took], commits: &[Took], late: &[Took], began: Instant) {
+    let mut slow: Vec<Took> = taken.iter().filter(|took| took.time > SLOW).copied().collect();
+    slow.sort_by_key(|took| took.from);
+    for together in slow.chunk_by(|one, next| one.until() > next.from) {
+        let Some(first) = together.first() else { continue };
+        let until = together.iter().map(Took::until).max().unwrap_or(first.from);
+        let count = |what: &str| together.iter().filter(|took| took.what == what).count();
+        let (commits, late) = (control::within(commits, first.from, until), control::within(late, first.from, until));
+        println!(
+            "  at {:.2} s for {:.2} s: {} one, {} list, {} nested, {} create, up to {:.0} ms; a commit up to {:.0} ms; still up to {:.0} ms",
+            (first.from - began).as_secs_f64(),
+            (until - first.from).as_secs_f64(),
+            count("one"),
+            count("list"),
+            count("nested"),
+            count("create"),
+            millis(control::longest(together)),
+            millis(control::longest(&commits)),
+            millis(control::longest(&late)),
+        );
     }
 }
 
@@ -212,8 +287,12 @@ fn told(samples: &[Sample], rate: f64) -> String {
     text
 }
 
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
 fn p99(of: &Sample) -> f64 {
-    of.p99.as_secs_f64() * 1e3
+    millis(of.p99)
 }
 
 fn mean(of: &[Sample], value: &dyn Fn(&Sample) -> f64) -> f64 {
