@@ -12,9 +12,9 @@ use prost_types::value::Kind;
 use queryplan::{Literal, Plan};
 use schema::{Error, Result};
 use serde_json::{Map, Value as Json, json};
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 use tonic::{
-    Code as GrpcCode, Request, Status,
+    Code as GrpcCode, Request, Status, TimeoutExpired,
     transport::{Channel, Endpoint},
 };
 
@@ -141,11 +141,17 @@ impl Pdp {
         Fut: Future<Output = Result<tonic::Response<T>, Status>>,
     {
         let mut answer = call(self.client.clone()).await;
-        if matches!(&answer, Err(status) if status.code() == GrpcCode::Unavailable) {
+        if matches!(&answer, Err(status) if lost(status)) {
             answer = call(self.client.clone()).await;
         }
         answer.map(tonic::Response::into_inner).map_err(Error::unavailable)
     }
+}
+
+/// The connection ended under the call, as each does when it is old: what fails on this side, and not for want of time.
+fn lost(status: &Status) -> bool {
+    let mut causes = std::iter::successors(status.source(), |&cause| cause.source());
+    status.code() == GrpcCode::Unavailable || (status.source().is_some() && !causes.any(|cause| cause.is::<TimeoutExpired>()))
 }
 
 impl Principal {

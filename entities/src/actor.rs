@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use schema::{AccessGrantId, Actor, Lanes, Mode, OrganizationId, PrincipalId, PrincipalKind, Reach, Result, Role, Through, Tx};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde::Deserialize;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 #[derive(Debug, Deserialize)]
@@ -40,9 +39,7 @@ pub async fn find(
 ) -> Result<Option<Actor>> {
     type Found = (String, String, Option<Vec<String>>, i64, bool);
     let sql = "SELECT * FROM app.actor($1, $2, $3)";
-    let find = sqlx::query_as(sql).bind(principal.0).bind(organization.0).bind(now);
-    let ask = async |connection: &mut PgConnection| find.fetch_optional(connection).await;
-    let row: Option<Found> = lanes.once(Mode::Read, sql, ask).await?;
+    let row: Option<Found> = lanes.once(Mode::Read, sql, |find| find.bind(principal.0).bind(organization.0).bind(now)).await?;
     Ok(row.and_then(|(kind, organization_type, roles, epoch, delegated)| {
         Standing { kind, organization_type, roles, epoch, delegated }.actor(principal, organization)
     }))
@@ -52,8 +49,10 @@ pub async fn find(
 pub async fn until(lanes: &Lanes, actor: &Actor, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     let sql = "SELECT app.actor_until($1, $2, $3, $4)";
     let grant = actor.through.map(|through| through.grant.0);
-    let until = sqlx::query_scalar(sql).bind(actor.principal.0).bind(actor.organization.0).bind(grant).bind(now);
-    lanes.once(Mode::Read, sql, async |connection| until.fetch_one(connection).await).await
+    let until: Option<(Option<DateTime<Utc>>,)> = lanes
+        .once(Mode::Read, sql, |until| until.bind(actor.principal.0).bind(actor.organization.0).bind(grant).bind(now))
+        .await?;
+    Ok(until.and_then(|(until,)| until))
 }
 
 /// What was delegated to an actor, in a word that changes with it, and when that or its roles may change
@@ -85,9 +84,8 @@ pub async fn through(
     now: DateTime<Utc>,
 ) -> Result<Option<Through>> {
     let sql = "SELECT * FROM app.through($1, $2, $3)";
-    let find = sqlx::query_as(sql).bind(organization.0).bind(grant.0).bind(now);
-    let ask = async |connection: &mut PgConnection| find.fetch_optional(connection).await;
-    let row: Option<(Uuid, bool, i64)> = lanes.once(Mode::Read, sql, ask).await?;
+    let row: Option<(Uuid, bool, i64)> =
+        lanes.once(Mode::Read, sql, |find| find.bind(organization.0).bind(grant.0).bind(now)).await?;
     Ok(row.map(|(owner, acts, epoch)| Through { grant, owner: OrganizationId(owner), acts, epoch }))
 }
 
@@ -111,9 +109,7 @@ pub async fn lock_through(
 /// An agent or a service that someone registered.
 pub async fn registered(lanes: &Lanes, issuer: &str, subject: &str) -> Result<Option<(PrincipalId, PrincipalKind)>> {
     let sql = "SELECT id, kind FROM app.registered($1, $2)";
-    let find = sqlx::query_as(sql).bind(issuer).bind(subject);
-    let ask = async |connection: &mut PgConnection| find.fetch_optional(connection).await;
-    let row: Option<(Uuid, String)> = lanes.once(Mode::Read, sql, ask).await?;
+    let row: Option<(Uuid, String)> = lanes.once(Mode::Read, sql, |find| find.bind(issuer).bind(subject)).await?;
     Ok(row.and_then(|(id, kind)| Some((PrincipalId(id), PrincipalKind::parse(&kind)?))))
 }
 
@@ -127,11 +123,15 @@ pub async fn sign_in(
     fresh: Uuid,
     now: DateTime<Utc>,
 ) -> Result<(PrincipalId, PrincipalKind)> {
-    let sql = "SELECT id, kind FROM app.sign_in($1, $2, $3, $4, $5, $6)";
-    let find = sqlx::query_as(sql).bind(issuer).bind(subject).bind(email).bind(name).bind(fresh).bind(now);
-    let ask = async |connection: &mut PgConnection| find.fetch_one(connection).await;
-    // It writes only of who is new, or called otherwise now: whoever waits for that has a turn like who reads.
-    let (id, kind): (Uuid, String) = lanes.once(Mode::Read, sql, ask).await?;
+    let sql = "SELECT id, kind FROM app.known($1, $2, $3, $4)";
+    let mut found: Option<(Uuid, String)> =
+        lanes.once(Mode::Read, sql, |known| known.bind(issuer).bind(subject).bind(email).bind(name)).await?;
+    if found.is_none() {
+        let sql = "SELECT id, kind FROM app.sign_in($1, $2, $3, $4, $5, $6)";
+        found =
+            lanes.once(Mode::Write, sql, |it| it.bind(issuer).bind(subject).bind(email).bind(name).bind(fresh).bind(now)).await?;
+    }
+    let (id, kind) = found.ok_or_else(|| schema::Error::internal("nobody signed in"))?;
     let kind = PrincipalKind::parse(&kind).ok_or_else(|| schema::Error::internal("a principal of unknown kind"))?;
     Ok((PrincipalId(id), kind))
 }

@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use sea_orm::{Condition, ConnectionTrait, DbBackend, FromQueryResult, QueryFilter, QueryResult, Statement, entity::prelude::*};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 use std::{sync::Arc, time::Duration};
 
 pub const KIND: &str = "operation";
@@ -204,9 +204,8 @@ impl Store {
 #[async_trait]
 impl Operations for Store {
     async fn find(&self, organization: OrganizationId, procedure: &str, key: Uuid) -> Result<Option<Stored>> {
-        let find = sqlx::query("SELECT * FROM app.operation_find($1, $2, $3)").bind(organization.0).bind(procedure).bind(key);
-        let ask = async |connection: &mut PgConnection| find.fetch_optional(connection).await;
-        let row = self.lanes.once(Mode::Read, "SELECT * FROM app.operation_find", ask).await?;
+        let sql = "SELECT * FROM app.operation_find($1, $2, $3)";
+        let row = self.lanes.row(Mode::Read, sql, |find| find.bind(organization.0).bind(procedure).bind(key)).await?;
         row.map(|row| stored(Model::from_query_result(&QueryResult::from(row), "")?)).transpose()
     }
 
@@ -246,10 +245,9 @@ impl Operations for Store {
             "trace_id": row.trace_id, "payload": row.payload, "attempt": row.attempt, "state": row.state.as_str(),
             "created_at": row.created_at, "updated_at": row.updated_at,
         });
-        let record = sqlx::query_scalar("SELECT app.operation_record($1, $2)").bind(new.organization.0).bind(fresh);
-        let ask = async |connection: &mut PgConnection| record.fetch_one(connection).await;
-        let recorded: bool = self.lanes.once(Mode::Write, "SELECT app.operation_record", ask).await?;
-        recorded.then(|| stored(row)).transpose()
+        let sql = "SELECT app.operation_record($1, $2)";
+        let recorded = self.lanes.once(Mode::Write, sql, |record| record.bind(new.organization.0).bind(&fresh)).await?;
+        recorded.is_some_and(|(recorded,)| recorded).then(|| stored(row)).transpose()
     }
 
     async fn begin_again(&self, organization: OrganizationId, id: OperationId, attempt: i32) -> Result<bool> {

@@ -19,6 +19,7 @@ mod m20261121_000012_lean;
 mod m20261121_000013_across;
 mod m20261121_000014_engine;
 mod m20261121_000015_claim;
+mod m20261121_000016_known;
 
 use sea_orm_migration::MigrationTrait;
 
@@ -70,6 +71,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000013_across::Migration),
             Box::new(m20261121_000014_engine::Migration),
             Box::new(m20261121_000015_claim::Migration),
+            Box::new(m20261121_000016_known::Migration),
         ]
     }
 }

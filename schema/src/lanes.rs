@@ -3,7 +3,12 @@
 //! their plans and caches warm, where many that take turns have not. One that rests goes back to the pool.
 
 use crate::{Error, Mode, Result, unseen::unseen};
-use sqlx::{Connection, Executor, PgConnection, PgPool, Postgres, pool::PoolConnection};
+use sqlx::{
+    Connection, Executor, FromRow, PgConnection, PgPool, Postgres,
+    pool::PoolConnection,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
 use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
@@ -29,7 +34,9 @@ pub struct Lanes(Arc<Inner>);
 struct Inner {
     pool: PgPool,
     turns: Arc<Semaphore>,
-    /// Fewer: when commits stand still, those who only read go on.
+    /// Fewer: whoever stands in a transaction may ask something besides, and a statement by itself ends by itself.
+    standing: Arc<Semaphore>,
+    /// Fewer still: when commits stand still, those who only read go on.
     writing: Arc<Semaphore>,
     parked: Mutex<Parked>,
 }
@@ -59,15 +66,14 @@ pub struct Lane {
     sound: bool,
     taken: Instant,
     lanes: Lanes,
-    /// Given back after the connection.
-    turn: Option<Turn>,
+    turn: Turn,
 }
 
-/// One of all, and where it may write, one of those.
-struct Turn {
-    _of_all: OwnedSemaphorePermit,
-    _to_write: Option<OwnedSemaphorePermit>,
-}
+/// One of all, and of each of the fewer that it counts among.
+type Turn = Vec<OwnedSemaphorePermit>;
+
+/// At most so many connections are left to those who ask the pool directly: what keeps house.
+const HOUSE: usize = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stands {
@@ -81,57 +87,80 @@ impl Lanes {
     /// Over a pool, of which some are left to those who ask it directly.
     pub fn over(pool: PgPool) -> Lanes {
         let most = pool.options().get_max_connections() as usize;
-        let most = (most - most / 4).max(1);
-        let writing = (most - (most / 4).max(1)).max(1);
-        let (turns, writing) = (Arc::new(Semaphore::new(most)), Arc::new(Semaphore::new(writing)));
-        Lanes(Arc::new(Inner { pool, turns, writing, parked: Mutex::default() }))
+        let most = (most - (most / 4).min(HOUSE)).max(1);
+        let standing = (most - 1).max(2).min(most);
+        let writing = (standing - (standing / 4).max(1)).max(1);
+        let [turns, standing, writing] = [most, standing, writing].map(|turns| Arc::new(Semaphore::new(turns)));
+        Lanes(Arc::new(Inner { pool, turns, standing, writing, parked: Mutex::default() }))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Parked) -> T) -> T {
         work(&mut self.0.parked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// One statement by itself.
-    pub async fn once<T>(
+    /// What one statement by itself says.
+    pub async fn once<'q, T: for<'r> FromRow<'r, PgRow>>(
         &self,
         mode: Mode,
-        statement: &str,
-        work: impl AsyncFnOnce(&mut PgConnection) -> std::result::Result<T, sqlx::Error>,
-    ) -> Result<T> {
-        let mut lane = self.take(mode).await?;
-        Ok(lane.on(work).instrument(span(statement)).await?)
+        statement: &'static str,
+        bind: impl Fn(Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments>,
+    ) -> Result<Option<T>> {
+        let row = self.row(mode, statement, bind).await?;
+        Ok(row.as_ref().map(T::from_row).transpose()?)
     }
 
-    /// One outside any transaction.
-    pub async fn take(&self, mode: Mode) -> Result<Lane> {
-        let mut lane = self.next(mode, false).await?;
-        if lane.stands != Stands::Outside {
-            lane.on(async |connection| connection.execute("ROLLBACK").await).await?;
-            lane.stands = Stands::Outside;
+    /// Its row. What only asks is asked once more where its connection turns out to be lost.
+    pub async fn row<'q>(
+        &self,
+        mode: Mode,
+        statement: &'static str,
+        bind: impl Fn(Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments>,
+    ) -> Result<Option<PgRow>> {
+        let mut again = mode == Mode::Read;
+        loop {
+            let mut lane = self.next(mode, false).await?;
+            let query = bind(sqlx::query(statement));
+            let ask = async {
+                if lane.stands != Stands::Outside {
+                    lane.on(async |connection| connection.execute("ROLLBACK").await).await?;
+                    lane.stands = Stands::Outside;
+                }
+                lane.on(async |connection| query.fetch_optional(connection).await).await
+            };
+            match ask.instrument(span(statement)).await {
+                Err(error) if broken(&error) => {
+                    self.clear();
+                    if !std::mem::take(&mut again) {
+                        return Err(error.into());
+                    }
+                }
+                done => return Ok(done?),
+            }
         }
-        Ok(lane)
     }
 
-    /// The next, also one inside a transaction to which nobody comes back.
-    pub(crate) async fn any(&self, mode: Mode) -> Result<Lane> {
+    /// One to stand in a transaction with; it may still be inside one to which nobody comes back.
+    pub(crate) async fn stand(&self, mode: Mode) -> Result<Lane> {
         self.next(mode, true).await
     }
 
-    async fn turn(&self, mode: Mode) -> std::result::Result<Turn, AcquireError> {
-        let to_write = match mode {
-            Mode::Read => None,
-            Mode::Write => Some(Arc::clone(&self.0.writing).acquire_owned().await?),
-        };
-        Ok(Turn { _of_all: Arc::clone(&self.0.turns).acquire_owned().await?, _to_write: to_write })
+    async fn turn(&self, mode: Mode, stands: bool) -> std::result::Result<Turn, AcquireError> {
+        // The fewest first: whoever waits for those has none that others could use.
+        let turns = [(mode == Mode::Write).then_some(&self.0.writing), stands.then_some(&self.0.standing), Some(&self.0.turns)];
+        let mut turn = Turn::with_capacity(turns.len());
+        for turns in turns.into_iter().flatten() {
+            turn.push(Arc::clone(turns).acquire_owned().await?);
+        }
+        Ok(turn)
     }
 
-    async fn next(&self, mode: Mode, open: bool) -> Result<Lane> {
-        let turn = tokio::time::timeout(PATIENCE, self.turn(mode)).await;
+    async fn next(&self, mode: Mode, stands: bool) -> Result<Lane> {
+        let turn = tokio::time::timeout(PATIENCE, self.turn(mode, stands)).await;
         let turn = turn.map_err(Error::unavailable)?.map_err(Error::unavailable)?;
-        let (turn, taken) = (Some(turn), Instant::now());
+        let taken = Instant::now();
         let mut lane = Lane { connection: None, stands: Stands::Outside, sound: true, taken, lanes: self.clone(), turn };
         let rested = self.with(|parked| {
-            let at = parked.lanes.iter().rposition(|lane| open || !lane.open).or(parked.lanes.len().checked_sub(1))?;
+            let at = parked.lanes.iter().rposition(|lane| stands || !lane.open).or(parked.lanes.len().checked_sub(1))?;
             Some(parked.lanes.remove(at))
         });
         match rested {
@@ -142,7 +171,7 @@ impl Lanes {
             }
             // This process stood still for a while: whatever happened meanwhile.
             Some(rested) => {
-                give_back(rested.connection, rested.open, None);
+                give_back(rested.connection, rested.open, Turn::new());
                 lane.connection = Some(self.0.pool.acquire().await?);
             }
             None => lane.connection = Some(self.0.pool.acquire().await?),
@@ -175,7 +204,7 @@ impl Lanes {
     /// All that are parked go back to the pool.
     pub(crate) fn clear(&self) {
         for rested in self.with(|parked| std::mem::take(&mut parked.lanes)) {
-            give_back(rested.connection, rested.open, None);
+            give_back(rested.connection, rested.open, Turn::new());
         }
     }
 }
@@ -197,7 +226,7 @@ async fn watch(inner: Weak<Inner>) {
             if rested.open {
                 tokio::spawn(let_go(lanes.clone(), rested));
             } else {
-                give_back(rested.connection, false, None);
+                give_back(rested.connection, false, Turn::new());
             }
         }
         if !watched {
@@ -226,7 +255,7 @@ async fn ended(mut connection: PoolConnection<Postgres>) -> Option<PoolConnectio
 
 /// To the pool, which looks at what comes back, and then its turn to whoever waits. One that may stand inside a transaction
 /// is told before anyone has it.
-fn give_back(connection: PoolConnection<Postgres>, open: bool, turn: Option<Turn>) {
+fn give_back(connection: PoolConnection<Postgres>, open: bool, turn: Turn) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         drop(connection.detach());
         return;
@@ -236,6 +265,15 @@ fn give_back(connection: PoolConnection<Postgres>, open: bool, turn: Option<Turn
             drop(ended(connection).await);
             drop(turn);
         });
+    }
+}
+
+/// The connection is gone, or the server ended it.
+pub(crate) fn broken(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(said) => said.code().is_some_and(|code| ["57P01", "57P02"].contains(&code.as_ref())),
+        _ => false,
     }
 }
 
@@ -263,14 +301,14 @@ impl Drop for Lane {
         let open = self.stands != Stands::Outside;
         if !self.sound || self.stands == Stands::Writing {
             // What it locked is let go of at once.
-            return give_back(connection, true, self.turn.take());
+            return give_back(connection, true, std::mem::take(&mut self.turn));
         }
         if self.taken.elapsed() >= RETURNS {
-            return give_back(connection, open, self.turn.take());
+            return give_back(connection, open, std::mem::take(&mut self.turn));
         }
         let rested = Rested { connection, open, since: Instant::now(), taken: self.taken };
         if let Some(rested) = self.lanes.park(rested, true) {
-            give_back(rested.connection, rested.open, self.turn.take());
+            give_back(rested.connection, rested.open, std::mem::take(&mut self.turn));
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     OrganizationId, Result, Sight,
-    lanes::{Lane, Lanes, Stands, span},
+    lanes::{Lane, Lanes, Stands, broken, span},
 };
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -78,7 +78,7 @@ impl Tx {
         };
         let mut again = false;
         loop {
-            let mut lane = lanes.any(mode).await?;
+            let mut lane = lanes.stand(mode).await?;
             let end = if lane.stands == Stands::Outside { "" } else { "ROLLBACK; " };
             let sql = format!("{end}{begin}; {}; {question}", reach.settings());
             // Ours before the first word, whatever becomes of it.
@@ -131,15 +131,6 @@ impl Tx {
     {
         let mut lane = self.lane.lock().await;
         lane.on(work).instrument(span(statement)).await.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
-    }
-}
-
-/// The connection is gone, or the server ended it.
-fn broken(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(said) => said.code().is_some_and(|code| ["57P01", "57P02"].contains(&code.as_ref())),
-        _ => false,
     }
 }
 

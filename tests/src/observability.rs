@@ -142,7 +142,7 @@ async fn a_mutation_is_one_trace_from_request_to_sql() {
             .expect("an operation");
     let whole = ["operation", "authorize", "pdp.check", "workflow", "sql"];
     // What finds out who it is comes before that is known.
-    let signs_in = |span: &Span| attributes(span).get("db.query.text").is_some_and(|text| text.contains("app.sign_in("));
+    let signs_in = |span: &Span| attributes(span).get("db.query.text").is_some_and(|text| text.contains("app.known("));
     let (signing_in, ours): (Vec<_>, Vec<_>) =
         spans.iter().filter(|span| whole.contains(&span.name.as_str())).partition(|span| signs_in(span));
     assert_eq!(signing_in.len(), 1);
@@ -164,7 +164,7 @@ async fn a_mutation_is_one_trace_from_request_to_sql() {
     }
     let workflow = spans.iter().find(|span| span.name == "workflow").expect("a workflow");
     assert_eq!(attributes(workflow).get("property_id"), Some(&property));
-    assert!(ours.iter().filter(|span| span.name == "sql").count() >= 6);
+    assert!(ours.iter().filter(|span| span.name == "sql").count() >= 8);
     // Statements, never values.
     assert!(spans.iter().all(|span| attributes(span).values().all(|value| !value.contains("First Street"))));
     let metrics = receiver.metrics.lock().expect("no panic holds it").clone();

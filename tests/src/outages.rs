@@ -1,6 +1,7 @@
 //! Parts go away and come back; the gateway says so and needs no restart.
 
-use crate::harness::{Answer, Cluster, Options, World, folder, person, until};
+use crate::harness::{Answer, Cluster, Options, World, cluster, folder, person, until};
+use futures_util::future::join_all;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -8,8 +9,13 @@ use nix::{
 use serde_json::json;
 use server::embedded::{Folders, Postgres, Spawner, Tuning, start_cerbos};
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::Duration,
+};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, UnixStream},
+    sync::broadcast,
 };
 
 fn end(process: u32, signal: Signal) {
@@ -18,6 +24,48 @@ fn end(process: u32, signal: Signal) {
 
 async fn readiness(world: &World) -> Answer {
     world.send(world.request(reqwest::Method::GET, "/readyz")).await
+}
+
+/// As a connection ends that is as old as the PDP lets it get, but far more often.
+#[tokio::test]
+async fn connections_to_the_pdp_that_end_under_a_question_are_not_noticed() {
+    let pdp = cluster().await.cerbos_url().trim_start_matches("unix:");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (cut, _) = broadcast::channel::<()>(1);
+    let cutting = cut.clone();
+    let passing_on = async {
+        loop {
+            let (mut from, _) = listener.accept().await.expect("a connection");
+            let (mut to, mut end) = (UnixStream::connect(pdp).await.expect("the PDP"), cutting.subscribe());
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = copy_bidirectional(&mut from, &mut to) => {}
+                    _ = end.recv() => {}
+                }
+            });
+        }
+    };
+    let cerbos = authz::Cerbos::new(authz::Settings::new(&format!("http://{address}"))).expect("a client");
+    let (answered, done) = (AtomicU32::new(0), AtomicBool::new(false));
+    let asking = join_all((0..4).map(async |_| {
+        while !done.load(Ordering::Relaxed) {
+            cerbos.sentinel().await.expect("an answer");
+            answered.fetch_add(1, Ordering::Relaxed);
+        }
+    }));
+    let ending = async {
+        for _ in 0..40 {
+            let before = answered.load(Ordering::Relaxed);
+            until("more answers", async || (answered.load(Ordering::Relaxed) >= before + 8).then_some(())).await;
+            cut.send(()).expect("someone listens");
+        }
+        done.store(true, Ordering::Relaxed);
+    };
+    tokio::select! {
+        () = passing_on => {}
+        _ = async { tokio::join!(asking, ending) } => {}
+    }
 }
 
 #[tokio::test]

@@ -81,8 +81,8 @@ pub async fn commit(ground: &Ground, gathered: &Gathered, until: Instant) -> Res
     let direct = Direct::several(ground, 1).await?.pop().ok_or("no connection")?;
     let mut due = tokio::time::interval(COMMITS);
     while Instant::now() < until {
-        due.tick().await;
-        let began = Instant::now();
+        // From when it was due, like those it stands beside.
+        let began = due.tick().await.into_std();
         direct.write().await?;
         gathered.add("commit", began);
     }
