@@ -46,7 +46,8 @@ async fn connections_to_the_pdp_that_end_under_a_question_are_not_noticed() {
             });
         }
     };
-    let cerbos = authz::Cerbos::new(authz::Settings::new(&format!("http://{address}"))).expect("a client");
+    let url = format!("http://{address}");
+    let cerbos = authz::Cerbos::new(authz::Settings::new(&url)).expect("a client");
     let (answered, done) = (AtomicU32::new(0), AtomicBool::new(false));
     let asking = join_all((0..4).map(async |_| {
         while !done.load(Ordering::Relaxed) {
