@@ -38,10 +38,14 @@ pub struct Question {
 /// A connection to the PDP. It is kept alive, and re-made when it breaks.
 pub struct Pdp {
     client: CerbosServiceClient<Channel>,
+    timeout: Duration,
 }
 
 /// At most this many resources in a call: the PDP's own default limit.
 const BATCH: usize = 50;
+
+/// Before one is asked again on another connection.
+const PAUSES: [Duration; 3] = [Duration::from_millis(1), Duration::from_millis(10), Duration::from_millis(50)];
 
 impl Pdp {
     /// Connects when first used.
@@ -52,7 +56,7 @@ impl Pdp {
             .timeout(timeout)
             .keep_alive_while_idle(true)
             .http2_keep_alive_interval(Duration::from_secs(20));
-        Ok(Pdp { client: CerbosServiceClient::new(endpoint.connect_lazy()) })
+        Ok(Pdp { client: CerbosServiceClient::new(endpoint.connect_lazy()), timeout })
     }
 
     pub async fn version(&self) -> Result<String> {
@@ -134,21 +138,28 @@ impl Pdp {
         })
     }
 
-    /// One call, once more if the connection was lost.
+    /// One call, and again if the connection was lost, in the time of one.
     async fn ask<T, F, Fut>(&self, call: F) -> Result<T>
     where
         F: Fn(CerbosServiceClient<Channel>) -> Fut,
         Fut: Future<Output = Result<tonic::Response<T>, Status>>,
     {
-        let mut answer = call(self.client.clone()).await;
-        if matches!(&answer, Err(status) if lost(status)) {
-            answer = call(self.client.clone()).await;
-        }
-        answer.map(tonic::Response::into_inner).map_err(Error::unavailable)
+        let asked = tokio::time::timeout(self.timeout, async {
+            // The next call may meet the same connection, which is not seen to have ended yet.
+            for pause in PAUSES {
+                match call(self.client.clone()).await {
+                    Err(status) if lost(&status) => tokio::time::sleep(pause).await,
+                    answer => return answer,
+                }
+            }
+            call(self.client.clone()).await
+        });
+        asked.await.map_err(Error::unavailable)?.map(tonic::Response::into_inner).map_err(Error::unavailable)
     }
 }
 
-/// The connection ended under the call, as each does when it is old: what fails on this side, and not for want of time.
+/// The connection ended under the call, as each does when it is old, or there was none: what fails on this side, but for an
+/// answer that is late.
 fn lost(status: &Status) -> bool {
     let mut causes = std::iter::successors(status.source(), |&cause| cause.source());
     status.code() == GrpcCode::Unavailable || (status.source().is_some() && !causes.any(|cause| cause.is::<TimeoutExpired>()))

@@ -34,7 +34,7 @@ pub struct Lanes(Arc<Inner>);
 struct Inner {
     pool: PgPool,
     turns: Arc<Semaphore>,
-    /// Fewer: whoever stands in a transaction may ask something besides, and a statement by itself ends by itself.
+    /// Fewer: whoever stands in a transaction may ask something besides, by a statement that ends by itself.
     standing: Arc<Semaphore>,
     /// Fewer still: when commits stand still, those who only read go on.
     writing: Arc<Semaphore>,
@@ -47,6 +47,8 @@ struct Parked {
     lanes: Vec<Rested>,
     watched: bool,
     closed: bool,
+    /// So many wait for the pool: what comes back is theirs.
+    waiting: usize,
 }
 
 struct Rested {
@@ -145,8 +147,9 @@ impl Lanes {
     }
 
     async fn turn(&self, mode: Mode, stands: bool) -> std::result::Result<Turn, AcquireError> {
-        // The fewest first: whoever waits for those has none that others could use.
-        let turns = [(mode == Mode::Write).then_some(&self.0.writing), stands.then_some(&self.0.standing), Some(&self.0.turns)];
+        let writes = mode == Mode::Write;
+        // The fewest first. A write by itself may stand as well, at its commit.
+        let turns = [writes.then_some(&self.0.writing), (writes || stands).then_some(&self.0.standing), Some(&self.0.turns)];
         let mut turn = Turn::with_capacity(turns.len());
         for turns in turns.into_iter().flatten() {
             turn.push(Arc::clone(turns).acquire_owned().await?);
@@ -172,18 +175,23 @@ impl Lanes {
             // This process stood still for a while: whatever happened meanwhile.
             Some(rested) => {
                 give_back(rested.connection, rested.open, Turn::new());
-                lane.connection = Some(self.0.pool.acquire().await?);
+                lane.connection = Some(self.pooled().await?);
             }
-            None => lane.connection = Some(self.0.pool.acquire().await?),
+            None => lane.connection = Some(self.pooled().await?),
         }
         Ok(lane)
+    }
+
+    async fn pooled(&self) -> Result<PoolConnection<Postgres>> {
+        let _waiting = Waiting::begin(self);
+        Ok(self.0.pool.acquire().await?)
     }
 
     /// Behind those that were used before, or before all.
     fn park(&self, rested: Rested, last: bool) -> Option<Rested> {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Some(rested) };
         self.with(|parked| {
-            if parked.closed {
+            if parked.closed || parked.waiting > 0 {
                 return Some(rested);
             }
             parked.lanes.insert(if last { parked.lanes.len() } else { 0 }, rested);
@@ -206,6 +214,22 @@ impl Lanes {
         for rested in self.with(|parked| std::mem::take(&mut parked.lanes)) {
             give_back(rested.connection, rested.open, Turn::new());
         }
+    }
+}
+
+/// Someone who waits for the pool, until this is dropped.
+struct Waiting<'a>(&'a Lanes);
+
+impl Waiting<'_> {
+    fn begin(lanes: &Lanes) -> Waiting<'_> {
+        lanes.with(|parked| parked.waiting += 1);
+        Waiting(lanes)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.with(|parked| parked.waiting -= 1);
     }
 }
 

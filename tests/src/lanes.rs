@@ -114,22 +114,17 @@ async fn a_connection_that_fails_is_not_taken_again() {
 }
 
 #[tokio::test]
-async fn a_question_whose_connection_was_lost_is_asked_again_and_a_write_is_not() {
-    for (mode, answered) in [(Mode::Read, true), (Mode::Write, false)] {
-        // Of this pool only one is ever open.
-        let ground = Ground::of(4).await;
-        let ask = || ground.lanes.once::<(i32,)>(mode, "SELECT pg_backend_pid()", |it| it);
-        let (pid,) = ask().await.expect("an answer").expect("a row");
-        sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(&ground.superuser).await.expect("terminated");
-        let gone = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1";
-        until("its end", async || {
-            let left: i64 = sqlx::query_scalar(gone).bind(pid).fetch_one(&ground.superuser).await.expect("a count");
-            (left == 0).then_some(())
-        })
-        .await;
-        let again = ask().await;
-        assert_eq!(again.is_ok(), answered, "{again:?}");
-        assert_ne!(ask().await.expect("an answer"), Some((pid,)));
+async fn a_question_whose_connection_is_lost_is_asked_again_and_a_write_is_not() {
+    let ground = Ground::of(4).await;
+    let sql = "CREATE SEQUENCE tries; GRANT USAGE ON SEQUENCE tries TO hestami_app";
+    sqlx::raw_sql(sql).execute(&ground.superuser).await.expect("a sequence");
+    for (mode, tries) in [(Mode::Read, 2), (Mode::Write, 3)] {
+        let sql = "SELECT nextval('tries')::text || pg_terminate_backend(pg_backend_pid())::text";
+        ground.lanes.once::<(String,)>(mode, sql, |it| it).await.expect_err("it ends its own connection");
+        let tried: i64 = sqlx::query_scalar("SELECT last_value FROM tries").fetch_one(&ground.superuser).await.expect("a count");
+        assert_eq!(tried, tries, "{mode:?}");
+        let asked = ground.lanes.once::<(i32,)>(mode, "SELECT 1", |it| it).await;
+        assert_eq!(asked.expect("an answer"), Some((1,)));
     }
 }
 
@@ -147,8 +142,31 @@ async fn who_writes_leaves_turns_to_who_reads_and_who_reads_leaves_one_for_a_que
     assert!(ground.begin(1, Mode::Read).await.is_err());
     let asked = ground.lanes.once::<(i32,)>(Mode::Read, "SELECT 1", |it| it).await;
     assert_eq!(asked.expect("an answer"), Some((1,)));
-    drop(held);
-    ground.begin(1, Mode::Write).await.expect("a transaction");
+}
+
+#[tokio::test]
+async fn writes_by_themselves_leave_a_turn_for_a_question_too() {
+    let ground = &Ground::of(16).await;
+    // As at a commit.
+    let sleeps = "SELECT pg_sleep(4)::text";
+    let writes = join_all((0..9).map(|_| ground.lanes.once::<(String,)>(Mode::Write, sleeps, |it| it)));
+    let reads = async {
+        let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
+        until("all who write", async || {
+            let count: i64 = sqlx::query_scalar(sleeping).fetch_one(&ground.superuser).await.expect("a count");
+            (count == 9).then_some(())
+        })
+        .await;
+        // As many as there are turns to stand.
+        let mut reads = Vec::new();
+        for _ in 0..3 {
+            reads.push(ground.begin(1, Mode::Read).await);
+        }
+        let asked = ground.lanes.once::<(i32,)>(Mode::Read, "SELECT 1", |it| it).await;
+        assert_eq!(asked.expect("an answer"), Some((1,)));
+    };
+    let (writes, ()) = tokio::join!(writes, reads);
+    assert!(writes.iter().all(Result::is_ok));
 }
 
 #[tokio::test]

@@ -26,8 +26,8 @@ async fn readiness(world: &World) -> Answer {
     world.send(world.request(reqwest::Method::GET, "/readyz")).await
 }
 
-/// As a connection ends that is as old as the PDP lets it get, but far more often.
-#[tokio::test]
+/// The PDP ends each that is old; here all are cut, and far more often.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_to_the_pdp_that_end_under_a_question_are_not_noticed() {
     let pdp = cluster().await.cerbos_url().trim_start_matches("unix:");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

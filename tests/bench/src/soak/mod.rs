@@ -19,7 +19,7 @@ use std::{
 };
 use tokio::{
     task::JoinSet,
-    time::{sleep, sleep_until, timeout},
+    time::{sleep_until, timeout},
 };
 
 /// Who together ask for as much as they get.
@@ -170,9 +170,10 @@ pub async fn run() -> Result<(), Fault> {
     let watch = async {
         let mut samples = Vec::new();
         let mut sql = ground.connect().await?;
-        let mut before = Cores::read()?;
-        while began.elapsed() < end {
-            sleep(EVERY).await;
+        let (mut before, mut since) = (Cores::read()?, began);
+        while since + EVERY <= began + end {
+            sleep_until((since + EVERY).into()).await;
+            since += EVERY;
             let (taken, committed, late) = (times.take(), commits.take(), sleeper.late.take());
             let connections = sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
                 .fetch_one(&mut sql)
