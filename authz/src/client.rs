@@ -134,7 +134,7 @@ impl Cerbos {
                 None => Arc::new(self.plan(&me.told, action, kind).await?),
             },
         };
-        let resource = entities::resource(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?;
+        let resource = entities::kind(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?.resource;
         let mine = plan.renamed(&[(STAND_IN, &me.told.id), (STAND_IN_FOR, &me.organization.to_string())]);
         let rule = Rule::new(&mine, resource, &me.told.literal())
             .map_err(|refused| Error::internal(format!("{action} {kind}: {refused}")))?;
@@ -205,7 +205,7 @@ impl Cerbos {
             for (action, kind) in asked {
                 match self.query_filter(&actor, action, kind, Sight::Across).await {
                     Ok(_) => {}
-                    Err(error) if error.code() == Code::Internal => refused.push(format!("{:?}", error.cause())),
+                    Err(error) if error.code() == Code::INTERNAL => refused.push(format!("{:?}", error.cause())),
                     Err(error) => return Err(error),
                 }
             }
@@ -247,11 +247,11 @@ impl Decide for Cerbos {
 
     async fn query_filter(&self, actor: &Actor, action: &'static str, kind: &'static str, sight: Sight) -> Result<Condition> {
         let rule = self.rule(actor, action, kind).await?;
-        let resource = entities::resource(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?;
-        let mut bindings = Bindings { values: [(entities::ACTING, actor.organization.0.into())].into(), ..Bindings::default() };
+        let resource = entities::kind(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?.resource;
+        let mut bindings = Bindings { values: [(kind::ACTING, actor.organization.0.into())].into(), ..Bindings::default() };
         if sight == Sight::Own {
             // Said once by the finder and by row security; said again it would only mislead the planner.
-            bindings.equal.insert(entities::ACTING, true);
+            bindings.equal.insert(kind::ACTING, true);
         }
         let condition = rule.condition(resource.table, &bindings);
         Ok(Condition::all().add(condition.map_err(|refused| Error::internal(format!("{action} {kind}: {refused}")))?))

@@ -3,14 +3,13 @@
 use crate::{
     KINDS, history,
     node::{self, Node, Wanted},
+    prelude::*,
 };
 use async_graphql::{ID, SimpleObject};
 use chrono::{DateTime, Utc};
-use schema::{Code, Error, Expired, LogId, OrganizationId, Place, Result, Rights, Tx, text_enum};
+use schema::{Code, Error, Expired, LogId, Place, Result, Tx};
 use schemars::JsonSchema;
-use sea_orm::{
-    Condition, ConnectionTrait, DbBackend, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement, entity::prelude::*,
-};
+use sea_orm::{Condition, ConnectionTrait, DbBackend, FromQueryResult, QueryOrder, QuerySelect, Statement};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
 
@@ -37,7 +36,7 @@ impl ChangeState {
 }
 
 /// One thing that is another than it was.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, SimpleObject)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema, SimpleObject)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceChange {
     pub change: ChangeState,
@@ -52,7 +51,7 @@ pub struct ResourceChange {
 }
 
 /// A page of what changed.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, SimpleObject)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema, SimpleObject)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangePage {
     pub items: Vec<ResourceChange>,
@@ -88,7 +87,7 @@ enum What {
 pub async fn page(
     reader: &Reader<'_>,
     log: LogId,
-    rights: Rights,
+    rights: schema::Rights,
     after: Option<Place>,
     kinds: Option<Vec<&'static str>>,
     first: u64,
@@ -126,7 +125,7 @@ async fn head(tx: &Tx, log: LogId) -> Result<(i64, i64)> {
 }
 
 fn touched(kind: &str, id: Uuid, seq: i64) -> What {
-    KINDS.iter().find(|known| **known == kind).map_or(What::Nothing, |kind| What::Touched(kind, id, seq))
+    crate::kind(kind).map_or(What::Nothing, |kind| What::Touched(kind.name, id, seq))
 }
 
 /// One more than a page tells whether there is more.
@@ -139,7 +138,7 @@ fn cut<T>(mut rows: Vec<T>, first: u64) -> (Vec<T>, bool) {
 async fn own(reader: &Reader<'_>, organization: OrganizationId, after: i64, first: u64) -> Result<(Vec<Step>, bool)> {
     let select = history::of(organization).filter(history::Column::Seq.gt(after)).order_by_asc(history::Column::Seq);
     let rows = select.limit(first + 1).all(reader.tx).await?;
-    if rows.first().is_some_and(|row| row.at < reader.now - reader.window) {
+    if rows.first().is_some_and(|row| row.at.0 < reader.now - reader.window) {
         return Err(Expired::TooOld.into());
     }
     let place = |row: history::Model| Step {
@@ -253,15 +252,20 @@ async fn items(reader: &Reader<'_>, places: Vec<Step>, kinds: Option<Vec<&'stati
     Ok(items)
 }
 
+/// The kinds of which a client is told: those that have an id.
+pub fn synced() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().filter(|kind| kind.api.is_some()).map(|kind| kind.name)
+}
+
 /// The kinds that someone names, of those that there are.
 pub fn kinds(field: &str, named: Option<Vec<String>>) -> Result<Option<Vec<&'static str>>> {
     let Some(named) = named else { return Ok(None) };
     let known = |(at, name): (usize, String)| {
         let refuse = || {
-            let message = format!("one of {}", KINDS.join(", "));
-            Error::new(Code::InvalidInput).field(format!("{field}.{at}"), "UNKNOWN_KIND", message)
+            let message = format!("one of {}", synced().collect::<Vec<_>>().join(", "));
+            Error::new(Code::INVALID_INPUT).field(format!("{field}.{at}"), "UNKNOWN_KIND", message)
         };
-        KINDS.iter().find(|kind| **kind == name).copied().ok_or_else(refuse)
+        synced().find(|kind| *kind == name).ok_or_else(refuse)
     };
     named.into_iter().enumerate().map(known).collect::<Result<_>>().map(Some)
 }

@@ -3,38 +3,39 @@
 
 use crate::{
     access_grant,
-    page::{self, Connection, Edge, Page},
+    prelude::*,
     property::{self, Property, PropertyId, PropertyKind, PropertyOrder, PropertyStatus},
 };
-use async_graphql::{InputObject, SimpleObject};
+use async_graphql::SimpleObject;
 use chrono::{DateTime, Utc};
-use garde::Validate;
-use queryplan::{Attribute, Scalar};
-use schema::{Context, OrganizationId, Result, Snapshot, Time, Tx, valid};
-use schemars::JsonSchema;
-use sea_orm::{
-    Condition, QueryFilter,
-    entity::prelude::*,
-    sea_query::{Expr as SqlExpr, ExprTrait, Query},
+use kind::{
+    Connection, Edge, Key, Page, among,
+    page::{self, Order as _},
 };
-use serde::{Deserialize, Serialize};
+use queryplan::{Attribute, Scalar};
+use schema::{Context, Result, Snapshot, Tx};
+use sea_orm::{
+    Condition,
+    sea_query::{Expr as SqlExpr, ExprTrait, Query, SimpleExpr},
+};
 use std::collections::HashMap;
 
 pub const KIND: &str = "engaged_property";
 pub static RESOURCE: queryplan::Resource = queryplan::Resource {
     table: "engaged_property",
     id: Scalar::uuid("property_id"),
-    attributes: &[crate::relation("owner_organization_id"), Attribute::text("kind", "kind"), Attribute::text("status", "status")],
+    attributes: &[kind::relation("owner_organization_id"), Attribute::text("kind", "kind"), Attribute::text("status", "status")],
 };
+pub static INFO: KindInfo = KindInfo::listed::<Model>(KIND, &RESOURCE);
 
-#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "engaged_property")]
+/// A property, as the organization sees it that was engaged.
+#[row(table = "engaged_property", finder = false)]
 pub struct Model {
-    #[sea_orm(primary_key, auto_increment = false)]
+    #[key]
     pub organization_id: OrganizationId,
-    #[sea_orm(primary_key, auto_increment = false)]
+    #[key]
     pub property_id: PropertyId,
-    #[sea_orm(primary_key, auto_increment = false)]
+    #[key]
     pub owner_organization_id: OrganizationId,
     pub kind: PropertyKind,
     pub status: PropertyStatus,
@@ -42,14 +43,8 @@ pub struct Model {
     pub locality: String,
     pub region: Option<String>,
     pub country: String,
-    pub updated_at: DateTime<Utc>,
+    pub updated_at: Time,
 }
-
-impl crate::cells::Cells for Model {}
-
-#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub enum Relation {}
-impl ActiveModelBehavior for ActiveModel {}
 
 /// Of those whose grant counts now.
 #[expect(clippy::disallowed_methods, reason = "the finder that begins with the organization")]
@@ -68,64 +63,48 @@ pub fn of(organization: OrganizationId, now: DateTime<Utc>) -> Select<Entity> {
     Entity::find().filter(Column::OrganizationId.eq(organization)).filter(SqlExpr::exists(counts))
 }
 
-/// Which of them. All that is given must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, InputObject)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// Which of them.
+#[filter]
 pub struct EngagedPropertyFilter {
     /// Of any of these.
-    #[garde(custom(valid::count(0, 100)))]
+    #[by(of_owners)]
+    #[count(0, 100)]
     pub organization_ids: Option<Vec<OrganizationId>>,
     /// Any of these.
-    #[garde(skip)]
+    #[any(Kind)]
     pub kind: Option<Vec<PropertyKind>>,
-    #[garde(skip)]
+    #[any(Status)]
     pub status: Option<Vec<PropertyStatus>>,
-    #[garde(custom(valid::text(100)))]
+    #[is(Region)]
+    #[text(100)]
     pub region: Option<String>,
-    #[garde(custom(valid::text(100)))]
+    #[is(Locality)]
+    #[text(100)]
     pub locality: Option<String>,
-    #[garde(custom(valid::country))]
+    #[is(Country)]
+    #[country]
     pub country: Option<String>,
     /// Changed at this time or later.
-    #[garde(skip)]
+    #[from(UpdatedAt)]
     pub updated_since: Option<Time>,
 }
 
-impl EngagedPropertyFilter {
-    fn condition(self) -> Condition {
-        let EngagedPropertyFilter { organization_ids, kind, status, region, locality, country, updated_since } = self;
-        let ids = |all: Vec<OrganizationId>| all.into_iter().map(|id| id.0).collect::<Vec<_>>();
-        Condition::all()
-            .add_option(organization_ids.map(|all| match all.as_slice() {
-                // So that an index gives it in order.
-                [one] => Column::OwnerOrganizationId.eq(*one),
-                _ => Column::OwnerOrganizationId.eq_any(ids(all)),
-            }))
-            .add_option(kind.map(|all| Column::Kind.eq_any(page::texts(all, PropertyKind::as_str))))
-            .add_option(status.map(|all| Column::Status.eq_any(page::texts(all, PropertyStatus::as_str))))
-            .add_option(region.map(|region| Column::Region.eq(region)))
-            .add_option(locality.map(|locality| Column::Locality.eq(locality)))
-            .add_option(country.map(|country| Column::Country.eq(country)))
-            .add_option(updated_since.map(|since| Column::UpdatedAt.gte(since.0)))
+fn of_owners(all: Vec<OrganizationId>) -> SimpleExpr {
+    match all.as_slice() {
+        // So that an index gives it in order.
+        [one] => Column::OwnerOrganizationId.eq(*one),
+        _ => Column::OwnerOrganizationId.eq_any(all.into_iter().map(|id| id.0).collect::<Vec<_>>()),
     }
 }
 
-fn sort(order: PropertyOrder) -> page::Sort<Column, Model> {
+fn sort(order: PropertyOrder) -> page::Sort<Column> {
     let of = order.sort();
-    let (column, key): (Column, fn(&Model) -> String) = match of.column {
-        property::Column::UpdatedAt => (Column::UpdatedAt, |row| page::time_key(row.updated_at)),
-        property::Column::Line1 => (Column::Line1, |row| row.line1.clone()),
-        _ => (Column::PropertyId, |row| row.property_id.to_string()),
+    let column = match of.column {
+        property::Column::UpdatedAt => Column::UpdatedAt,
+        property::Column::Line1 => Column::Line1,
+        _ => Column::PropertyId,
     };
-    let name = match order {
-        PropertyOrder::CreatedAsc => "engaged_property:CREATED_ASC",
-        PropertyOrder::CreatedDesc => "engaged_property:CREATED_DESC",
-        PropertyOrder::UpdatedAsc => "engaged_property:UPDATED_ASC",
-        PropertyOrder::UpdatedDesc => "engaged_property:UPDATED_DESC",
-        PropertyOrder::AddressAsc => "engaged_property:ADDRESS_ASC",
-        PropertyOrder::AddressDesc => "engaged_property:ADDRESS_DESC",
-    };
-    page::Sort { name, column, descending: of.descending, key, bind: of.bind }
+    page::Sort { list: KIND, order: of.order, column, descending: of.descending }
 }
 
 /// Where a property of the page is to be read.
@@ -151,15 +130,21 @@ async fn places(
     now: DateTime<Utc>,
 ) -> Result<Connection<Place>> {
     let select = of(organization, now).filter(visible).filter(filter.unwrap_or_default().condition());
-    page::page(tx, select, Column::PropertyId, sort(order.unwrap_or(PropertyOrder::CreatedAsc)), page, |row| row.property_id.0)
+    page::page(tx, select, Column::PropertyId, sort(order.unwrap_or(PropertyOrder::CreatedAsc)), page, |row: &Model| row.property_id.0)
         .await
 }
 
 /// The properties of a page, which the transaction reaches by now.
 async fn read(tx: &Tx, places: Connection<Place>, visible: Condition) -> Result<Connection<Property>> {
     let Connection { edges, page_info, total_count } = places;
-    let keys: Vec<_> = edges.iter().map(|edge| (edge.node.owner, edge.node.id)).collect();
-    let rows = property::many(tx, &keys).filter(visible).all(tx).await?;
+    let keys: Vec<Key> = edges.iter().map(|edge| (edge.node.owner, edge.node.id.0)).collect();
+    let ids: Vec<Uuid> = keys.iter().map(|(_, id)| *id).collect();
+    #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
+    let select = property::Entity::find()
+        .filter(among(tx, property::Column::OrganizationId, &keys))
+        .filter(property::Column::Id.eq_any(ids))
+        .filter(visible);
+    let rows: Vec<property::Model> = kind::row::all(tx, select).await?;
     let mut found: HashMap<_, Property> = rows.into_iter().map(|row| ((row.organization_id, row.id), row.into())).collect();
     // One that its own rights hide is left out.
     let edges =

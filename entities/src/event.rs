@@ -33,7 +33,8 @@ pub struct End {
     pub organization: OrganizationId,
     pub id: OperationId,
     pub state: OperationState,
-    pub outcome: serde_json::Value,
+    /// As it is written: the text is kept.
+    pub outcome: String,
     pub now: DateTime<Utc>,
     pub expires: DateTime<Utc>,
 }
@@ -43,7 +44,7 @@ impl End {
     fn sql(from: usize) -> String {
         let [organization, id, state, outcome, expires, now] = [0, 1, 2, 3, 4, 5].map(|k| from + k);
         format!(
-            "UPDATE operation SET state = ${state}, outcome = ${outcome}, payload = NULL, due_at = NULL, expires_at = ${expires},
+            "UPDATE operation SET state = ${state}, outcome = ${outcome}::text::json, payload = NULL, due_at = NULL, expires_at = ${expires},
                                   updated_at = ${now}
              WHERE organization_id = ${organization} AND id = ${id}"
         )

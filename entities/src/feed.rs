@@ -47,7 +47,7 @@ fn event(row: &PgRow, organization: OrganizationId) -> Result<history::Model> {
         operation_id: OperationId(row.try_get("operation_id")?),
         trace_id: row.try_get("trace_id")?,
         change: row.try_get("change")?,
-        at: row.try_get("at")?,
+        at: row.try_get::<DateTime<Utc>, _>("at")?.into(),
     })
 }
 

@@ -1,20 +1,11 @@
 //! What changed, when, by whom and on whose behalf: the event log, as people read it.
 
-use crate::{
-    delegation::{self, Delegable},
-    loading::Row,
-    page::{self, Connection, Page, Sort},
-    property::{self, PropertyId},
-    relation,
-};
+use crate::prelude::*;
 use async_graphql::{ComplexObject, Context, SimpleObject, dataloader::Loader};
-use chrono::{DateTime, Utc};
+use kind::{Connection, Delegable, Page, delegated, page};
 use queryplan::{Attribute, Scalar};
-use schema::{
-    Error, Long, Nullable, OperationId, OrganizationId, PrincipalId, PrincipalKind, Result, Snapshot, Time, load_one, nullable,
-    snapshot,
-};
-use sea_orm::{ConnectionTrait, DbBackend, QueryFilter, Statement, entity::prelude::*};
+use schema::{Error, Nullable, Result, Snapshot, load_one, nullable, snapshot};
+use sea_orm::{ConnectionTrait, DbBackend, JsonValue as Json, Statement};
 use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -26,18 +17,19 @@ pub static RESOURCE: queryplan::Resource = queryplan::Resource {
     table: "event",
     id: Scalar::uuid("operation_id"),
     attributes: &[
-        relation("organization_id"),
-        delegation::attribute(&delegation::OF_EVENT),
+        kind::relation("organization_id"),
+        delegated::attribute(&delegated::OF_EVENT),
         Attribute::text("resourceKind", "resource_kind"),
     ],
 };
+pub static INFO: KindInfo = KindInfo::listed::<Model>(KIND, &RESOURCE);
 
-#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "event")]
+/// An event's row.
+#[row(table = "event")]
 pub struct Model {
-    #[sea_orm(primary_key, auto_increment = false)]
+    #[key]
     pub organization_id: OrganizationId,
-    #[sea_orm(primary_key, auto_increment = false)]
+    #[key]
     pub seq: i64,
     pub kind: String,
     pub resource_kind: String,
@@ -50,19 +42,8 @@ pub struct Model {
     pub operation_id: OperationId,
     pub trace_id: Option<String>,
     pub change: Json,
-    pub at: DateTime<Utc>,
+    pub at: Time,
 }
-
-#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub enum Relation {}
-impl ActiveModelBehavior for ActiveModel {}
-
-#[expect(clippy::disallowed_methods, reason = "the finder that begins with the organization")]
-pub fn of(organization: OrganizationId) -> Select<Entity> {
-    Entity::find().filter(Column::OrganizationId.eq(organization))
-}
-
-impl crate::cells::Cells for Model {}
 
 impl Row for Model {
     const KIND: &'static str = KIND;
@@ -76,11 +57,11 @@ impl Row for Model {
         None
     }
     fn attributes(&self) -> Map<String, Value> {
-        Map::from_iter([("resourceKind".to_owned(), self.resource_kind.clone().into())])
+        kind::facts([("resourceKind", Some(self.resource_kind.clone().into()))])
     }
     fn delegable(&self) -> Option<Delegable> {
         // Of another kind of thing there is no such property, and so no delegation.
-        Some(Delegable::Property(PropertyId(self.resource_id)))
+        Some(Delegable::Property(self.resource_id))
     }
 }
 
@@ -131,7 +112,7 @@ impl From<Model> for HistoryEntry {
             seq: Long(row.seq),
             organization_id: row.organization_id,
             version: row.version,
-            at: row.at.into(),
+            at: row.at,
             actor_id: row.actor,
             actor_kind: row.actor_kind,
             actor_organization_id: row.actor_organization_id,
@@ -177,24 +158,8 @@ pub async fn list(
         .filter(Column::ResourceId.eq(resource))
         .filter(Column::ResourceKind.eq(kind))
         .filter(snapshot.filter(KIND)?);
-    let sort = Sort {
-        name: "history:SEQ_DESC",
-        column: Column::Seq,
-        descending: true,
-        key: |row: &Model| row.seq.to_string(),
-        bind: page::bind_long,
-    };
-    page::page(&snapshot.tx, select, Column::OperationId, sort, page, |row| row.operation_id.0).await
-}
-
-/// What happened to a property.
-pub async fn of_property(
-    snapshot: &Snapshot,
-    organization: OrganizationId,
-    id: PropertyId,
-    page: Page,
-) -> Result<Connection<HistoryEntry>> {
-    list(snapshot, organization, property::KIND, id.0, page).await
+    let sort = page::Sort { list: "history", order: "SEQ_DESC", column: Column::Seq, descending: true };
+    page::page(&snapshot.tx, select, Column::OperationId, sort, page, |row: &Model| row.operation_id.0).await
 }
 
 /// Loads the names behind events, one statement an organization.
@@ -207,7 +172,6 @@ impl Names {
 }
 
 #[async_trait::async_trait]
-
 impl Loader<(OrganizationId, i64)> for Names {
     type Value = (Option<String>, Option<String>);
     type Error = Arc<Error>;

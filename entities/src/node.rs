@@ -1,98 +1,184 @@
 //! Anything that has an id.
 
-use crate::{
-    access_grant::{self, AccessGrant},
-    delegation::{self, Delegation},
-    external_party::{self, ExternalParty, ExternalPartyStatus},
-    financial_entry::{self, FinancialEntry},
-    membership::{self, Membership},
-    operation,
-    organization::{self, Organization},
-    ownership::{self, Ownership},
-    portfolio::{self, Portfolio, PortfolioStatus},
-    property::{self, Property, PropertyStatus},
+use crate::KINDS;
+use async_graphql::{
+    ContainerType, Context, ContextSelectionSet, ID, InterfaceType, OutputType, Positioned, ServerResult, Value,
+    indexmap::{IndexMap, IndexSet},
+    parser::types::Field,
+    registry::{MetaField, MetaType, MetaTypeId, Registry},
+    resolver_utils::{Fields, resolve_container},
 };
-use async_graphql::{ID, Interface};
-use schema::{Operation, OrganizationId, Result, Tx};
-use schemars::JsonSchema;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
-use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use async_trait::async_trait;
+use kind::{Api, Thing};
+use schema::{OrganizationId, Result, Tx};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use sea_orm::Condition;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 use uuid::Uuid;
 
-/// Anything that has an id, whatever it is.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Interface)]
-#[serde(tag = "__typename")]
-#[graphql(field(name = "id", ty = "ID"))]
-pub enum Node {
-    AccessGrant(AccessGrant),
-    Delegation(Delegation),
-    ExternalParty(ExternalParty),
-    FinancialEntry(FinancialEntry),
-    Membership(Membership),
-    Operation(Operation),
-    Organization(Organization),
-    Ownership(Ownership),
-    Portfolio(Portfolio),
-    Property(Property),
-}
+/// A thing that has an id, whatever it is.
+#[derive(Clone)]
+pub struct Node(Arc<dyn Thing>);
 
 impl Node {
     /// Out of the way, though still there.
     pub fn archived(&self) -> bool {
-        match self {
-            Node::Property(property) => property.status == PropertyStatus::Archived,
-            Node::Portfolio(portfolio) => portfolio.status == PortfolioStatus::Archived,
-            Node::ExternalParty(party) => party.status == ExternalPartyStatus::Archived,
-            _ => false,
-        }
+        self.0.archived()
+    }
+
+    /// The object itself, if it is one of these.
+    pub fn as_object<T: Clone + 'static>(&self) -> Option<T> {
+        self.0.known().downcast_ref::<T>().cloned()
     }
 }
 
-/// What is asked for, and the rows of each kind that the reader may see.
+/// The kinds of which things have an id, with how they are read.
+fn apis() -> impl Iterator<Item = (&'static str, &'static dyn Api)> {
+    KINDS.iter().filter_map(|kind| Some((kind.name, kind.api?)))
+}
+
+/// The ids that are asked for, and the rows of each kind that the reader may see.
 pub trait Wanted {
     fn ids(&self, kind: &'static str) -> Vec<Uuid>;
     fn visible(&self, kind: &'static str) -> Result<Condition>;
 }
 
-/// Things of these organizations, operations of the acting one. One statement a kind, however many ids.
-#[expect(clippy::disallowed_methods, reason = "it begins with the organizations that are asked for")]
+/// Things of these organizations, operations of the acting one. One statement for each kind that is asked for.
 pub async fn find(
     tx: &Tx,
     owners: &[OrganizationId],
     acting: OrganizationId,
     wanted: &(impl Wanted + ?Sized),
 ) -> Result<HashMap<(&'static str, Uuid), Node>> {
-    let owners: Vec<Uuid> = owners.iter().map(|owner| owner.0).collect();
-    let mut found: HashMap<(&'static str, Uuid), Node> = HashMap::new();
-    macro_rules! of {
-        ($($kind:ident of $owners:expr => $node:ident;)*) => {
-            $(
-                let ids = wanted.ids($kind::KIND);
-                if !ids.is_empty() {
-                    let select = $kind::Entity::find().filter($kind::Column::OrganizationId.eq_any($owners));
-                    let rows = select.filter($kind::Column::Id.eq_any(ids)).filter(wanted.visible($kind::KIND)?).all(tx).await?;
-                    found.extend(rows.into_iter().map(|row| (($kind::KIND, row.id.0), Node::$node(row.into()))));
-                }
-            )*
-        };
-    }
-    of! {
-        property of owners.clone() => Property;
-        portfolio of owners.clone() => Portfolio;
-        ownership of owners.clone() => Ownership;
-        financial_entry of owners.clone() => FinancialEntry;
-        external_party of owners.clone() => ExternalParty;
-        delegation of owners.clone() => Delegation;
-        access_grant of owners.clone() => AccessGrant;
-        membership of owners.clone() => Membership;
-        operation of vec![acting.0] => Operation;
-    }
-    let ids: Vec<Uuid> = wanted.ids(organization::KIND).into_iter().filter(|id| owners.contains(id)).collect();
-    if !ids.is_empty() {
-        let select = organization::Entity::find().filter(organization::Column::Id.eq_any(ids));
-        let rows = select.filter(wanted.visible(organization::KIND)?).all(tx).await?;
-        found.extend(rows.into_iter().map(|row| ((organization::KIND, row.id.0), Node::Organization(row.into()))));
+    let mut found = HashMap::new();
+    for (kind, api) in apis() {
+        let ids = wanted.ids(kind);
+        if !ids.is_empty() {
+            let things = api.find(tx, owners, acting, ids, wanted.visible(kind)?).await?;
+            found.extend(things.into_iter().map(|(id, thing)| ((kind, id), Node(thing))));
+        }
     }
     Ok(found)
 }
+
+/// Things of whatever kind. One statement finds their kinds, then one reads each kind that was found.
+pub async fn find_any(
+    tx: &Tx,
+    owner: OrganizationId,
+    acting: OrganizationId,
+    ids: &[Uuid],
+    visible: impl Fn(&'static str) -> Result<Condition> + Sync,
+) -> Result<HashMap<Uuid, Node>> {
+    struct Known<'a, V>(Vec<(String, Uuid)>, &'a V);
+
+    impl<V: Fn(&'static str) -> Result<Condition>> Wanted for Known<'_, V> {
+        fn ids(&self, kind: &'static str) -> Vec<Uuid> {
+            self.0.iter().filter(|(of, _)| of == kind).map(|(_, id)| *id).collect()
+        }
+        fn visible(&self, kind: &'static str) -> Result<Condition> {
+            (self.1)(kind)
+        }
+    }
+
+    let known = Known(kind::find(tx, apis(), &[owner], acting, ids).await?, &visible);
+    Ok(find(tx, &[owner], acting, &known).await?.into_iter().map(|((_, id), node)| (id, node)).collect())
+}
+
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut tagged = serde_json::Map::from_iter([("__typename".to_owned(), self.0.object().into_owned().into())]);
+        if let serde_json::Value::Object(fields) = self.0.json().map_err(S::Error::custom)? {
+            tagged.extend(fields);
+        }
+        tagged.serialize(serializer)
+    }
+}
+
+/// A node is read, and is no outcome that a key answers again.
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> std::result::Result<Self, D::Error> {
+        Err(serde::de::Error::custom("a node is not read back"))
+    }
+}
+
+impl JsonSchema for Node {
+    fn schema_name() -> Cow<'static, str> {
+        "Node".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let variants = apis().map(|(_, api)| {
+            let mut object = api.schema(generator);
+            tag(&mut object, &api.object());
+            object
+        });
+        let variants: Vec<Schema> = variants.collect();
+        schemars::json_schema!({ "description": "Anything that has an id, whatever it is.", "oneOf": variants })
+    }
+}
+
+/// Says in an object's schema which object it is.
+fn tag(object: &mut Schema, name: &str) {
+    let tag = serde_json::json!({ "type": "string", "const": name });
+    if let Some(properties) = object.ensure_object().get_mut("properties").and_then(serde_json::Value::as_object_mut) {
+        properties.insert("__typename".into(), tag);
+    }
+    if let Some(required) = object.ensure_object().get_mut("required").and_then(serde_json::Value::as_array_mut) {
+        required.insert(0, "__typename".into());
+    }
+}
+
+#[async_trait]
+impl ContainerType for Node {
+    async fn resolve_field(&self, cx: &Context<'_>) -> ServerResult<Option<Value>> {
+        self.0.resolve_field(cx).await
+    }
+
+    fn collect_all_fields<'a>(&'a self, cx: &ContextSelectionSet<'a>, fields: &mut Fields<'a>) -> ServerResult<()> {
+        self.0.collect(cx, fields)
+    }
+}
+
+#[async_trait]
+impl OutputType for Node {
+    fn type_name() -> Cow<'static, str> {
+        "Node".into()
+    }
+
+    fn introspection_type_name(&self) -> Cow<'static, str> {
+        self.0.object()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        registry.create_output_type::<Self, _>(MetaTypeId::Interface, |registry| {
+            let mut possible_types = IndexSet::new();
+            for (_, api) in apis() {
+                api.register(registry);
+                registry.add_implements(&api.object(), "Node");
+                possible_types.insert(api.object().into_owned());
+            }
+            let id = MetaField::new("id", <ID as OutputType>::create_type_info(registry));
+            MetaType::Interface {
+                name: "Node".into(),
+                description: Some("Anything that has an id, whatever it is.".into()),
+                fields: IndexMap::from_iter([("id".to_owned(), id)]),
+                possible_types,
+                extends: false,
+                keys: None,
+                visible: None,
+                inaccessible: false,
+                tags: Vec::new(),
+                rust_typename: Some(std::any::type_name::<Self>()),
+                directive_invocations: Vec::new(),
+                requires_scopes: Vec::new(),
+            }
+        })
+    }
+
+    async fn resolve(&self, cx: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        resolve_container(cx, self).await
+    }
+}
+
+impl InterfaceType for Node {}

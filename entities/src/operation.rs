@@ -1,73 +1,66 @@
 //! Recorded mutations. Seen and written by the acting organization alone.
 
-use crate::{
-    actor::Standing,
-    event,
-    loading::Row,
-    page::{self, Connection, Page, Sort},
-    relation,
-};
+use crate::{actor::Standing, event, prelude::*};
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+use kind::{Listed, page};
 use queryplan::{Attribute, Scalar};
 use schema::{
-    Claim, Claimed, Due, Error, Lanes, Log, Mode, NewOperation, Operation, OperationId, OperationState, Operations,
-    OrganizationId, Outcome, PrincipalId, PrincipalKind, Reach, Result, Stored, Tx, text_enum,
+    Claim, Claimed, Due, Error, Lanes, Log, Mode, NewOperation, OperationState, Operations, Outcome, Reach, Result,
+    Stored, Tx,
 };
-use schemars::JsonSchema;
-use sea_orm::{Condition, ConnectionTrait, DbBackend, FromQueryResult, QueryFilter, QueryResult, Statement, entity::prelude::*};
-use serde::{Deserialize, Serialize};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbBackend, FromQueryResult, JsonValue as Json, QueryResult, Statement};
 use serde_json::{Map, Value, json};
 use sqlx::PgPool;
 use std::{sync::Arc, time::Duration};
+
+pub use schema::Operation;
 
 pub const KIND: &str = "operation";
 pub static RESOURCE: queryplan::Resource = queryplan::Resource {
     table: "operation",
     id: Scalar::uuid("id"),
-    attributes: &[relation("organization_id"), Attribute::uuid("initiator", "initiator"), Attribute::text("state", "state")],
+    attributes: &[kind::relation("organization_id"), Attribute::uuid("initiator", "initiator"), Attribute::text("state", "state")],
 };
+pub static INFO: KindInfo = KindInfo::of::<Model>(&RESOURCE, Rights::None);
 
-#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "operation")]
+/// An operation's row.
+#[row(table = "operation")]
 pub struct Model {
-    #[sea_orm(primary_key, auto_increment = false)]
+    #[key]
     pub organization_id: OrganizationId,
-    #[sea_orm(primary_key, auto_increment = false)]
+    #[key]
     pub id: OperationId,
+    #[fixed]
     pub target_organization_id: Option<OrganizationId>,
+    #[fixed]
     pub procedure: String,
+    #[fixed]
     pub key: Uuid,
+    #[fixed]
     pub fingerprint: Vec<u8>,
+    #[fixed]
     pub initiator: PrincipalId,
+    #[fixed]
     pub actor: Json,
     pub authority: Json,
+    #[fixed]
     pub traceparent: Option<String>,
+    #[fixed]
     pub trace_id: Option<String>,
     pub payload: Option<Json>,
     pub attempt: i32,
     pub state: OperationState,
     pub outcome: Option<Json>,
-    pub due_at: Option<DateTime<Utc>>,
-    pub expires_at: Option<DateTime<Utc>>,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
-}
-
-#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub enum Relation {}
-impl ActiveModelBehavior for ActiveModel {}
-
-#[expect(clippy::disallowed_methods, reason = "the finder that begins with the organization")]
-pub fn of(organization: OrganizationId) -> Select<Entity> {
-    Entity::find().filter(Column::OrganizationId.eq(organization))
+    pub due_at: Option<Time>,
+    pub expires_at: Option<Time>,
+    pub created_at: Time,
+    pub updated_at: Time,
 }
 
 pub fn by_id(organization: OrganizationId, id: OperationId) -> Select<Entity> {
     of(organization).filter(Column::Id.eq(id))
 }
-
-impl crate::cells::Cells for Model {}
 
 impl Row for Model {
     const KIND: &'static str = KIND;
@@ -81,10 +74,25 @@ impl Row for Model {
         None
     }
     fn attributes(&self) -> Map<String, Value> {
-        Map::from_iter([
-            ("initiator".to_owned(), self.initiator.to_string().into()),
-            ("state".to_owned(), self.state.as_str().into()),
-        ])
+        kind::facts([("initiator", Some(self.initiator.to_string().into())), ("state", Some(self.state.as_str().into()))])
+    }
+}
+
+impl Kind for Model {
+    type Id = OperationId;
+    type Object = Operation;
+    const INFO: &'static KindInfo = &INFO;
+    const EXAMPLE: OperationId = OperationId::EXAMPLE;
+    const ORGANIZATION: Column = Column::OrganizationId;
+    const ID: Column = Column::Id;
+    const ACTING: bool = true;
+
+    fn by_id(organization: OrganizationId, id: OperationId) -> Select<Entity> {
+        by_id(organization, id)
+    }
+
+    fn stamp(active: &mut ActiveModel, _: i32, now: Time) {
+        active.updated_at = Set(now);
     }
 }
 
@@ -105,15 +113,15 @@ impl From<Model> for Operation {
                 _ => None,
             },
             trace_id: row.trace_id,
-            created_at: row.created_at.into(),
-            updated_at: row.updated_at.into(),
-            expires_at: row.expires_at.map(schema::Time),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            expires_at: row.expires_at,
         }
     }
 }
 
 fn told(error: &schema::StoredError) -> schema::OperationError {
-    schema::OperationError { code: error.code.as_str().to_owned(), message: error.message.clone() }
+    schema::OperationError { code: error.code.clone(), message: error.message.clone() }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -131,19 +139,17 @@ fn stored(row: Model) -> Result<Stored> {
     })
 }
 
-/// Which operations. All that is given must hold.
-#[derive(
-    Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, garde::Validate, async_graphql::InputObject,
-)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// Which operations.
+#[filter]
 pub struct OperationFilter {
     /// Any of these.
-    #[garde(skip)]
+    #[any(State)]
     pub state: Option<Vec<OperationState>>,
     /// Such as `property/v1/create`.
-    #[garde(custom(schema::valid::text(100)))]
+    #[is(Procedure)]
+    #[text(100)]
     pub procedure: Option<String>,
-    #[garde(skip)]
+    #[is(Initiator)]
     pub initiator: Option<PrincipalId>,
 }
 
@@ -152,26 +158,21 @@ text_enum!(
     OperationOrder { CreatedAsc = "CREATED_ASC", CreatedDesc = "CREATED_DESC" }
 );
 
-/// A page of the acting organization's operations, of those that the reader may see.
-pub async fn list(
-    tx: &Tx,
-    organization: OrganizationId,
-    visible: Condition,
-    filter: Option<OperationFilter>,
-    order: Option<OperationOrder>,
-    page: Page,
-) -> Result<Connection<Operation>> {
-    let OperationFilter { state, procedure, initiator } = filter.unwrap_or_default();
-    let select = of(organization).filter(visible).filter(
-        Condition::all()
-            .add_option(state.map(|all| Column::State.eq_any(all.into_iter().map(|s| s.as_str().to_owned()).collect::<Vec<_>>())))
-            .add_option(procedure.map(|name| Column::Procedure.eq(name)))
-            .add_option(initiator.map(|who| Column::Initiator.eq(who))),
-    );
-    let descending = order != Some(OperationOrder::CreatedAsc);
-    let name = if descending { "operation:CREATED_DESC" } else { "operation:CREATED_ASC" };
-    let sort = Sort { name, column: Column::Id, descending, key: |row: &Model| row.id.to_string(), bind: page::bind_id };
-    page::page(tx, select, Column::Id, sort, page, |row| row.id.0).await
+impl page::Order for OperationOrder {
+    type Column = Column;
+    fn sort(self) -> page::Sort<Column> {
+        let descending = self == OperationOrder::CreatedDesc;
+        page::Sort { list: KIND, order: self.as_str(), column: Column::Id, descending }
+    }
+}
+
+impl Listed for Model {
+    type Filter = OperationFilter;
+    type Order = OperationOrder;
+    const ELSE: OperationOrder = OperationOrder::CreatedDesc;
+    fn of(organization: OrganizationId) -> Select<Entity> {
+        of(organization)
+    }
 }
 
 /// The operations in PostgreSQL.
@@ -235,8 +236,8 @@ impl Operations for Store {
             outcome: None,
             due_at: None,
             expires_at: None,
-            created_at: now,
-            updated_at: now,
+            created_at: now.into(),
+            updated_at: now.into(),
         };
         let fresh = json!({
             "organization_id": row.organization_id, "id": row.id, "target_organization_id": row.target_organization_id,
@@ -270,9 +271,9 @@ impl Operations for Store {
         }
         let age = (now - stored.view.created_at.0).to_std().unwrap_or_default();
         if stored.view.attempt >= self.attempts && age >= self.patience {
-            let failure = Error::new(schema::Code::OperationGaveUp);
-            let outcome = serde_json::to_value(Outcome::Refusal((&failure).into()))?;
-            let sql = "UPDATE operation SET state = 'FAILED', outcome = $3, payload = NULL, updated_at = $4, expires_at = $5
+            let failure = Error::new(schema::Code::OPERATION_GAVE_UP);
+            let outcome = serde_json::to_string(&Outcome::Refusal((&failure).into()))?;
+            let sql = "UPDATE operation SET state = 'FAILED', outcome = $3::text::json, payload = NULL, updated_at = $4, expires_at = $5
                        WHERE organization_id = $1 AND id = $2 AND outcome IS NULL";
             let values = vec![id.0.into(), outcome.into(), now.into(), (now + self.retention).into()];
             return self.change(organization, sql, values).await.map(drop);
@@ -315,7 +316,7 @@ impl Operations for Store {
             Outcome::Refusal(error) => (OperationState::Failed, Some(told(error))),
         };
         let (organization, id, expires) = (stored.view.organization_id, stored.view.id, now + self.retention);
-        let end = event::End { organization, id, state, outcome: serde_json::to_value(&outcome)?, now, expires };
+        let end = event::End { organization, id, state, outcome: serde_json::to_string(&outcome)?, now, expires };
         event::conclude(tx, end, log).await?;
         stored.view = Operation { state, error, updated_at: now.into(), expires_at: Some(schema::Time(expires)), ..stored.view };
         (stored.payload, stored.outcome) = (None, Some(outcome));

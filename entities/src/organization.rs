@@ -1,30 +1,22 @@
 //! Organizations: the isolation unit. An owner, a trust, an association, a provider or a concierge.
 
-use crate::{
-    loading::Row,
-    membership::{self, Membership},
-    page::{Connection, Page},
-    relation,
-};
-use async_graphql::{ComplexObject, Context, SimpleObject, dataloader::Loader};
+use crate::prelude::*;
+use async_graphql::SimpleObject;
 use chrono::{DateTime, Utc};
-use queryplan::{Attribute, Scalar};
-use schema::{Error, Nullable, OrganizationId, Result, Role, Snapshot, Time, Tx, nullable, snapshot, text_enum};
+use queryplan::Scalar;
+use schema::{Result, Tx};
 use schemars::JsonSchema;
-use sea_orm::{ConnectionTrait, DbBackend, QueryFilter, Statement, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbBackend, Statement};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{
-    collections::HashMap,
-    sync::{Arc, Weak},
-};
 
 pub const KIND: &str = "organization";
 pub static RESOURCE: queryplan::Resource = queryplan::Resource {
     table: "organization",
     id: Scalar::uuid("id"),
-    attributes: &[relation("id"), Attribute::text("type", "type")],
+    attributes: &[kind::relation("id"), kind::fact::<OrganizationType>("type", "type")],
 };
+pub static INFO: KindInfo = KindInfo::of::<Model>(&RESOURCE, Rights::Decides);
 
 text_enum!(
     /// What kind of party an organization is.
@@ -50,52 +42,22 @@ impl OrganizationType {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "organization")]
+/// An organization's row: its own id is the organization that it belongs to.
+#[row(table = "organization")]
 pub struct Model {
-    #[sea_orm(primary_key, auto_increment = false)]
+    #[key]
     pub id: OrganizationId,
+    #[fixed]
     pub r#type: OrganizationType,
     pub name: String,
     pub version: i32,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
+    pub created_at: Time,
+    pub updated_at: Time,
 }
-
-#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub enum Relation {}
-impl ActiveModelBehavior for ActiveModel {}
 
 #[expect(clippy::disallowed_methods, reason = "the finder that begins with the organization")]
 pub fn of(organization: OrganizationId) -> Select<Entity> {
     Entity::find_by_id(organization)
-}
-
-/// Loads those that the reader may see, many at once.
-pub struct Organizations(Weak<Snapshot>);
-
-impl Organizations {
-    pub fn of(snapshot: Weak<Snapshot>) -> Self {
-        Organizations(snapshot)
-    }
-}
-
-#[async_trait::async_trait]
-
-impl Loader<OrganizationId> for Organizations {
-    type Value = Organization;
-    type Error = Arc<Error>;
-
-    async fn load(&self, keys: &[OrganizationId]) -> Result<HashMap<OrganizationId, Organization>, Arc<Error>> {
-        let load = async {
-            let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
-            let ids: Vec<Uuid> = keys.iter().map(|id| id.0).collect();
-            #[expect(clippy::disallowed_methods, reason = "its key is the organization")]
-            let rows = Entity::find().filter(Column::Id.eq_any(ids)).filter(snapshot.filter(KIND)?).all(&snapshot.tx).await?;
-            Ok(rows.into_iter().map(|row| (row.id, row.into())).collect())
-        };
-        load.await.map_err(Arc::new)
-    }
 }
 
 impl Row for Model {
@@ -110,7 +72,24 @@ impl Row for Model {
         Some(self.version)
     }
     fn attributes(&self) -> Map<String, Value> {
-        Map::from_iter([("type".to_owned(), self.r#type.as_str().into())])
+        kind::facts([("type", Some(self.r#type.as_str().into()))])
+    }
+}
+
+impl Kind for Model {
+    type Id = OrganizationId;
+    type Object = Organization;
+    const INFO: &'static KindInfo = &INFO;
+    const EXAMPLE: OrganizationId = OrganizationId::EXAMPLE;
+    const ORGANIZATION: Column = Column::Id;
+    const ID: Column = Column::Id;
+
+    fn by_id(organization: OrganizationId, id: OrganizationId) -> Select<Entity> {
+        of(organization).filter(Column::Id.eq(id))
+    }
+
+    fn stamp(active: &mut ActiveModel, version: i32, now: Time) {
+        (active.version, active.updated_at) = (Set(version), Set(now));
     }
 }
 
@@ -130,30 +109,20 @@ pub struct Organization {
 
 impl From<Model> for Organization {
     fn from(Model { id, r#type, name, version, created_at, updated_at }: Model) -> Self {
-        Organization { id, r#type, name, version, created_at: created_at.into(), updated_at: updated_at.into() }
+        Organization { id, r#type, name, version, created_at, updated_at }
     }
 }
 
-#[ComplexObject]
-impl Organization {
-    /// Who may act for it, and as what. You see all of them if your role manages members, else your own.
-    async fn memberships(
-        &self,
-        cx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-    ) -> Nullable<Connection<Membership>> {
-        let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
-        nullable(async {
-            let snapshot = snapshot(cx).await?;
-            let visible = snapshot.filter(membership::KIND)?;
-            membership::list(&snapshot.tx, self.id, visible, page).await.map(Some)
-        })
-        .await
-    }
-}
+kind::plain!(Organization {
+    "id" = id,
+    "type" = r#type,
+    "name" = name,
+    "version" = version,
+    "createdAt" = created_at,
+    "updatedAt" = updated_at,
+});
+
+kind::related!(Organization);
 
 /// Creates an organization with its founder, in the founder's own scope.
 pub async fn create(

@@ -4,10 +4,12 @@
 use crate::{
     financial_entry::{self, FinancialEntryFilter, FinancialEntryKind},
     ownership,
-    portfolio::{self, PortfolioId, member},
+    portfolio::{self, PortfolioId},
+    portfolio_property as member,
     property::{self, PropertyId},
 };
 use async_graphql::SimpleObject;
+use kind::Filter as _;
 use schema::{Date, Long, OrganizationId, Result, Tx, text_enum};
 use schemars::JsonSchema;
 use sea_orm::{

@@ -5,10 +5,10 @@ use crate::{
     membership::{MembershipId, MembershipState},
     operation,
     organization::OrganizationType,
-    page::{Connection, Page},
 };
 use async_graphql::{ComplexObject, SimpleObject};
 use chrono::{DateTime, Utc};
+use kind::{Connection, Page};
 use schema::{
     Actor, Code, Context, Error, Nullable, Operation, OrganizationId, PrincipalId, PrincipalKind, Reads, Result, Role, Sight,
     Time, nullable,
@@ -77,7 +77,7 @@ impl Viewer {
             let actor = Actor::own_scope(self.id, self.kind);
             let visible = reads.gateway().decide.query_filter(&actor, "read", operation::KIND, Sight::Own).await?;
             let own = Context::reading(reads.gateway(), actor);
-            operation::list(own.tx().await?, own.organization(), visible, None, None, page).await.map(Some)
+            kind::page::list::<operation::Model>(own.tx().await?, own.organization(), visible, None, None, page).await.map(Some)
         })
         .await
     }
@@ -106,7 +106,7 @@ struct Where {
 pub async fn viewer(cx: &Context) -> Result<Viewer> {
     let tx = cx.tx().await?;
     let who = Who::find_by_statement(Statement::from_string(DbBackend::Postgres, "SELECT * FROM app.viewer()")).one(tx).await?;
-    let who = who.ok_or_else(|| Error::new(Code::TokenInvalid))?;
+    let who = who.ok_or_else(|| Error::new(Code::TOKEN_INVALID))?;
     let statement =
         Statement::from_sql_and_values(DbBackend::Postgres, "SELECT * FROM app.viewer_memberships($1)", [cx.now().into()]);
     let (mut memberships, mut invitations) = (Vec::new(), Vec::new());

@@ -29,7 +29,7 @@ pub fn classify(response: &mut Response, document: Option<&ExecutableDocument>) 
 
 fn envelope(error: &ServerError, document: Option<&ExecutableDocument>) -> Error {
     let said = error.message.as_str();
-    let Some(document) = document else { return Error::new(Code::GraphqlParseFailed).message(expected(said)) };
+    let Some(document) = document else { return Error::new(Code::GRAPHQL_PARSE_FAILED).message(expected(said)) };
     let at = error.locations.first().copied().unwrap_or_default();
     if error.path.is_empty() {
         if said.contains("\"idempotencyKey\"") && (said.contains("required but not provided") || said.contains("is required")) {
@@ -41,18 +41,18 @@ fn envelope(error: &ServerError, document: Option<&ExecutableDocument>) -> Error
             return if null {
                 key_required()
             } else {
-                Error::new(Code::IdempotencyKeyInvalid).field(
+                Error::new(Code::IDEMPOTENCY_KEY_INVALID).field(
                     "idempotencyKey",
                     "INVALID_UUID",
-                    Code::IdempotencyKeyInvalid.message(),
+                    Code::IDEMPOTENCY_KEY_INVALID.message(),
                 )
             };
         }
-        return Error::new(Code::GraphqlValidationFailed).message(said.chars().take(500).collect::<String>());
+        return Error::new(Code::GRAPHQL_VALIDATION_FAILED).message(said.chars().take(500).collect::<String>());
     }
     if said.starts_with("Failed to parse") || said.starts_with("Expected input type") {
         let field = argument_at(document, at).map(|(name, _)| name).unwrap_or_default();
-        return Error::new(Code::InvalidInput).field(field, "WRONG_TYPE", said);
+        return Error::new(Code::INVALID_INPUT).field(field, "WRONG_TYPE", said);
     }
     Error::internal(said.to_owned())
 }
@@ -61,12 +61,12 @@ fn envelope(error: &ServerError, document: Option<&ExecutableDocument>) -> Error
 fn expected(said: &str) -> String {
     let last = said.lines().last().unwrap_or_default().trim_start_matches([' ', '=']);
     let told =
-        if last.starts_with("expected") || last.starts_with("unexpected") { last } else { Code::GraphqlParseFailed.message() };
+        if last.starts_with("expected") || last.starts_with("unexpected") { last } else { Code::GRAPHQL_PARSE_FAILED.message() };
     format!("The document is not valid GraphQL: {}.", told.trim_end_matches('.'))
 }
 
 fn key_required() -> Error {
-    let code = Code::IdempotencyKeyRequired;
+    let code = Code::IDEMPOTENCY_KEY_REQUIRED;
     Error::new(code).field("idempotencyKey", "REQUIRED", code.message())
 }
 

@@ -107,7 +107,7 @@ async fn handle(State(graphql): State<GraphQl>, request: HttpRequest) -> axum::r
     if upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket")) {
         return match WebSocketUpgrade::from_request_parts(&mut parts, &graphql).await {
             Ok(upgrade) => ws::upgrade(graphql, upgrade, parts.headers),
-            Err(_) => refuse(Error::new(Code::InvalidInput).message("This is no upgrade to a WebSocket."), strict),
+            Err(_) => refuse(Error::new(Code::INVALID_INPUT).message("This is no upgrade to a WebSocket."), strict),
         };
     }
     match Box::pin(serve(&graphql, &parts.method, parts.uri.query(), &parts.headers, body)).await {
@@ -139,7 +139,7 @@ async fn serve(graphql: &GraphQl, method: &Method, query: Option<&str>, headers:
     let request = match *method {
         Method::POST => from_json(surface::json(headers, body, graphql.mount.body_limit).await?)?,
         Method::GET => from_query(query.unwrap_or_default())?,
-        _ => return Err(Error::new(Code::MethodNotAllowed)),
+        _ => return Err(Error::new(Code::METHOD_NOT_ALLOWED)),
     };
     let caller = caller(gateway, headers).await?;
     let prepared = match prepare(graphql, &caller, request).await? {
@@ -148,13 +148,13 @@ async fn serve(graphql: &GraphQl, method: &Method, query: Option<&str>, headers:
     };
     let operation = prepared.operation_type();
     if *method == Method::GET && operation == OperationType::Mutation {
-        return Err(Error::new(Code::MethodNotAllowed).message("Send a mutation by POST."));
+        return Err(Error::new(Code::METHOD_NOT_ALLOWED).message("Send a mutation by POST."));
     }
     if operation == OperationType::Subscription {
         let Some(stream) = streams::accepted(headers) else {
             return match live::wrong(graphql, &prepared).await {
                 Some(response) => Ok(Served::Response(Box::new(response))),
-                None => Err(Error::new(Code::NotAcceptable)),
+                None => Err(Error::new(Code::NOT_ACCEPTABLE)),
             };
         };
         return Ok(match Subscription::open(graphql, caller, prepared).await {
@@ -222,10 +222,10 @@ pub async fn execute(graphql: &GraphQl, caller: Caller, prepared: Prepared) -> R
 }
 
 pub fn from_json(body: Value) -> Result<Request> {
-    let refuse = |field: &str, message: &str| Err(Error::new(Code::InvalidInput).field(field, "WRONG_TYPE", message));
+    let refuse = |field: &str, message: &str| Err(Error::new(Code::INVALID_INPUT).field(field, "WRONG_TYPE", message));
     let Value::Object(mut body) = body else {
         return Err(
-            Error::new(Code::InvalidInput).message("Send one GraphQL request as a JSON object; batches are not accepted.")
+            Error::new(Code::INVALID_INPUT).message("Send one GraphQL request as a JSON object; batches are not accepted.")
         );
     };
     let request = match body.remove("query") {
@@ -252,7 +252,7 @@ fn from_query(query: &str) -> Result<Request> {
             "query" | "operationName" => drop(body.insert(name, Value::String(value))),
             "variables" => {
                 let variables = serde_json::from_str(&value)
-                    .map_err(|_| Error::new(Code::InvalidInput).field("variables", "MALFORMED_JSON", "must be a JSON object"))?;
+                    .map_err(|_| Error::new(Code::INVALID_INPUT).field("variables", "MALFORMED_JSON", "must be a JSON object"))?;
                 body.insert(name, variables);
             }
             _ => {}

@@ -1,80 +1,109 @@
-//! Which kinds a document reads, found before anything is resolved: their filters are planned
-//! before the query's transaction opens. A name may stand for more than one field, so the answer is
-//! never too small; a test walks the schema and finds every field that is missing here.
+//! The kinds that a document reads, found before anything is resolved: their filters are planned before the query's
+//! transaction opens. Each field's plan stands beside its declaration: of the roots at their queries, of the others at the
+//! relations. A test walks the schema and finds every field that has none.
 
-use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
-use entities::{
-    KINDS, access_grant, delegation, engaged_property, external_party, financial_entry, history, membership, operation,
-    organization, ownership, portfolio, property, report::Visible,
+use crate::roots;
+use async_graphql::parser::{
+    parse_schema,
+    types::{BaseType, ExecutableDocument, OperationType, Selection, SelectionSet, Type, TypeKind, TypeSystemDefinition},
 };
 use schema::Planned;
+use std::{collections::HashMap, sync::OnceLock};
 
-/// Field name → the kinds that it reads.
-pub const PLANNED: &[(&str, &[&str])] = &[
-    ("accessGrant", &[access_grant::KIND]),
-    ("accessGrants", &[access_grant::KIND]),
-    ("changes", KINDS),
-    ("delegation", &[delegation::KIND]),
-    ("delegations", &[delegation::KIND]),
-    ("engagedOrganizations", &[access_grant::KIND]),
-    ("engagedProperties", &[engaged_property::KIND, property::KIND]),
-    ("event", &[history::KIND]),
-    ("events", KINDS),
-    ("externalParties", &[external_party::KIND]),
-    ("externalParty", &[external_party::KIND]),
-    ("financialEntries", &[financial_entry::KIND]),
-    ("financialEntry", &[financial_entry::KIND]),
-    ("history", &[history::KIND]),
-    ("hoa", &[external_party::KIND]),
-    ("memberships", &[membership::KIND]),
-    ("node", KINDS),
-    ("nodes", KINDS),
-    ("operation", &[operation::KIND]),
-    ("operations", &[operation::KIND]),
-    ("operationChanged", &[operation::KIND]),
-    ("organization", &[organization::KIND]),
-    ("ownership", &[ownership::KIND]),
-    ("ownerships", &[ownership::KIND]),
-    ("portfolio", &[portfolio::KIND]),
-    ("portfolioChanged", &[portfolio::KIND, history::KIND]),
-    ("portfolioFinancials", Visible::KINDS),
-    ("portfolios", &[portfolio::KIND]),
-    // Of an organization that engaged the acting one, by the projection.
-    ("properties", &[property::KIND, engaged_property::KIND]),
-    ("property", &[property::KIND]),
-    ("propertyChanged", &[property::KIND, portfolio::KIND, history::KIND]),
-    ("propertyFinancials", Visible::KINDS),
-    ("report", Visible::KINDS),
-];
+/// A field of an object.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// The object that it leads to, if it leads to one.
+    to: Option<String>,
+    pub kinds: &'static [&'static str],
+    pub across: bool,
+}
 
-/// Fields that read rows of organizations that engaged the acting one.
-const ACROSS: &[&str] =
-    &["accessGrant", "changes", "engagedOrganizations", "engagedProperties", "events", "portfolioChanged", "propertyChanged"];
+/// Every object's fields.
+pub struct Plans(HashMap<String, HashMap<String, Read>>);
+
+/// The plans of the schema, made once.
+pub fn plans() -> &'static Plans {
+    static PLANS: OnceLock<Plans> = OnceLock::new();
+    PLANS.get_or_init(Plans::new)
+}
+
+impl Plans {
+    fn new() -> Plans {
+        let mut plans = Plans(objects(&roots::sdl()));
+        for (object, plan) in roots::plans() {
+            let fields = plans.0.get_mut(&object).unwrap_or_else(|| panic!("{object} is planned, and not in the schema"));
+            let field = fields.get_mut(&plan.shown()).unwrap_or_else(|| panic!("{object}.{} is planned, and not there", plan.shown()));
+            (field.kinds, field.across) = (plan.kinds, plan.across);
+        }
+        plans
+    }
+
+    pub fn field(&self, object: &str, field: &str) -> Option<&Read> {
+        self.0.get(object)?.get(field)
+    }
+}
+
+/// The objects of a schema, by the names of their fields.
+fn objects(sdl: &str) -> HashMap<String, HashMap<String, Read>> {
+    let document = parse_schema(sdl).unwrap_or_else(|error| panic!("our own schema is not read: {error}"));
+    let mut objects = HashMap::new();
+    for definition in document.definitions {
+        let TypeSystemDefinition::Type(definition) = definition else { continue };
+        let fields = match definition.node.kind {
+            TypeKind::Object(object) => object.fields,
+            TypeKind::Interface(interface) => interface.fields,
+            _ => continue,
+        };
+        let fields = fields.into_iter().map(|field| {
+            let to = Some(named(&field.node.ty.node).to_owned());
+            (field.node.name.node.to_string(), Read { to, ..Read::default() })
+        });
+        objects.insert(definition.node.name.node.to_string(), fields.collect());
+    }
+    objects
+}
+
+fn named(ty: &Type) -> &str {
+    match &ty.base {
+        BaseType::Named(name) => name,
+        BaseType::List(inner) => named(inner),
+    }
+}
 
 pub fn planned(document: &ExecutableDocument) -> Planned {
-    let mut kinds = Planned::default();
+    let (plans, mut kinds) = (plans(), Planned::default());
     for (_, operation) in document.operations.iter() {
-        walk(&operation.node.selection_set.node, &mut kinds);
+        let root = match operation.node.ty {
+            OperationType::Query => "Query",
+            OperationType::Mutation => "Mutation",
+            OperationType::Subscription => "Subscription",
+        };
+        walk(plans, root, &operation.node.selection_set.node, &mut kinds);
     }
+    // Every fragment of the document is walked by itself.
     for fragment in document.fragments.values() {
-        walk(&fragment.node.selection_set.node, &mut kinds);
+        walk(plans, &fragment.node.type_condition.node.on.node, &fragment.node.selection_set.node, &mut kinds);
     }
     kinds
 }
 
-fn walk(set: &SelectionSet, kinds: &mut Planned) {
+fn walk(plans: &Plans, object: &str, set: &SelectionSet, kinds: &mut Planned) {
     for selection in &set.items {
         match &selection.node {
             Selection::Field(field) => {
-                let name = field.node.name.node.as_str();
-                if let Some((_, reads)) = PLANNED.iter().find(|(planned, _)| *planned == name) {
-                    kinds.kinds.extend(reads.iter().copied());
+                // A field that is not there is refused when the document is validated.
+                let Some(read) = plans.field(object, &field.node.name.node) else { continue };
+                kinds.kinds.extend(read.kinds);
+                kinds.across |= read.across;
+                if let Some(to) = &read.to {
+                    walk(plans, to, &field.node.selection_set.node, kinds);
                 }
-                kinds.across |= ACROSS.contains(&name);
-                walk(&field.node.selection_set.node, kinds);
             }
-            Selection::InlineFragment(fragment) => walk(&fragment.node.selection_set.node, kinds),
-            // Every fragment of the document is walked by itself.
+            Selection::InlineFragment(fragment) => {
+                let on = fragment.node.type_condition.as_ref().map_or(object, |on| &on.node.on.node);
+                walk(plans, on, &fragment.node.selection_set.node, kinds);
+            }
             Selection::FragmentSpread(_) => {}
         }
     }

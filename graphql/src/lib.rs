@@ -14,5 +14,5 @@ mod unfold;
 mod ws;
 
 pub use http::{GraphQl, routes};
-pub use kinds::{PLANNED, planned};
+pub use kinds::{Plans, planned, plans};
 pub use roots::{GatewaySchema, schema, sdl};

@@ -24,7 +24,7 @@ pub fn check(document: &ExecutableDocument) -> Result<()> {
     if sum <= FIELDS {
         return Ok(());
     }
-    Err(Error::new(Code::GraphqlValidationFailed).message(format!("The document selects more than {FIELDS} fields.")))
+    Err(Error::new(Code::GRAPHQL_VALIDATION_FAILED).message(format!("The document selects more than {FIELDS} fields.")))
 }
 
 fn count<'a>(set: &'a SelectionSet, fragments: &'a Fragments, counted: &mut HashMap<&'a str, Option<u64>>) -> u64 {

@@ -16,7 +16,10 @@ use axum::body::Bytes;
 use chrono::{DateTime, Utc};
 use entities::feed::{Entry, What};
 use futures_util::{StreamExt, future::select_all};
-use resolvers::change::live::{Asked, Delivery, Topic};
+use resolvers::change::{
+    live::{Asked, Delivery},
+    topic::Topic,
+};
 use schema::{Actor, Caller, Code, Error, Filters, LogId, Place, Reads, Result, Standing};
 use sha2::{Digest, Sha256};
 use std::{
@@ -130,7 +133,7 @@ struct Patience {
 
 impl Patience {
     async fn again(&mut self, error: Error) -> Result<()> {
-        if error.code() != Code::Unavailable || Instant::now() >= self.until {
+        if error.code() != Code::UNAVAILABLE || Instant::now() >= self.until {
             return Err(error);
         }
         error.trace();
@@ -307,7 +310,7 @@ impl Subscription {
         }
         let out = match self.wait().await {
             Ok(out) => out,
-            Err(error) if matches!(self.maker.shape.topic, Topic::Operation(_)) || error.code() == Code::CursorExpired => {
+            Err(error) if matches!(self.maker.shape.topic, Topic::Operation(_)) || error.code() == Code::CURSOR_EXPIRED => {
                 Out::Ended(error)
             }
             // What was answered needs not be told again.
@@ -353,7 +356,7 @@ impl Subscription {
                 told = self.follow.next() => Woke::Told(told?),
             };
             match woke {
-                Woke::Closing => return Err(Error::new(Code::ShuttingDown)),
+                Woke::Closing => return Err(Error::new(Code::SHUTTING_DOWN)),
                 Woke::Token => {
                     self.current()?;
                     self.token_ends = self.maker.until(Some(self.maker.caller.until));
@@ -368,7 +371,7 @@ impl Subscription {
 
     /// The token still says who it is.
     fn current(&self) -> Result<()> {
-        if self.maker.now() < self.maker.caller.until { Ok(()) } else { Err(Error::new(Code::TokenExpired)) }
+        if self.maker.now() < self.maker.caller.until { Ok(()) } else { Err(Error::new(Code::TOKEN_EXPIRED)) }
     }
 
     fn term_is_over(&self) -> bool {
@@ -423,7 +426,7 @@ impl Subscription {
             };
             let made = tokio::select! {
                 biased;
-                () = ::live::closed(&mut self.closing) => return Err(Error::new(Code::ShuttingDown)),
+                () = ::live::closed(&mut self.closing) => return Err(Error::new(Code::SHUTTING_DOWN)),
                 made = making => made?,
             };
             self.current()?;
@@ -454,7 +457,7 @@ impl Subscription {
         let seen: Vec<Marks> = self.rights.iter_mut().map(|log| *log.marks.borrow_and_update()).collect();
         let maker = &self.maker;
         let view = patiently!(maker.view(Instant::now()).await).map_err(|error| match error.code() {
-            Code::OrganizationNotFound | Code::GrantNotFound => Error::new(Code::AuthorityLost),
+            Code::ORGANIZATION_NOT_FOUND | Code::GRANT_NOT_FOUND => Error::new(Code::AUTHORITY_LOST),
             _ => error,
         })?;
         // Only now: whoever stops waiting before looks again.
@@ -472,7 +475,7 @@ impl Subscription {
 
 /// A response, unless it is to be tried again. Any other failure is an answer as well: it would be the same next time.
 fn whole(response: Response) -> Result<Response> {
-    if response.errors.iter().filter_map(code_of).any(|code| code == Code::Unavailable.as_str()) {
+    if response.errors.iter().filter_map(code_of).any(|code| code == Code::UNAVAILABLE.as_str()) {
         return Err(Error::unavailable("an answer could not be made"));
     }
     Ok(response)
@@ -497,11 +500,11 @@ impl From<Error> for Refusal {
 async fn asked(graphql: &GraphQl, prepared: &Prepared) -> Result<Asked, Refusal> {
     if prepared.query.len() > DOCUMENT {
         let message = format!("A subscription's document has at most {DOCUMENT} bytes.");
-        return Err(Error::new(Code::GraphqlValidationFailed).message(message).into());
+        return Err(Error::new(Code::GRAPHQL_VALIDATION_FAILED).message(message).into());
     }
     if let Some(name) = prepared.missing_variable() {
         let message = format!("The variable ${name} is required.");
-        return Err(Error::new(Code::GraphqlValidationFailed).message(message).into());
+        return Err(Error::new(Code::GRAPHQL_VALIDATION_FAILED).message(message).into());
     }
     let delivery = Arc::new(Delivery::Ask(Mutex::default()));
     let mut request = Request::new(prepared.query.clone()).variables(prepared.variables.clone());
@@ -515,7 +518,7 @@ async fn asked(graphql: &GraphQl, prepared: &Prepared) -> Result<Asked, Refusal>
     let Delivery::Ask(slot) = &*delivery else { return Err(Error::internal("an ask is an ask").into()) };
     let asked = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     let message = "A subscription has one field; no directive stands before it.";
-    asked.ok_or_else(|| Error::new(Code::GraphqlValidationFailed).message(message).into())
+    asked.ok_or_else(|| Error::new(Code::GRAPHQL_VALIDATION_FAILED).message(message).into())
 }
 
 /// What is wrong with a subscription's document, if anything is.

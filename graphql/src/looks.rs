@@ -47,7 +47,7 @@ impl Looks {
             look
         });
         if Arc::strong_count(&look.seats) > MOST {
-            return Err(Error::new(Code::TooManySubscriptions).details(serde_json::json!({ "limit": MOST })));
+            return Err(Error::new(Code::TOO_MANY_SUBSCRIPTIONS).details(serde_json::json!({ "limit": MOST })));
         }
         let seat = Seat(Arc::clone(&look.seats));
         Ok((look, seat))
@@ -63,7 +63,7 @@ impl Looks {
     ) -> Result<(Actor, Standing)> {
         let mut last = look.last.lock().await;
         if last.as_ref().is_none_or(|(began, _)| *began < moment) {
-            let organization = caller.organization.ok_or_else(|| Error::new(Code::OrganizationRequired))?;
+            let organization = caller.organization.ok_or_else(|| Error::new(Code::ORGANIZATION_REQUIRED))?;
             let _turn = self.turns.take(organization).await?;
             let began = Instant::now();
             let found = async {

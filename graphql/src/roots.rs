@@ -7,9 +7,10 @@ use async_graphql::{
 use async_trait::async_trait;
 use entities::node::Node;
 use indexmap::IndexMap;
+use kind::{Plan, Root};
 use resolvers::{
     TABLE,
-    access_grant::{self, AccessGrantQuery},
+    access_grant::{AccessGrantQuery, engaged::EngagedOrganizationsQuery},
     change::{ChangeQuery, live::LiveSubscription},
     delegation::DelegationQuery,
     external_party::ExternalPartyQuery,
@@ -19,7 +20,7 @@ use resolvers::{
     organization::OrganizationQuery,
     ownership::OwnershipQuery,
     portfolio::{PortfolioQuery, financials::PortfolioFinancialsQuery, report::ReportQuery},
-    property::{self, PropertyQuery, financials::PropertyFinancialsQuery},
+    property::{PropertyQuery, engaged::EngagedPropertiesQuery, financials::PropertyFinancialsQuery},
     viewer::ViewerQuery,
 };
 use schema::Surface;
@@ -27,13 +28,22 @@ use std::borrow::Cow;
 
 pub type GatewaySchema = Schema<Query, Mutation, LiveSubscription>;
 
-#[derive(MergedObject, Default)]
-pub struct Query(
+/// Merges queries into the root, and takes their plans along.
+macro_rules! query {
+    ($($query:ty,)*) => {
+        #[derive(MergedObject, Default)]
+        pub struct Query($($query,)*);
+
+        const QUERIES: &[&[Plan]] = &[$(<$query as Root>::PLANS,)*];
+    };
+}
+
+query! {
     ViewerQuery,
     NodeQuery,
     OrganizationQuery,
-    access_grant::engaged::EngagedOrganizationsQuery,
-    property::engaged::EngagedPropertiesQuery,
+    EngagedOrganizationsQuery,
+    EngagedPropertiesQuery,
     PropertyQuery,
     PortfolioQuery,
     OwnershipQuery,
@@ -46,7 +56,19 @@ pub struct Query(
     AccessGrantQuery,
     OperationQuery,
     ChangeQuery,
-);
+}
+
+/// Every field that reads kinds, by its object.
+pub fn plans() -> impl Iterator<Item = (String, Plan)> {
+    let of = |object: &'static str| move |plan: &Plan| (object.to_owned(), *plan);
+    let queries = QUERIES.iter().flat_map(|plans| plans.iter()).map(of("Query"));
+    let subscriptions = LiveSubscription::PLANS.iter().map(of("Subscription"));
+    let relations = entities::relations::ALL.iter().flat_map(|relations| {
+        let object = relations.object();
+        relations.plans().into_iter().map(move |plan| (object.clone(), plan))
+    });
+    queries.chain(subscriptions).chain(relations)
+}
 
 /// Every mutation of the table. They run one after the other; each answers or fails by itself.
 pub struct Mutation;
@@ -59,6 +81,7 @@ const ALIASES: usize = 50;
 const DIRECTIVES: usize = 20;
 
 pub fn schema(introspection: bool) -> GatewaySchema {
+    entities::declare();
     let builder = Schema::build(Query::default(), Mutation, LiveSubscription)
         .register_output_type::<Node>()
         .limit_depth(DEPTH)
@@ -71,6 +94,7 @@ pub fn schema(introspection: bool) -> GatewaySchema {
 
 /// The same for what is known to be valid and within the limits.
 pub fn proven(introspection: bool) -> GatewaySchema {
+    entities::declare();
     let builder = Schema::build(Query::default(), Mutation, LiveSubscription)
         .register_output_type::<Node>()
         .limit_recursive_depth(RECURSION)

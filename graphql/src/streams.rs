@@ -115,7 +115,7 @@ impl Streamed {
             let last = match out {
                 Some(Out::Next(answer)) if send(&sender, self.next(&answer)).await => continue,
                 // It does not read; should it ever read on, it finds what it missed from here.
-                Some(Out::Next(_)) => self.failed(Error::new(Code::SlowReader).details(json!({ "cursor": place.to_string() }))),
+                Some(Out::Next(_)) => self.failed(Error::new(Code::SLOW_READER).details(json!({ "cursor": place.to_string() }))),
                 Some(Out::Ended(error)) => self.failed(error),
                 Some(Out::Complete) | None => self.complete().to_vec(),
             };
@@ -154,7 +154,7 @@ impl Streamed {
 
     /// The last word. A client that is to come back finds the connection ended without one.
     fn failed(self, error: Error) -> Vec<u8> {
-        let comes_back = error.code() == Code::ShuttingDown;
+        let comes_back = error.code() == Code::SHUTTING_DOWN;
         let response = serde_json::to_value(refused(error)).unwrap_or_default();
         let errors = json!({ "errors": response["errors"] });
         let mut last = match self {

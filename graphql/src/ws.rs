@@ -135,7 +135,7 @@ impl Connection {
             tokio::select! {
                 biased;
                 () = ::live::closed(&mut closing) => {
-                    return Err(Some(Close::new(1012, Code::ShuttingDown.as_str())));
+                    return Err(Some(Close::new(1012, Code::SHUTTING_DOWN.as_str())));
                 }
                 message = self.stream.next() => {
                     heard = Instant::now();
@@ -173,7 +173,7 @@ impl Connection {
         match timeout(STUCK, self.sink.send(Message::Text(text.into()))).await {
             Ok(sent) => sent.map_err(|_| None),
             // Should it ever read on, it finds why it ended; its cursors are those that it read.
-            Err(_) => Err(Some(Close::new(1013, Code::SlowReader.as_str()))),
+            Err(_) => Err(Some(Close::new(1013, Code::SLOW_READER.as_str()))),
         }
     }
 
@@ -255,7 +255,7 @@ impl Connection {
         }
         if self.handles.len() >= SUBSCRIPTIONS {
             let details = json!({ "limit": SUBSCRIPTIONS });
-            let refusal = refused(Error::new(Code::TooManySubscriptions).details(details));
+            let refusal = refused(Error::new(Code::TOO_MANY_SUBSCRIPTIONS).details(details));
             return self.say(Said::Failed(id, errors(&refusal))).await;
         }
         let (handle, registration) = AbortHandle::new_pair();
@@ -299,7 +299,7 @@ async fn begin(
     );
     let began = async {
         if caller.until <= graphql.mount.gateway.clock.now() {
-            return Err(Said::Over(Error::new(Code::TokenExpired)));
+            return Err(Said::Over(Error::new(Code::TOKEN_EXPIRED)));
         }
         let failed = |response: &async_graphql::Response| Said::Failed(id.clone(), errors(response));
         let prepared = async { prepare(&graphql, &caller, from_json(payload)?).await };
@@ -340,7 +340,7 @@ fn told(id: String, subscription: Subscription) -> BoxStream<'static, Said> {
         let said = match subscription.next().await? {
             Out::Next(answer) => Said::Next(id.clone(), answer),
             Out::Complete => Said::Complete(id.clone()),
-            Out::Ended(error) if matches!(error.code(), Code::ShuttingDown | Code::TokenExpired) => Said::Over(error),
+            Out::Ended(error) if matches!(error.code(), Code::SHUTTING_DOWN | Code::TOKEN_EXPIRED) => Said::Over(error),
             Out::Ended(error) => Said::Failed(id.clone(), errors(&refused(error))),
         };
         Some((said, (id, subscription)))
@@ -351,9 +351,9 @@ fn told(id: String, subscription: Subscription) -> BoxStream<'static, Said> {
 /// How a connection ends by this. The client's library tries again after 1012, 1013 and 4403.
 fn over(error: &Error) -> Close {
     match error.code() {
-        Code::ShuttingDown => Close::new(1012, Code::ShuttingDown.as_str()),
-        Code::Internal => Close::new(4500, Code::Internal.as_str()),
-        code @ (Code::OrganizationInvalid | Code::GrantInvalid) => Close::new(4400, code.as_str()),
+        Code::SHUTTING_DOWN => Close::new(1012, Code::SHUTTING_DOWN.as_str()),
+        Code::INTERNAL => Close::new(4500, Code::INTERNAL.as_str()),
+        code @ (Code::ORGANIZATION_INVALID | Code::GRANT_INVALID) => Close::new(4400, code.as_str()),
         code if error.code().error_type() == Type::Unavailable => Close::new(1013, code.as_str()),
         // The library's own recipe for a token that is to be renewed.
         code => Close::new(4403, code.as_str()),

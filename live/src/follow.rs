@@ -3,6 +3,7 @@
 
 use crate::{Hub, news::News};
 use entities::feed::{self, Entry, What};
+use kind::Rights;
 use schema::{Code, Error, Expired, LogId, OperationId, OrganizationId, Result};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -31,10 +32,10 @@ impl Marks {
     /// Of a log as it stands behind this place.
     pub fn after(self, entry: &Entry) -> Marks {
         let What::Event(event) = &entry.what else { return self };
-        match event.resource_kind.as_str() {
-            "membership" | "delegation" | "access_grant" | "organization" => Marks { rights: entry.position, ..self },
-            "portfolio" => Marks { groups: entry.position, ..self },
-            _ => self,
+        match entities::kind(&event.resource_kind).map(|kind| kind.rights) {
+            Some(Rights::Decides) => Marks { rights: entry.position, ..self },
+            Some(Rights::Groups) => Marks { groups: entry.position, ..self },
+            Some(Rights::None) | None => self,
         }
     }
 }
@@ -149,7 +150,7 @@ impl Follow {
                         return Err(Error::unavailable("the log is no longer followed"));
                     }
                 }
-                Next::Older if self.caught_up => return Err(Error::new(Code::SlowReader)),
+                Next::Older if self.caught_up => return Err(Error::new(Code::SLOW_READER)),
                 Next::Older => {
                     let page = feed::after(&self.hub.pool, &[(self.log.id, self.position)], PAGE).await?;
                     // What is missing was forgotten since the cursor was checked.

@@ -2,28 +2,22 @@
 
 /// Makes the procedure `OfOne` and the query field.
 macro_rules! financials {
-    ($over:ident, $kind:ident::$id:ident, $name:literal $about:literal, $input:ident ($example:literal), $query:ident.$field:ident) => {
-        use crate::Listed;
-        use async_graphql::{InputObject, Object};
+    ($over:ident, $kind:ident::$id:ident, $name:literal $about:literal, $input:ident, $query:ident.$field:ident) => {
+        use crate::prelude::*;
+        use async_graphql::Object;
         use entities::{
             report::{self, Financials, Over, Visible},
             $kind::$id,
         };
-        use garde::Validate;
-        use schema::{Allowed, Code, Context, Date, Error, Kind, Nullable, Procedure, Result, nullable, snapshot};
-        use schemars::JsonSchema;
-        use serde::{Deserialize, Serialize};
+        use kind::{Plan, Root};
+        use schema::{Nullable, nullable, snapshot};
 
-        #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate, InputObject)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        #[input]
         pub struct $input {
-            #[garde(skip)]
             pub id: $id,
             /// The first day.
-            #[garde(skip)]
             pub from: Option<Date>,
             /// The first day after.
-            #[garde(skip)]
             pub until: Option<Date>,
         }
 
@@ -32,14 +26,14 @@ macro_rules! financials {
         impl Procedure for OfOne {
             const NAME: &'static str = $name;
             const ABOUT: &'static str = $about;
-            const KIND: Kind = Kind::Read;
+            const RUNS: Runs = Runs::Read;
             const ERRORS: &'static [Code] = &[];
             type Input = $input;
             type Output = Financials;
             type Subject = Listed;
 
             fn example() -> $input {
-                $input { id: $id(uuid::uuid!($example)), from: Date::parse("2026-01-01"), until: None }
+                $input { id: $id::EXAMPLE, from: Date::parse("2026-01-01"), until: None }
             }
 
             async fn subject(_: &Context, _: &$input) -> Result<Listed> {
@@ -50,12 +44,16 @@ macro_rules! financials {
                 let $input { id, from, until } = input;
                 let visible = Visible::of(|kind| Ok(allowed.filter(kind)))?;
                 let found = report::financials(cx.tx().await?, cx.owner(), visible, Over::$over(id), from, until).await?;
-                found.ok_or_else(|| Error::new(Code::NotFound))
+                found.ok_or_else(|| Error::new(Code::NOT_FOUND))
             }
         }
 
         #[derive(Default)]
         pub struct $query;
+
+        impl Root for $query {
+            const PLANS: &'static [Plan] = &[Plan::named(stringify!($field), Visible::KINDS)];
+        }
 
         #[Object]
         impl $query {
@@ -71,7 +69,7 @@ macro_rules! financials {
                     let snapshot = snapshot(cx).await?;
                     let visible = Visible::of(|kind| snapshot.filter(kind))?;
                     let found = report::financials(&snapshot.tx, snapshot.owner(), visible, Over::$over(id), from, until).await?;
-                    Ok(Some(found.ok_or_else(|| Error::new(Code::NotFound))?))
+                    Ok(Some(found.ok_or_else(|| Error::new(Code::NOT_FOUND))?))
                 })
                 .await
             }

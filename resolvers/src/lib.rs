@@ -17,9 +17,21 @@ pub mod portfolio;
 pub mod principal;
 pub mod property;
 mod reads;
+mod shelf;
 pub mod viewer;
 
 use schema::{Entry, Tick};
+
+/// The words of a verb's file.
+mod prelude {
+    pub(crate) use crate::{Listed, ensure_in_use, ensure_stands, reads::reads, shelf::shelf};
+    pub use async_graphql::MaybeUndefined;
+    pub use kind::{Kind as _, New, NewBelow, Row as _, Seen, Verbs as _, input, patch};
+    pub use schema::{
+        Allowed, Change, Code, Constraint as _, Context, Date, Entry, Error, OrganizationId, PrincipalId, Procedure, Result,
+        Runs, Time,
+    };
+}
 
 #[rustfmt::skip]
 const DOMAINS: &[&[Entry]] = &[
@@ -74,4 +86,14 @@ impl schema::Subject for Listed {
     fn judged(&self) -> schema::Judged {
         schema::Judged::Filter(self.0)
     }
+}
+
+/// Refuses a row that is archived.
+fn ensure_in_use<K: kind::Kind>(row: &K, archived: schema::Code) -> schema::Result<()> {
+    if row.archived() { Err(kind::refusal::<K>(archived)) } else { Ok(()) }
+}
+
+/// Refuses a row in whose place another stands.
+fn ensure_stands<K: kind::Corrects>(row: &K, corrected: schema::Code) -> schema::Result<()> {
+    if row.stands() { Ok(()) } else { Err(kind::refusal::<K>(corrected)) }
 }

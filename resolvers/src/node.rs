@@ -1,14 +1,21 @@
 //! Relay's object identification. Ids are unique across kinds, so a bare id is enough.
 
 use async_graphql::{Context, ID, Object};
-use entities::node::{self, Node, Wanted};
+use entities::{
+    NAMES,
+    node::{self, Node},
+};
+use kind::{Plan, Root};
 use schema::{Code, Error, Nullable, Result, Snapshot, nullable, snapshot};
-use sea_orm::Condition;
 use std::collections::HashMap;
 use uuid::Uuid;
 
 #[derive(Default)]
 pub struct NodeQuery;
+
+impl Root for NodeQuery {
+    const PLANS: &'static [Plan] = &[Plan::named("node", NAMES), Plan::named("nodes", NAMES)];
+}
 
 #[Object]
 impl NodeQuery {
@@ -18,7 +25,7 @@ impl NodeQuery {
             let snapshot = snapshot(cx).await?;
             let id = parse(&id)?;
             let node = find(&snapshot, &[id]).await?.remove(&id);
-            Ok(Some(node.ok_or_else(|| Error::new(Code::NotFound))?))
+            Ok(Some(node.ok_or_else(|| Error::new(Code::NOT_FOUND))?))
         })
         .await
     }
@@ -27,7 +34,7 @@ impl NodeQuery {
     async fn nodes(&self, cx: &Context<'_>, ids: Vec<ID>) -> Nullable<Vec<Option<Node>>> {
         nullable(async {
             if ids.len() > 100 {
-                return Err(Error::new(Code::InvalidInput).field("ids", "TOO_MANY", "at most 100 at once"));
+                return Err(Error::new(Code::INVALID_INPUT).field("ids", "TOO_MANY", "at most 100 at once"));
             }
             let snapshot = snapshot(cx).await?;
             let ids = ids.iter().map(parse).collect::<Result<Vec<Uuid>>>()?;
@@ -39,23 +46,9 @@ impl NodeQuery {
 }
 
 fn parse(id: &ID) -> Result<Uuid> {
-    id.parse().map_err(|_| Error::new(Code::InvalidInput).field("id", "WRONG_TYPE", "is not a UUID"))
-}
-
-/// Any kind may have it.
-struct AnyKind<'a>(&'a Snapshot, &'a [Uuid]);
-
-impl Wanted for AnyKind<'_> {
-    fn ids(&self, _: &'static str) -> Vec<Uuid> {
-        self.1.to_vec()
-    }
-
-    fn visible(&self, kind: &'static str) -> Result<Condition> {
-        self.0.filter(kind)
-    }
+    id.parse().map_err(|_| Error::new(Code::INVALID_INPUT).field("id", "WRONG_TYPE", "is not a UUID"))
 }
 
 async fn find(snapshot: &Snapshot, ids: &[Uuid]) -> Result<HashMap<Uuid, Node>> {
-    let found = node::find(&snapshot.tx, &[snapshot.owner()], snapshot.actor.organization, &AnyKind(snapshot, ids)).await?;
-    Ok(found.into_iter().map(|((_, id), node)| (id, node)).collect())
+    node::find_any(&snapshot.tx, snapshot.owner(), snapshot.actor.organization, ids, |kind| snapshot.filter(kind)).await
 }

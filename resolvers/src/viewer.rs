@@ -6,6 +6,10 @@ use std::sync::Arc;
 #[derive(Default)]
 pub struct ViewerQuery;
 
+impl kind::Root for ViewerQuery {
+    const PLANS: &'static [kind::Plan] = &[];
+}
+
 #[Object]
 impl ViewerQuery {
     /// Who am I, where may I act, as what. Needs no acting organization.

@@ -28,7 +28,7 @@ async fn serve(mount: &Mount, path: &str, request: Request) -> Result<(StatusCod
     span.record("procedure", entry.name());
     let (parts, body) = request.into_parts();
     if parts.method != Method::POST {
-        return Err(Error::new(Code::MethodNotAllowed).message("Call procedures by POST."));
+        return Err(Error::new(Code::METHOD_NOT_ALLOWED).message("Call procedures by POST."));
     }
     let caller = caller(&mount.gateway, &parts.headers).await?;
     span.record("actor_id", tracing::field::display(caller.principal));
@@ -37,7 +37,7 @@ async fn serve(mount: &Mount, path: &str, request: Request) -> Result<(StatusCod
         span.record("organization_id", tracing::field::display(organization));
     }
     let Value::Object(body) = json(&parts.headers, body, mount.body_limit).await? else {
-        return Err(Error::new(Code::InvalidInput).message("The body must be a JSON object."));
+        return Err(Error::new(Code::INVALID_INPUT).message("The body must be a JSON object."));
     };
     let mut answer = entry.call(&mount.gateway, &caller, body).await?;
     let running = entry.is_mutation() && answer["result"].is_null();
@@ -52,7 +52,7 @@ fn find(gateway: &Gateway, path: &str) -> Result<&'static Entry> {
         return Ok(entry);
     }
     let parts: Vec<&str> = path.split('/').collect();
-    let [namespace, _, verb] = parts.as_slice() else { return Err(Error::new(Code::UnknownPath)) };
+    let [namespace, _, verb] = parts.as_slice() else { return Err(Error::new(Code::UNKNOWN_PATH)) };
     let mut versions: Vec<String> = gateway
         .table
         .entries()
@@ -64,7 +64,7 @@ fn find(gateway: &Gateway, path: &str) -> Result<&'static Entry> {
         .collect();
     versions.sort();
     if versions.is_empty() {
-        return Err(Error::new(Code::UnknownProcedure));
+        return Err(Error::new(Code::UNKNOWN_PROCEDURE));
     }
-    Err(Error::new(Code::UnknownVersion).details(serde_json::json!({ "versions": versions })))
+    Err(Error::new(Code::UNKNOWN_VERSION).details(serde_json::json!({ "versions": versions })))
 }

@@ -21,7 +21,7 @@ macro_rules! as_it_is {
         )*
     };
 }
-as_it_is!(DateTime<Utc>, NaiveDate, String, Uuid, bool, i32, i64);
+as_it_is!(DateTime<Utc>, NaiveDate, String, Uuid, Vec<String>, Vec<u8>, bool, i32, i64, serde_json::Value);
 
 macro_rules! wrapped {
     ($($type:ident),*) => {

@@ -1,9 +1,7 @@
 //! What a procedure works with: who acts, the time, fresh ids, the transaction, and the list of
 //! what changed.
 
-use crate::{
-    Actor, Gateway, Judged, Mode, NewEvent, OperationId, OrganizationId, Resource, Result, Rights, Subject, Tx, standing,
-};
+use crate::{Actor, Gateway, Mode, NewEvent, OperationId, OrganizationId, Result, Rights, Tx, standing};
 use chrono::{DateTime, Utc};
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -128,29 +126,8 @@ impl Context {
     }
 }
 
-/// The subject of a procedure that makes something new: judged by what it would be.
-#[derive(Debug, Clone)]
-pub struct New {
-    kind: &'static str,
-    attributes: serde_json::Value,
-}
-
-impl New {
-    /// Of the organization that the request is about.
-    pub fn of(cx: &Context, kind: &'static str, mut attributes: serde_json::Value) -> Self {
-        attributes["relation"] = relation(cx.owner(), cx.organization()).into();
-        New { kind, attributes }
-    }
-}
-
 /// How the acting organization stands to what another, or itself, owns. So the organizations that
 /// someone may see need not be told to the policy one by one.
 pub fn relation(owner: OrganizationId, acting: OrganizationId) -> &'static str {
     if owner == acting { "OWN" } else { "ENGAGED" }
-}
-
-impl Subject for New {
-    fn judged(&self) -> Judged {
-        Judged::One(Resource { kind: self.kind, id: Uuid::nil(), attributes: self.attributes.clone(), version: None })
-    }
 }

@@ -26,7 +26,7 @@ impl Cursor {
     }
 
     pub fn decode(text: &str, order: &str, field: &str) -> Result<Cursor> {
-        let refuse = || Error::new(Code::InvalidCursor).field(field, "INVALID_CURSOR", Code::InvalidCursor.message());
+        let refuse = || Error::new(Code::INVALID_CURSOR).field(field, "INVALID_CURSOR", Code::INVALID_CURSOR.message());
         if text.len() > 2048 || !text.is_ascii() || !text.len().is_multiple_of(2) {
             return Err(refuse());
         }

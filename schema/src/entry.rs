@@ -1,7 +1,7 @@
 //! A procedure with its types erased: what a table can hold and every surface can carry.
 
 use crate::{
-    Actor, Allowed, Caller, Code, Context, Error, Gateway, Kind, Name, Outcome, Procedure, Result, Scope, Subject, graphql_field,
+    Actor, Allowed, Caller, Code, Context, Error, Gateway, Runs, Name, Outcome, Procedure, Result, Scope, Subject, graphql_field,
     input,
     operation::Claim,
     run::{about, authorize, judged_hash, mutate, payload, read},
@@ -42,8 +42,8 @@ impl Entry {
     pub fn about(&self) -> &'static str {
         self.0.about()
     }
-    pub fn kind(&self) -> Kind {
-        self.0.kind()
+    pub fn runs(&self) -> Runs {
+        self.0.runs()
     }
     pub fn scope(&self) -> Scope {
         self.0.scope()
@@ -58,7 +58,7 @@ impl Entry {
         self.0.across()
     }
     pub fn is_mutation(&self) -> bool {
-        matches!(self.kind(), Kind::Mutation(_))
+        matches!(self.runs(), Runs::Mutation(_))
     }
     /// Every code that it can answer.
     pub fn errors(&self) -> Vec<Code> {
@@ -119,7 +119,7 @@ pub(crate) enum Performed {
 trait Erased: Send + Sync {
     fn name(&self) -> &'static str;
     fn about(&self) -> &'static str;
-    fn kind(&self) -> Kind;
+    fn runs(&self) -> Runs;
     fn scope(&self) -> Scope;
     fn surface(&self) -> Surface;
     fn errors(&self) -> &'static [Code];
@@ -146,8 +146,8 @@ impl<P: Procedure> Erased for Of<P> {
     fn about(&self) -> &'static str {
         P::ABOUT
     }
-    fn kind(&self) -> Kind {
-        P::KIND
+    fn runs(&self) -> Runs {
+        P::RUNS
     }
     fn scope(&self) -> Scope {
         P::SCOPE
@@ -181,18 +181,17 @@ impl<P: Procedure> Erased for Of<P> {
     }
 
     async fn call(&self, gateway: &Arc<Gateway>, caller: &Caller, mut body: Map<String, Value>) -> Result<Value> {
-        match P::KIND {
-            Kind::Read => {
+        match P::RUNS {
+            Runs::Read => {
                 let input = input::parse::<P::Input>(Value::Object(body))?;
                 Ok(serde_json::json!({ "result": read::<P>(gateway, caller, input).await? }))
             }
-            Kind::Mutation(_) => {
+            Runs::Mutation(_) => {
                 let key = idempotency_key(body.remove("idempotencyKey"))?;
                 let input = input::parse::<P::Input>(Value::Object(body))?;
                 let answer = mutate(gateway, caller, Entry::of::<P>(), key, payload::<P>(&input)).await?;
-                // As its type writes it: what is stored has lost the order of its fields.
-                let result = answer.result.map(serde_json::from_value::<P::Output>).transpose()?;
-                Ok(serde_json::json!({ "result": result, "operation": answer.operation, "replayed": answer.replayed }))
+                // As it was stored, and not as its type is today: an outcome outlives the type that wrote it.
+                Ok(serde_json::json!({ "result": answer.result, "operation": answer.operation, "replayed": answer.replayed }))
             }
         }
     }
@@ -205,7 +204,7 @@ impl<P: Procedure> Erased for Of<P> {
         let input: P::Input = serde_json::from_value(payload)?;
         let subject = match P::subject(cx, &input).await {
             Ok(subject) => subject,
-            Err(error) if error.retryable() || error.code() == Code::Internal => return Err(error),
+            Err(error) if error.retryable() || error.code() == Code::INTERNAL => return Err(error),
             Err(_) => return Ok(Performed::Moved),
         };
         if judged_hash(&subject.judged()) != claim.judged {
@@ -215,6 +214,9 @@ impl<P: Procedure> Erased for Of<P> {
             Ok(output) => Ok(Performed::Ended(Outcome::Result(serde_json::to_value(output)?))),
             Err(error) if error.retryable() => Err(error),
             Err(error) => {
+                let code = error.code();
+                let declared = [P::ERRORS, Code::COMMON, Code::MUTATION].iter().any(|codes| codes.contains(&code));
+                debug_assert!(declared, "{} refuses with {code:?}, which it does not declare", P::NAME);
                 error.trace();
                 Ok(Performed::Ended(Outcome::Refusal((&error).into())))
             }
@@ -235,8 +237,8 @@ impl<P: Procedure> Erased for Of<P> {
 pub(crate) fn idempotency_key(value: Option<Value>) -> Result<Uuid> {
     let refuse = |code: Code, short: &str| Error::new(code).field("idempotencyKey", short, code.message());
     match value {
-        None | Some(Value::Null) => Err(refuse(Code::IdempotencyKeyRequired, "REQUIRED")),
-        Some(Value::String(text)) => text.parse().map_err(|_| refuse(Code::IdempotencyKeyInvalid, "INVALID_UUID")),
-        Some(_) => Err(refuse(Code::IdempotencyKeyInvalid, "INVALID_UUID")),
+        None | Some(Value::Null) => Err(refuse(Code::IDEMPOTENCY_KEY_REQUIRED, "REQUIRED")),
+        Some(Value::String(text)) => text.parse().map_err(|_| refuse(Code::IDEMPOTENCY_KEY_INVALID, "INVALID_UUID")),
+        Some(_) => Err(refuse(Code::IDEMPOTENCY_KEY_INVALID, "INVALID_UUID")),
     }
 }

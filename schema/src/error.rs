@@ -49,124 +49,156 @@ impl Type {
     }
 }
 
+/// One thing that a caller can be told went wrong. It is declared beside the verb that says it, and is part of the contract.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Code(&'static Said);
+
+/// The text of a code.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Said {
+    pub name: &'static str,
+    pub error_type: Type,
+    /// Another status than the type's.
+    pub status: Option<u16>,
+    /// The message when nobody says it better.
+    pub message: &'static str,
+}
+
+impl Code {
+    pub const fn of(said: &'static Said) -> Self {
+        Code(said)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        self.0.name
+    }
+
+    pub fn error_type(self) -> Type {
+        self.0.error_type
+    }
+
+    pub fn message(self) -> &'static str {
+        self.0.message
+    }
+
+    pub fn http_status(self) -> u16 {
+        self.0.status.unwrap_or(self.0.error_type.http_status())
+    }
+}
+
+impl std::fmt::Debug for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.name)
+    }
+}
+
+/// Declares the codes of a domain, beside the verbs that say them.
+#[macro_export]
 macro_rules! codes {
-    ($($variant:ident = $name:literal, $type:ident, $status:expr, $message:literal;)*) => {
-        /// Everything that a caller can be told went wrong. The list is part of the contract.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-        pub enum Code { $(#[serde(rename = $name)] $variant,)* }
+    ($($name:ident: $type:ident, $message:literal;)*) => {
+        $(
+            #[doc = $message]
+            pub const $name: $crate::Code = $crate::Code::of(&$crate::Said {
+                name: stringify!($name),
+                error_type: $crate::Type::$type,
+                status: None,
+                message: $message,
+            });
+        )*
+    };
+}
 
+macro_rules! general {
+    ($($name:ident: $type:ident, $status:expr, $message:literal;)*) => {
         impl Code {
-            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+            $(
+                #[doc = $message]
+                pub const $name: Code =
+                    Code(&Said { name: stringify!($name), error_type: Type::$type, status: $status, message: $message });
+            )*
 
-            pub fn as_str(self) -> &'static str {
-                match self { $(Code::$variant => $name,)* }
-            }
-
-            pub fn error_type(self) -> Type {
-                match self { $(Code::$variant => Type::$type,)* }
-            }
-
-            /// The message when nobody says it better.
-            pub fn message(self) -> &'static str {
-                match self { $(Code::$variant => $message,)* }
-            }
-
-            pub fn http_status(self) -> u16 {
-                let own: Option<u16> = match self { $(Code::$variant => $status,)* };
-                own.unwrap_or(self.error_type().http_status())
-            }
+            /// The codes that belong to no domain.
+            pub const GENERAL: &'static [Code] = &[$(Code::$name,)*];
         }
     };
 }
 
+general! {
+    MALFORMED_JSON: Validation, Some(400), "The body is not valid JSON.";
+    UNSUPPORTED_MEDIA_TYPE: Validation, Some(415), "Send the body as application/json.";
+    NOT_ACCEPTABLE: Validation, Some(406), "Subscriptions are answered as text/event-stream or multipart/mixed, or over graphql-transport-ws.";
+    BODY_TOO_LARGE: Validation, Some(413), "The body is larger than this server accepts.";
+    METHOD_NOT_ALLOWED: Validation, Some(405), "This address does not answer that method.";
+    UNKNOWN_PATH: NotFound, None, "There is nothing at this address.";
+    UNKNOWN_PROCEDURE: NotFound, None, "There is no such procedure.";
+    UNKNOWN_VERSION: NotFound, None, "The procedure exists, but not in that version.";
+    INVALID_INPUT: Validation, None, "The input is not valid; see field_errors.";
+    INVALID_CURSOR: Validation, None, "The cursor does not belong to this list and ordering.";
+    CURSOR_EXPIRED: Conflict, Some(410), "The cursor cannot be gone on from; read anew, then follow from there.";
+    GRAPHQL_PARSE_FAILED: Validation, Some(400), "The document is not valid GraphQL.";
+    GRAPHQL_VALIDATION_FAILED: Validation, Some(400), "The document does not fit the schema.";
+    IDEMPOTENCY_KEY_REQUIRED: Validation, None, "A mutation needs an idempotencyKey.";
+    IDEMPOTENCY_KEY_INVALID: Validation, None, "The idempotencyKey is not a UUID.";
+    IDEMPOTENCY_KEY_REUSED: Conflict, None, "This idempotencyKey was used with another input; nothing was done.";
+    AUTHENTICATION_REQUIRED: Authentication, None, "Send a bearer token.";
+    TOKEN_INVALID: Authentication, None, "The token is not accepted here.";
+    TOKEN_EXPIRED: Authentication, None, "The token has expired.";
+    ORGANIZATION_REQUIRED: Validation, Some(400), "Name the acting organization in the header X-Organization-Id.";
+    ORGANIZATION_INVALID: Validation, Some(400), "The header X-Organization-Id is not a UUID.";
+    ORGANIZATION_NOT_FOUND: NotFound, None, "There is no such organization, or you may not act for it.";
+    GRANT_INVALID: Validation, Some(400), "The header X-Grant-Id is not a UUID.";
+    GRANT_NOT_FOUND: NotFound, None, "There is no such grant to your organization, or it does not count now.";
+    FORBIDDEN: Authorization, None, "Your role does not allow this.";
+    AUTONOMY_BLOCKED: Authorization, None, "An agent may recommend this; a person must do it.";
+    AUTHORITY_LOST: Authorization, None, "The right to do this was withdrawn before it was done.";
+    NOT_FOUND: NotFound, None, "There is no such thing, or you may not see it.";
+    VERSION_CONFLICT: Conflict, None, "It was changed by someone else; read it again.";
+    UNAVAILABLE: Unavailable, None, "A part of the service is not available; try again with the same key.";
+    TOO_MANY_SUBSCRIPTIONS: RateLimit, None, "This connection has as many subscriptions as it may have.";
+    SLOW_READER: Unavailable, None, "The events were not read as fast as they came; go on from the cursor.";
+    SHUTTING_DOWN: Unavailable, None, "This instance is going away; try again with the same key.";
+    OPERATION_GAVE_UP: Unavailable, None, "It was tried too often without success and was given up; nothing was done.";
+    INTERNAL: Internal, None, "Something went wrong on our side.";
+}
+
 codes! {
-    MalformedJson = "MALFORMED_JSON", Validation, Some(400), "The body is not valid JSON.";
-    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", Validation, Some(415), "Send the body as application/json.";
-    NotAcceptable = "NOT_ACCEPTABLE", Validation, Some(406), "Subscriptions are answered as text/event-stream or multipart/mixed, or over graphql-transport-ws.";
-    BodyTooLarge = "BODY_TOO_LARGE", Validation, Some(413), "The body is larger than this server accepts.";
-    MethodNotAllowed = "METHOD_NOT_ALLOWED", Validation, Some(405), "This address does not answer that method.";
-    UnknownPath = "UNKNOWN_PATH", NotFound, None, "There is nothing at this address.";
-    UnknownProcedure = "UNKNOWN_PROCEDURE", NotFound, None, "There is no such procedure.";
-    UnknownVersion = "UNKNOWN_VERSION", NotFound, None, "The procedure exists, but not in that version.";
-    InvalidInput = "INVALID_INPUT", Validation, None, "The input is not valid; see field_errors.";
-    InvalidCursor = "INVALID_CURSOR", Validation, None, "The cursor does not belong to this list and ordering.";
-    CursorExpired = "CURSOR_EXPIRED", Conflict, Some(410), "The cursor cannot be gone on from; read anew, then follow from there.";
-    GraphqlParseFailed = "GRAPHQL_PARSE_FAILED", Validation, Some(400), "The document is not valid GraphQL.";
-    GraphqlValidationFailed = "GRAPHQL_VALIDATION_FAILED", Validation, Some(400), "The document does not fit the schema.";
-    IdempotencyKeyRequired = "IDEMPOTENCY_KEY_REQUIRED", Validation, None, "A mutation needs an idempotencyKey.";
-    IdempotencyKeyInvalid = "IDEMPOTENCY_KEY_INVALID", Validation, None, "The idempotencyKey is not a UUID.";
-    IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", Conflict, None, "This idempotencyKey was used with another input; nothing was done.";
-    AuthenticationRequired = "AUTHENTICATION_REQUIRED", Authentication, None, "Send a bearer token.";
-    TokenInvalid = "TOKEN_INVALID", Authentication, None, "The token is not accepted here.";
-    TokenExpired = "TOKEN_EXPIRED", Authentication, None, "The token has expired.";
-    OrganizationRequired = "ORGANIZATION_REQUIRED", Validation, Some(400), "Name the acting organization in the header X-Organization-Id.";
-    OrganizationInvalid = "ORGANIZATION_INVALID", Validation, Some(400), "The header X-Organization-Id is not a UUID.";
-    OrganizationNotFound = "ORGANIZATION_NOT_FOUND", NotFound, None, "There is no such organization, or you may not act for it.";
-    GrantInvalid = "GRANT_INVALID", Validation, Some(400), "The header X-Grant-Id is not a UUID.";
-    GrantNotFound = "GRANT_NOT_FOUND", NotFound, None, "There is no such grant to your organization, or it does not count now.";
-    Forbidden = "FORBIDDEN", Authorization, None, "Your role does not allow this.";
-    AutonomyBlocked = "AUTONOMY_BLOCKED", Authorization, None, "An agent may recommend this; a person must do it.";
-    AuthorityLost = "AUTHORITY_LOST", Authorization, None, "The right to do this was withdrawn before it was done.";
-    NotFound = "NOT_FOUND", NotFound, None, "There is no such thing, or you may not see it.";
-    VersionConflict = "VERSION_CONFLICT", Conflict, None, "It was changed by someone else; read it again.";
-    PropertyArchived = "PROPERTY_ARCHIVED", Conflict, None, "The property is archived.";
-    PropertyNotArchived = "PROPERTY_NOT_ARCHIVED", Conflict, None, "The property is not archived.";
-    ExternalPartyArchived = "EXTERNAL_PARTY_ARCHIVED", Conflict, None, "The outside party is archived.";
-    ExternalPartyNotArchived = "EXTERNAL_PARTY_NOT_ARCHIVED", Conflict, None, "The outside party is not archived.";
-    PortfolioArchived = "PORTFOLIO_ARCHIVED", Conflict, None, "The portfolio is archived.";
-    PortfolioNameTaken = "PORTFOLIO_NAME_TAKEN", Conflict, None, "Another portfolio has that name.";
-    AccessGrantEnded = "ACCESS_GRANT_ENDED", Conflict, None, "The grant has ended.";
-    DelegationEnded = "DELEGATION_ENDED", Conflict, None, "The delegation has ended.";
-    DelegationTermOpen = "DELEGATION_TERM_OPEN", Conflict, None, "The delegation's term has not ended yet.";
-    DelegationExceeds = "DELEGATION_EXCEEDS", Conflict, None, "Nobody can delegate more than they have; see field_errors.";
-    OwnershipEnded = "OWNERSHIP_ENDED", Conflict, None, "The ownership has ended.";
-    OwnershipCorrected = "OWNERSHIP_CORRECTED", Conflict, None, "The record was corrected; correct the one that took its place.";
-    OwnershipExceedsWhole = "OWNERSHIP_EXCEEDS_WHOLE", Conflict, None, "The shares of a property never exceed 100 % at any time.";
-    FinancialEntryCorrected = "FINANCIAL_ENTRY_CORRECTED", Conflict, None, "The entry was corrected; correct the one that took its place.";
-    PropertyNotInPortfolio = "PROPERTY_NOT_IN_PORTFOLIO", Conflict, None, "The property is not in that portfolio.";
-    MembershipExists = "MEMBERSHIP_EXISTS", Conflict, None, "This principal already has that role here, or an open invitation to it.";
-    MembershipEnded = "MEMBERSHIP_ENDED", Conflict, None, "The membership has ended.";
-    MembershipNotPending = "MEMBERSHIP_NOT_PENDING", Conflict, None, "The invitation is no longer open.";
-    MembershipLastOwner = "MEMBERSHIP_LAST_OWNER", Conflict, None, "An organization keeps at least one owner or administrator.";
-    MembershipTermOpen = "MEMBERSHIP_TERM_OPEN", Conflict, None, "The membership's term has not ended yet.";
-    PrincipalTaken = "PRINCIPAL_TAKEN", Conflict, None, "This subject cannot be registered.";
-    Unavailable = "UNAVAILABLE", Unavailable, None, "A part of the service is not available; try again with the same key.";
-    TooManySubscriptions = "TOO_MANY_SUBSCRIPTIONS", RateLimit, None, "This connection has as many subscriptions as it may have.";
-    SlowReader = "SLOW_READER", Unavailable, None, "The events were not read as fast as they came; go on from the cursor.";
-    ShuttingDown = "SHUTTING_DOWN", Unavailable, None, "This instance is going away; try again with the same key.";
-    OperationGaveUp = "OPERATION_GAVE_UP", Unavailable, None, "It was tried too often without success and was given up; nothing was done.";
-    Internal = "INTERNAL", Internal, None, "Something went wrong on our side.";
+    // For kinds that have no code of their own for it; `details.kind` says which kind it is.
+    ARCHIVED: Conflict, "It is archived.";
+    NOT_ARCHIVED: Conflict, "It is not archived.";
+    ENDED: Conflict, "It has ended.";
+    TAKEN: Conflict, "Another one has that already.";
+    INVALID_TRANSITION: Conflict, "It cannot go there from where it stands; see details.allowed.";
 }
 
 impl Code {
     /// What any procedure can answer, beyond what it declares itself.
     pub const COMMON: &'static [Code] = &[
-        Code::MalformedJson,
-        Code::UnsupportedMediaType,
-        Code::BodyTooLarge,
-        Code::InvalidInput,
-        Code::AuthenticationRequired,
-        Code::TokenInvalid,
-        Code::TokenExpired,
-        Code::OrganizationRequired,
-        Code::OrganizationInvalid,
-        Code::OrganizationNotFound,
-        Code::GrantInvalid,
-        Code::GrantNotFound,
-        Code::Forbidden,
-        Code::NotFound,
-        Code::Unavailable,
-        Code::ShuttingDown,
-        Code::Internal,
+        Code::MALFORMED_JSON,
+        Code::UNSUPPORTED_MEDIA_TYPE,
+        Code::BODY_TOO_LARGE,
+        Code::INVALID_INPUT,
+        Code::AUTHENTICATION_REQUIRED,
+        Code::TOKEN_INVALID,
+        Code::TOKEN_EXPIRED,
+        Code::ORGANIZATION_REQUIRED,
+        Code::ORGANIZATION_INVALID,
+        Code::ORGANIZATION_NOT_FOUND,
+        Code::GRANT_INVALID,
+        Code::GRANT_NOT_FOUND,
+        Code::FORBIDDEN,
+        Code::NOT_FOUND,
+        Code::UNAVAILABLE,
+        Code::SHUTTING_DOWN,
+        Code::INTERNAL,
     ];
     /// What any mutation can answer besides.
     pub const MUTATION: &'static [Code] = &[
-        Code::IdempotencyKeyRequired,
-        Code::IdempotencyKeyInvalid,
-        Code::IdempotencyKeyReused,
-        Code::AutonomyBlocked,
-        Code::AuthorityLost,
-        Code::OperationGaveUp,
+        Code::IDEMPOTENCY_KEY_REQUIRED,
+        Code::IDEMPOTENCY_KEY_INVALID,
+        Code::IDEMPOTENCY_KEY_REUSED,
+        Code::AUTONOMY_BLOCKED,
+        Code::AUTHORITY_LOST,
+        Code::OPERATION_GAVE_UP,
     ];
 }
 
@@ -222,15 +254,20 @@ impl Error {
     }
 
     pub fn internal(cause: impl Into<Cause>) -> Self {
-        Error::new(Code::Internal).because(cause)
+        Error::new(Code::INTERNAL).because(cause)
     }
 
     pub fn unavailable(cause: impl Into<Cause>) -> Self {
-        Error::new(Code::Unavailable).because(cause)
+        Error::new(Code::UNAVAILABLE).because(cause)
+    }
+
+    /// One field of the input is refused.
+    pub fn invalid(field: impl Into<String>, code: &str, message: &str) -> Self {
+        Error::new(Code::INVALID_INPUT).field(field, code, message)
     }
 
     pub fn conflict(current_version: i32) -> Self {
-        Error::new(Code::VersionConflict)
+        Error::new(Code::VERSION_CONFLICT)
             .message(format!("It was changed by someone else; its version is now {current_version}."))
             .details(serde_json::json!({ "currentVersion": current_version }))
     }
@@ -266,7 +303,7 @@ impl Error {
 
     pub fn retryable(&self) -> bool {
         // What was given up stays so, whoever asks again.
-        matches!(self.0.code.error_type(), Type::Unavailable | Type::RateLimit) && self.0.code != Code::OperationGaveUp
+        matches!(self.0.code.error_type(), Type::Unavailable | Type::RateLimit) && self.0.code != Code::OPERATION_GAVE_UP
     }
 
     /// Puts the cause where operators look. Called once, where the error leaves the house.
@@ -347,14 +384,18 @@ pub trait Constraint<T> {
 }
 
 /// True if the statement failed by this constraint.
-pub fn violates(error: &sea_orm::DbErr, constraint: &str) -> bool {
+fn violates(error: &sea_orm::DbErr, constraint: &str) -> bool {
     use sea_orm::{DbErr, RuntimeErr};
     matches!(error, DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner))
         if matches!(&**inner, sqlx::Error::Database(db) if db.constraint() == Some(constraint)))
 }
 
-impl<T> Constraint<T> for std::result::Result<T, sea_orm::DbErr> {
+impl<T, E: Into<Error>> Constraint<T> for std::result::Result<T, E> {
     fn taken(self, constraint: &str, refusal: impl FnOnce() -> Error) -> Result<T> {
-        self.map_err(|error| if violates(&error, constraint) { refusal() } else { error.into() })
+        self.map_err(|error| {
+            let error = error.into();
+            let failed = error.cause().and_then(|cause| cause.downcast_ref::<sea_orm::DbErr>());
+            if failed.is_some_and(|failed| violates(failed, constraint)) { refusal() } else { error }
+        })
     }
 }

@@ -11,10 +11,12 @@ pub struct NewEvent {
     /// Whose log it goes into: the owner of what changed.
     pub organization: OrganizationId,
     /// `property.created`.
-    pub kind: &'static str,
+    pub kind: String,
     pub resource_kind: &'static str,
     pub resource_id: Uuid,
     pub version: i32,
+    /// It may change what somebody may do.
+    pub rights: bool,
     pub change: Change,
 }
 

@@ -68,7 +68,7 @@ async fn persevere(gateway: &Arc<Gateway>, run: Run, recorded: Option<Arc<Stored
             Ok(Step::Reauthorize(stored)) => reauthorize(gateway, *stored).await,
             Err(error) if error.code().error_type() == Type::Internal => {
                 error.trace();
-                refuse(gateway, run, (&Error::new(Code::Internal)).into(), None).await.map(|()| Step::Done)
+                refuse(gateway, run, (&Error::new(Code::INTERNAL)).into(), None).await.map(|()| Step::Done)
             }
             Err(error) => Err(error),
         };
@@ -155,9 +155,7 @@ async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, stored: Stor
     let (organization, id) = (stored.view.organization_id, stored.view.id);
     let events = cx.take_events();
     let grown: Vec<_> = events.iter().map(|event| event.organization).collect();
-    // What `Identity::actor` reads.
-    let rights =
-        events.iter().any(|event| ["membership", "delegation", "access_grant", "organization"].contains(&event.resource_kind));
+    let rights = events.iter().any(|event| event.rights);
     for event in &events {
         Carried::about(event.resource_kind, event.resource_id);
     }
@@ -200,7 +198,7 @@ async fn reauthorize(gateway: &Arc<Gateway>, stored: Stored) -> Result<Step> {
             Ok(Step::Reauthorize(Box::new(stored)))
         }
         Err(error) if matches!(error.code().error_type(), Type::Unavailable | Type::Internal) => Err(error),
-        Err(_) => refuse(gateway, run, (&Error::new(Code::AuthorityLost)).into(), None).await.map(|()| Step::Done),
+        Err(_) => refuse(gateway, run, (&Error::new(Code::AUTHORITY_LOST)).into(), None).await.map(|()| Step::Done),
     }
 }
 

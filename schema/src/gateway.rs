@@ -1,7 +1,7 @@
 //! Everything that a request needs, wired once by the server.
 
 use crate::{
-    Chance, Clock, Decide, Engine, Entry, Faults, Guard, Identity, Lanes, Live, Operations, fingerprint::FingerprintKey,
+    Chance, Clock, Code, Decide, Engine, Entry, Faults, Guard, Identity, Lanes, Live, Operations, fingerprint::FingerprintKey,
     singleflight::Flights, waits::Waits,
 };
 use sqlx::PgPool;
@@ -68,17 +68,34 @@ pub struct Gateway {
 pub struct Table {
     entries: &'static [Entry],
     by_name: HashMap<&'static str, &'static Entry>,
+    codes: Vec<Code>,
 }
 
 impl Table {
     pub fn new(entries: &'static [Entry]) -> Self {
         let by_name: HashMap<_, _> = entries.iter().map(|entry| (entry.name(), entry)).collect();
         assert_eq!(by_name.len(), entries.len(), "two procedures have one name");
-        Table { entries, by_name }
+        let mut codes = Code::GENERAL.to_vec();
+        for code in entries.iter().flat_map(Entry::errors) {
+            if !codes.contains(&code) {
+                codes.push(code);
+            }
+        }
+        Table { entries, by_name, codes }
     }
 
     pub fn get(&self, name: &str) -> Option<&'static Entry> {
         self.by_name.get(name).copied()
+    }
+
+    /// Every code that can be answered: the general ones, then those of the procedures, each where it is first declared.
+    pub fn codes(&self) -> &[Code] {
+        &self.codes
+    }
+
+    /// The code of this name.
+    pub fn code(&self, name: &str) -> Option<Code> {
+        self.codes.iter().copied().find(|code| code.as_str() == name)
     }
 
     pub fn entries(&self) -> &'static [Entry] {

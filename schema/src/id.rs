@@ -1,9 +1,18 @@
 //! One type an entity: a `PropertyId` is not a `MembershipId`, though both are UUIDv7 on the wire
 //! and `ID` in GraphQL.
 
-/// Declares an id: UUID in PostgreSQL and JSON, `ID` in GraphQL.
+/// Declares an id: UUID in PostgreSQL and JSON, `ID` in GraphQL. The number after its name makes `EXAMPLE`, the id that
+/// the contract's examples show and that the tests' rows have; further examples have names of their own.
 #[macro_export]
 macro_rules! id {
+    ($(#[$about:meta])* $name:ident = $example:literal $(, $another:ident = $number:literal)*) => {
+        $crate::id!($(#[$about])* $name);
+
+        impl $name {
+            pub const EXAMPLE: $name = $name($crate::example($example));
+            $(pub const $another: $name = $name($crate::example($number));)*
+        }
+    };
     ($(#[$about:meta])* $name:ident) => {
         $(#[$about])*
         #[derive(
@@ -23,6 +32,25 @@ macro_rules! id {
         impl $crate::Cell for $name {
             fn cell(row: &$crate::private::sqlx::postgres::PgRow, at: usize) -> Result<Self, $crate::private::sqlx::Error> {
                 $crate::Cell::cell(row, at).map($name)
+            }
+        }
+
+        impl $crate::Datum for $name {
+            const TYPE: $crate::ColumnType = $crate::ColumnType::Uuid;
+            fn fact(&self) -> Option<$crate::private::serde_json::Value> {
+                self.0.fact()
+            }
+            fn key(&self) -> String {
+                self.0.key()
+            }
+            fn bind(key: &str) -> Option<$crate::private::sea_orm::sea_query::SimpleExpr> {
+                <$crate::private::uuid::Uuid as $crate::Datum>::bind(key)
+            }
+        }
+
+        impl From<$name> for $crate::private::uuid::Uuid {
+            fn from(id: $name) -> Self {
+                id.0
             }
         }
 
@@ -98,6 +126,11 @@ macro_rules! id {
 
 use uuid::Uuid;
 
+/// The UUIDv7 of an example, from its number.
+pub const fn example(number: u32) -> Uuid {
+    Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + number as u128)
+}
+
 /// As it is written everywhere, without going through a formatter.
 pub fn hyphenated(id: Uuid) -> String {
     id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
@@ -105,7 +138,7 @@ pub fn hyphenated(id: Uuid) -> String {
 
 id!(
     /// The isolation unit: who owns the data.
-    OrganizationId
+    OrganizationId = 0xf1, LINKED_EXAMPLE = 0xf2, CONCIERGE_EXAMPLE = 0xf9
 );
 id!(
     /// Who acts: a human, an agent, a service, or the system itself.
@@ -113,9 +146,9 @@ id!(
 );
 id!(
     /// One recorded mutation.
-    OperationId
+    OperationId = 0xd1
 );
 id!(
     /// One organization's leave for another to see, or to act.
-    AccessGrantId
+    AccessGrantId = 0xe1
 );

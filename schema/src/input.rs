@@ -17,11 +17,11 @@ pub fn parse<T: DeserializeOwned + Serialize>(value: Value) -> Result<T> {
             (path, Some(name)) if path != name && !path.ends_with(&format!(".{name}")) => format!("{path}.{name}"),
             (path, _) => path.to_owned(),
         };
-        Error::new(Code::InvalidInput).field(dotted(&field), code, message)
+        Error::new(Code::INVALID_INPUT).field(dotted(&field), code, message)
     })?;
     // Some parsers take a list for an object, or an object for a word. The contract does not.
     match bent(&given, &serde_json::to_value(&parsed)?, "") {
-        Some(field) => Err(Error::new(Code::InvalidInput).field(field, "WRONG_TYPE", WRONG_TYPE)),
+        Some(field) => Err(Error::new(Code::INVALID_INPUT).field(field, "WRONG_TYPE", WRONG_TYPE)),
         None => Ok(parsed),
     }
 }
@@ -86,14 +86,14 @@ pub fn validate<T: garde::Validate<Context = ()>>(input: &T) -> Result<()> {
             FieldError { field: camel_case(&dotted(&path.to_string())), code: code.to_owned(), message: message.to_owned() }
         })
         .collect();
-    Err(Error::new(Code::InvalidInput).fields(fields))
+    Err(Error::new(Code::INVALID_INPUT).fields(fields))
 }
 
 /// The same for a part of an input, with its name before each field.
 pub fn validate_at<T: garde::Validate<Context = ()>>(name: &str, input: Option<&T>) -> Result<()> {
     let Some(Err(error)) = input.map(validate) else { return Ok(()) };
     let named = error.field_errors().iter().map(|e| FieldError { field: format!("{name}.{}", e.field), ..e.clone() }).collect();
-    Err(Error::new(Code::InvalidInput).fields(named))
+    Err(Error::new(Code::INVALID_INPUT).fields(named))
 }
 
 /// `address.postal_code` → `address.postalCode`.

@@ -9,6 +9,7 @@ mod cell;
 mod clock;
 mod context;
 mod cursor;
+mod datum;
 mod entry;
 mod error;
 mod events;
@@ -26,6 +27,7 @@ mod metrics;
 mod operation;
 mod ports;
 mod procedure;
+mod reading;
 mod reads;
 mod run;
 mod singleflight;
@@ -40,17 +42,20 @@ mod waits;
 pub use answer::Answer;
 pub use cell::{Cell, one_of};
 pub use clock::{Chance, Clock, RandomIds, SystemClock};
-pub use context::{Context, New, relation};
+pub use context::{Context, relation};
 pub use cursor::Cursor;
+pub use datum::{ColumnType, Datum, TextEnum};
 pub use entry::{Entry, Surface};
-pub use error::{Cause, Code, Constraint, Error, FieldError, Result, Type, violates};
+pub use error::{
+    ARCHIVED, Cause, Code, Constraint, ENDED, Error, FieldError, INVALID_TRANSITION, NOT_ARCHIVED, Result, Said, TAKEN, Type,
+};
 pub use events::{Change, NewEvent};
 pub use execute::execute;
 pub use filter::{Allowed, Check, Judged, Resource, Sight, Subject};
 pub use fingerprint::FingerprintKey;
 pub use gateway::{Gateway, Limits, Table, Tasks};
 pub use graphql_field::{Payload, resolve_mutation};
-pub use id::{AccessGrantId, OperationId, OrganizationId, PrincipalId, hyphenated};
+pub use id::{AccessGrantId, OperationId, OrganizationId, PrincipalId, example, hyphenated};
 pub use input::{camel_case, parse as parse_input, present};
 pub use lanes::{Lane, Lanes};
 pub use live::{Expired, Live, LogId, Place, Rights, Standing, standing};
@@ -61,7 +66,8 @@ pub use ports::{
     Actor, Boundary, Claimed, Decide, Due, Engine, Faults, Guard, Identity, Known, Log, NoFaults, Operations, PeopleAct, Run,
     Through, Tick, Verdict,
 };
-pub use procedure::{Kind, Name, Procedure, Scope, Workflow};
+pub use procedure::{Name, Procedure, Runs, Scope, Workflow};
+pub use reading::{Proven, Reading};
 pub use reads::{Caller, Filters, MOST_ACROSS, Nullable, Planned, Reads, Snapshot, load_one, nullable, snapshot};
 pub use run::{read, resume, run};
 pub use text_enum::{PrincipalKind, Role};
@@ -73,5 +79,5 @@ pub use waits::Waits;
 /// Re-exported for the macros of this crate.
 #[doc(hidden)]
 pub mod private {
-    pub use {async_graphql, async_trait, schemars, sea_orm, serde, sqlx, uuid};
+    pub use {async_graphql, async_trait, schemars, sea_orm, serde, serde_json, sqlx, uuid};
 }

@@ -90,7 +90,7 @@ impl Expired {
 
 impl From<Expired> for Error {
     fn from(reason: Expired) -> Self {
-        Error::new(Code::CursorExpired).details(serde_json::json!({ "reason": reason.as_str() }))
+        Error::new(Code::CURSOR_EXPIRED).details(serde_json::json!({ "reason": reason.as_str() }))
     }
 }
 
@@ -107,7 +107,7 @@ impl fmt::Display for Place {
 impl Place {
     /// A cursor as a client brings it back, for this log and these rights.
     pub fn parse(text: &str, field: &str, log: LogId, rights: Rights) -> Result<Place> {
-        let refuse = || Error::new(Code::InvalidCursor).field(field, "INVALID_CURSOR", Code::InvalidCursor.message());
+        let refuse = || Error::new(Code::INVALID_CURSOR).field(field, "INVALID_CURSOR", Code::INVALID_CURSOR.message());
         let place = Place::read(text).ok_or_else(refuse)?;
         if place.log.organization() != log.organization() {
             return Err(refuse());
@@ -161,11 +161,11 @@ mod tests {
         assert_eq!(Place::parse(&text, "after", place.log, place.rights).expect("its own"), place);
         let code = |result: Result<Place>| result.expect_err("another's").code();
         let other = OrganizationId(Uuid::from_u128(8));
-        assert_eq!(code(Place::parse(&text, "after", LogId::Own(other), place.rights)), Code::InvalidCursor);
-        assert_eq!(code(Place::parse(&text, "after", place.log, Rights(10))), Code::CursorExpired);
-        assert_eq!(code(Place::parse(&text, "after", LogId::Feed(home), place.rights)), Code::CursorExpired);
+        assert_eq!(code(Place::parse(&text, "after", LogId::Own(other), place.rights)), Code::INVALID_CURSOR);
+        assert_eq!(code(Place::parse(&text, "after", place.log, Rights(10))), Code::CURSOR_EXPIRED);
+        assert_eq!(code(Place::parse(&text, "after", LogId::Feed(home), place.rights)), Code::CURSOR_EXPIRED);
         for odd in ["", "x", &text[1..], &format!("{text}0"), &text.replace('o', "ö"), &text.replacen('o', "z", 1)] {
-            assert_eq!(code(Place::parse(odd, "after", place.log, place.rights)), Code::InvalidCursor, "{odd}");
+            assert_eq!(code(Place::parse(odd, "after", place.log, place.rights)), Code::INVALID_CURSOR, "{odd}");
         }
     }
 }

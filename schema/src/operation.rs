@@ -75,7 +75,7 @@ pub enum Outcome {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredError {
-    pub code: Code,
+    pub code: String,
     pub message: String,
     #[serde(default)]
     pub field_errors: Vec<FieldError>,
@@ -86,7 +86,7 @@ pub struct StoredError {
 impl From<&Error> for StoredError {
     fn from(error: &Error) -> Self {
         StoredError {
-            code: error.code(),
+            code: error.code().as_str().to_owned(),
             message: error.text().to_owned(),
             field_errors: error.field_errors().to_vec(),
             details: error.detail().cloned(),
@@ -94,10 +94,11 @@ impl From<&Error> for StoredError {
     }
 }
 
-impl From<StoredError> for Error {
-    fn from(stored: StoredError) -> Self {
-        let error = Error::new(stored.code).message(stored.message).fields(stored.field_errors);
-        match stored.details {
+impl StoredError {
+    /// The error as it was first answered, with the code of this name.
+    pub fn again(self, code: Code) -> Error {
+        let error = Error::new(code).message(self.message).fields(self.field_errors);
+        match self.details {
             Some(details) => error.details(details),
             None => error,
         }

@@ -25,9 +25,16 @@ impl Workflow {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum Runs {
     Read,
     Mutation(Workflow),
+}
+
+impl Runs {
+    /// A mutation, by its workflow's family and version.
+    pub const fn mutation(family: &'static str, version: u32) -> Self {
+        Runs::Mutation(Workflow::new(family, version))
+    }
 }
 
 /// In whose scope it runs.
@@ -43,7 +50,7 @@ pub trait Procedure: Send + Sync + 'static {
     /// `namespace/vN/verb`: the RPC path, and GraphQL's `namespaceVerb`.
     const NAME: &'static str;
     const ABOUT: &'static str;
-    const KIND: Kind;
+    const RUNS: Runs;
     /// What it can answer beyond [`Code::COMMON`] (and [`Code::MUTATION`]).
     const ERRORS: &'static [Code];
     const SCOPE: Scope = Scope::Organization;
@@ -113,10 +120,10 @@ impl Name {
 
     /// The action that the policy judges: a mutation's verb; every read is `read`, so that a single
     /// read and the filter of a list ask the same rule.
-    pub fn action(self, kind: Kind) -> &'static str {
-        match kind {
-            Kind::Read => "read",
-            Kind::Mutation(_) => self.verb,
+    pub fn action(self, runs: Runs) -> &'static str {
+        match runs {
+            Runs::Read => "read",
+            Runs::Mutation(_) => self.verb,
         }
     }
 }

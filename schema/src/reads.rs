@@ -38,7 +38,7 @@ pub struct Caller {
 impl Caller {
     /// What it is in the acting organization, as the rows say now.
     pub async fn actor_now(&self, gateway: &Gateway) -> Result<Actor> {
-        let organization = self.organization.ok_or_else(|| Error::new(Code::OrganizationRequired))?;
+        let organization = self.organization.ok_or_else(|| Error::new(Code::ORGANIZATION_REQUIRED))?;
         gateway.identity.actor(self.principal, organization, self.grant).await
     }
 
@@ -47,7 +47,7 @@ impl Caller {
         match scope {
             Scope::Principal => Ok(Actor::own_scope(self.principal, self.kind)),
             Scope::Organization => {
-                let organization = self.organization.ok_or_else(|| Error::new(Code::OrganizationRequired))?;
+                let organization = self.organization.ok_or_else(|| Error::new(Code::ORGANIZATION_REQUIRED))?;
                 gateway.identity.recent(self.principal, organization, self.grant).await
             }
         }
@@ -179,7 +179,7 @@ impl Snapshot {
         across.remove(&self.actor.organization);
         if across.len() > MOST_ACROSS {
             let message = format!("a request reaches at most {MOST_ACROSS} organizations");
-            return Err(Error::new(Code::InvalidInput).field("first", "TOO_MANY_ORGANIZATIONS", message));
+            return Err(Error::new(Code::INVALID_INPUT).field("first", "TOO_MANY_ORGANIZATIONS", message));
         }
         if across.len() > reached.len() {
             self.tx.reach(self.actor.organization, across.iter()).await?;

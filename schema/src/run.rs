@@ -4,7 +4,7 @@
 //! record → workflow → answer.
 
 use crate::{
-    Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Entry, Error, Gateway, Judged, Kind, NewOperation,
+    Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Entry, Error, Gateway, Judged, Runs, NewOperation,
     OperationId, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Scope, Sight, Stored, Subject, Type,
     Verdict, Workflow, execute, filter::Filters, input, operation::Claim,
 };
@@ -65,7 +65,7 @@ async fn accept(
     let attributes = vec![("organization_id", actor.organization.to_string())];
     let (stored, replayed) = Carried::with(attributes, Box::pin(concluded(gateway, caller, actor, entry, key, payload))).await?;
     gateway.faults.at(Boundary::BeforeAnswer, entry.name()).await?;
-    answer(stored, replayed)
+    answer(gateway, stored, replayed)
 }
 
 /// The operation that stands for this key, as far as it came, and whether it was there before.
@@ -77,12 +77,12 @@ async fn concluded(
     key: Uuid,
     payload: Value,
 ) -> Result<(Stored, bool)> {
-    let Kind::Mutation(workflow) = entry.kind() else { return Err(Error::internal(format!("{} is a read", entry.name()))) };
+    let Runs::Mutation(workflow) = entry.runs() else { return Err(Error::internal(format!("{} is a read", entry.name()))) };
     let name = entry.name();
     let span = tracing::Span::current();
     let grant = caller.grant.filter(|_| entry.scope() == Scope::Organization);
     if gateway.tasks.closing() {
-        return Err(Error::new(Code::ShuttingDown));
+        return Err(Error::new(Code::SHUTTING_DOWN));
     }
     let fingerprint = gateway.fingerprint.of(name, grant, &payload)?;
     let turn = gateway.flights.turn((actor.organization, name, key), gateway.limits.answer).await;
@@ -91,7 +91,7 @@ async fn concluded(
         span.record("operation_id", tracing::field::display(known.view.id));
         may_replay(gateway, &actor, &known).await?;
         if known.fingerprint != fingerprint {
-            return Err(Error::new(Code::IdempotencyKeyReused));
+            return Err(Error::new(Code::IDEMPOTENCY_KEY_REUSED));
         }
         // Others with this key did not finish in time: past the limit the answer is the operation.
         if turn.is_none() {
@@ -121,7 +121,7 @@ async fn concluded(
     match gateway.guard.judge(&actor, name) {
         Verdict::Allow => {}
         Verdict::Approval(reasons) | Verdict::Block(reasons) => {
-            return Err(Error::new(Code::AutonomyBlocked).details(serde_json::json!({ "reasons": reasons })));
+            return Err(Error::new(Code::AUTONOMY_BLOCKED).details(serde_json::json!({ "reasons": reasons })));
         }
     }
 
@@ -165,7 +165,7 @@ async fn concluded(
         // Another replica was first: its operation must be what this request asked for.
         may_replay(gateway, &actor, &stored).await?;
         if stored.fingerprint != fingerprint {
-            return Err(Error::new(Code::IdempotencyKeyReused));
+            return Err(Error::new(Code::IDEMPOTENCY_KEY_REUSED));
         }
     }
     Ok((stored, replayed))
@@ -187,7 +187,7 @@ async fn may_replay(gateway: &Gateway, actor: &Actor, known: &Stored) -> Result<
     let check = Check { action: "replay", resource: operation_resource(known) };
     match gateway.decide.check(actor, &[check]).await?.first() {
         Some(true) => Ok(()),
-        _ => Err(Error::new(Code::Forbidden)),
+        _ => Err(Error::new(Code::FORBIDDEN)),
     }
 }
 
@@ -218,7 +218,7 @@ async fn carry_on(gateway: &Arc<Gateway>, workflow: Workflow, stored: Stored) ->
 pub async fn resume(gateway: &Arc<Gateway>, organization: OrganizationId, id: OperationId) -> Result<()> {
     let Some(stored) = gateway.operations.get(organization, id).await? else { return Ok(()) };
     let entry = gateway.table.get(&stored.view.procedure);
-    let Some(Kind::Mutation(workflow)) = entry.map(|entry| entry.kind()) else {
+    let Some(Runs::Mutation(workflow)) = entry.map(|entry| entry.runs()) else {
         return Err(Error::internal(format!("no mutation {}", stored.view.procedure)));
     };
     carry_on(gateway, workflow, stored).await.map(drop)
@@ -261,10 +261,13 @@ async fn drive(gateway: &Arc<Gateway>, workflow: Workflow, run: Run, recorded: S
     }
 }
 
-fn answer(stored: Stored, replayed: bool) -> Result<Answer<Value>> {
+fn answer(gateway: &Gateway, stored: Stored, replayed: bool) -> Result<Answer<Value>> {
     match stored.outcome {
         Some(Outcome::Result(value)) => Ok(Answer { result: Some(value), operation: stored.view, replayed }),
-        Some(Outcome::Refusal(refusal)) => Err(refusal.into()),
+        Some(Outcome::Refusal(refusal)) => Err(match gateway.table.code(&refusal.code) {
+            Some(code) => refusal.again(code),
+            None => Error::internal(format!("nobody says {} any more", refusal.code)),
+        }),
         None if stored.view.state == OperationState::Retryable => Err(Error::unavailable("put off; the key stays usable")),
         None => Ok(Answer { result: None, operation: stored.view, replayed }),
     }
@@ -272,7 +275,7 @@ fn answer(stored: Stored, replayed: bool) -> Result<Answer<Value>> {
 
 /// Asks the policy. What it said rests on the claim, which the domain transaction compares.
 pub(crate) async fn authorize(gateway: &Gateway, actor: &Actor, entry: Entry, subject: &dyn Subject) -> Result<(Claim, Filters)> {
-    let action = entry.parts().action(entry.kind());
+    let action = entry.parts().action(entry.runs());
     let judged = subject.judged();
     let span = tracing::info_span!("authorize", action, organization_id = %actor.organization, actor_id = %actor.principal);
     let mut filters = Vec::new();
@@ -281,7 +284,7 @@ pub(crate) async fn authorize(gateway: &Gateway, actor: &Actor, entry: Entry, su
             let check = Check { action, resource: resource.clone() };
             match gateway.decide.check(actor, &[check]).instrument(span).await?.first() {
                 Some(true) => {}
-                _ if action == "read" => return Err(Error::new(Code::NotFound)),
+                _ if action == "read" => return Err(Error::new(Code::NOT_FOUND)),
                 _ => return Err(Error::new(hidden(gateway, actor, subject).await?)),
             }
         }
@@ -305,9 +308,9 @@ pub(crate) async fn authorize(gateway: &Gateway, actor: &Actor, entry: Entry, su
 
 /// What to say to someone who may not do this: a row that one may not see is one that does not exist.
 async fn hidden(gateway: &Gateway, actor: &Actor, subject: &dyn Subject) -> Result<Code> {
-    let Some(resource) = subject.beheld() else { return Ok(Code::Forbidden) };
+    let Some(resource) = subject.beheld() else { return Ok(Code::FORBIDDEN) };
     let seen = gateway.decide.check(actor, &[Check { action: "read", resource }]).await?;
-    Ok(if seen.first() == Some(&true) { Code::Forbidden } else { Code::NotFound })
+    Ok(if seen.first() == Some(&true) { Code::FORBIDDEN } else { Code::NOT_FOUND })
 }
 
 pub(crate) fn judged_hash(judged: &Judged) -> String {

@@ -25,6 +25,30 @@ macro_rules! text_enum {
             }
         }
 
+        impl $crate::TextEnum for $name {
+            const TEXTS: &'static [&'static str] = &[$($text,)*];
+            fn text(self) -> &'static str {
+                self.as_str()
+            }
+            fn of_text(text: &str) -> Option<Self> {
+                $name::parse(text)
+            }
+        }
+
+        impl $crate::Datum for $name {
+            const TYPE: $crate::ColumnType = $crate::ColumnType::Text;
+            const TEXTS: &'static [&'static str] = <$name as $crate::TextEnum>::TEXTS;
+            fn fact(&self) -> Option<$crate::private::serde_json::Value> {
+                Some(self.as_str().into())
+            }
+            fn key(&self) -> String {
+                self.as_str().to_owned()
+            }
+            fn bind(key: &str) -> Option<$crate::private::sea_orm::sea_query::SimpleExpr> {
+                <String as $crate::Datum>::bind($name::parse(key)?.as_str())
+            }
+        }
+
         impl $name {
             pub const ALL: &'static [$name] = &[$($name::$variant,)*];
 

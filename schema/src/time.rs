@@ -5,7 +5,7 @@ use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, SubsecRound, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema, sea_orm::DeriveValueType)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema, sea_orm::DeriveValueType)]
 #[serde(transparent)]
 #[schemars(inline)]
 pub struct Time(pub DateTime<Utc>);
@@ -46,7 +46,7 @@ impl ScalarType for Time {
 }
 
 /// A day of the calendar, wherever one is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema, sea_orm::DeriveValueType)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, JsonSchema, sea_orm::DeriveValueType)]
 #[serde(transparent)]
 #[schemars(inline)]
 pub struct Date(pub NaiveDate);

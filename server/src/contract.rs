@@ -1,7 +1,7 @@
 //! The contract as files: printed, written, or compared with what is committed.
 
 use crate::Fault;
-use schema::{Code, Kind, Scope, Surface};
+use schema::{Runs, Scope, Surface};
 use std::{fmt::Write, fs, path::Path};
 
 /// Every file of the contract that needs no server, by its path from the project's root.
@@ -18,7 +18,7 @@ pub fn files() -> Vec<(&'static str, String)> {
 
 pub fn errors() -> String {
     let mut text = String::new();
-    for code in Code::ALL {
+    for code in schema::Table::new(resolvers::TABLE).codes() {
         let _ =
             writeln!(text, "{:<28} {:<15} {} {}", code.as_str(), code.error_type().as_str(), code.http_status(), code.message());
     }
@@ -28,9 +28,9 @@ pub fn errors() -> String {
 fn procedures() -> String {
     let mut text = String::new();
     for entry in resolvers::TABLE {
-        let kind = match entry.kind() {
-            Kind::Read => "read".to_owned(),
-            Kind::Mutation(workflow) => workflow.name(),
+        let kind = match entry.runs() {
+            Runs::Read => "read".to_owned(),
+            Runs::Mutation(workflow) => workflow.name(),
         };
         let scope = match entry.scope() {
             Scope::Organization => "organization",

@@ -58,8 +58,8 @@ pub fn router(served: Served) -> Router {
         router = router.merge(graphiql::routes(&packages));
     }
     router
-        .fallback(|| async { refusal(&Error::new(Code::UnknownPath)) })
-        .method_not_allowed_fallback(|| async { refusal(&Error::new(Code::MethodNotAllowed)) })
+        .fallback(|| async { refusal(&Error::new(Code::UNKNOWN_PATH)) })
+        .method_not_allowed_fallback(|| async { refusal(&Error::new(Code::METHOD_NOT_ALLOWED)) })
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| refusal(&Error::internal("a handler panicked"))))
         .layer(middleware::from_fn(traced))
 }

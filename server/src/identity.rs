@@ -124,10 +124,10 @@ impl Verifier {
         };
         let leeway = i64::try_from(self.leeway.as_secs()).unwrap_or(i64::MAX);
         if claims.exp.saturating_add(leeway) <= now {
-            return Err(Error::new(Code::TokenExpired));
+            return Err(Error::new(Code::TOKEN_EXPIRED));
         }
         if claims.nbf.is_some_and(|nbf| nbf.saturating_sub(leeway) > now) {
-            return Err(Error::new(Code::TokenInvalid));
+            return Err(Error::new(Code::TOKEN_INVALID));
         }
         Ok(claims)
     }
@@ -137,7 +137,7 @@ impl Verifier {
     }
 
     async fn verify_signature(&self, token: &str) -> Result<Claims> {
-        let refuse = || Error::new(Code::TokenInvalid);
+        let refuse = || Error::new(Code::TOKEN_INVALID);
         let header = jsonwebtoken::decode_header(token).map_err(|cause| refuse().because(cause))?;
         if !ALGORITHMS.contains(&header.alg) {
             return Err(refuse());
@@ -281,7 +281,7 @@ impl Registry {
         if claims.iss == self.verifier.service_issuer {
             // Registered by an administrator, or nobody.
             let registered = entities::actor::registered(&self.lanes, &claims.iss, &claims.sub).await?;
-            return registered.ok_or_else(|| Error::new(Code::TokenInvalid));
+            return registered.ok_or_else(|| Error::new(Code::TOKEN_INVALID));
         }
         // An address that nobody verified proves nothing.
         let email = claims.email.as_deref().filter(|email| claims.email_verified && plain(email));
@@ -293,7 +293,7 @@ impl Registry {
 #[async_trait]
 impl Identity for Registry {
     async fn principal(&self, bearer: Option<&str>) -> Result<Known> {
-        let token = bearer.ok_or_else(|| Error::new(Code::AuthenticationRequired))?;
+        let token = bearer.ok_or_else(|| Error::new(Code::AUTHENTICATION_REQUIRED))?;
         let now = self.clock.now();
         let claims = self.verifier.verify(token, now.timestamp()).await?;
         let until = self.verifier.ends(&claims);
@@ -323,10 +323,10 @@ impl Identity for Registry {
     async fn actor(&self, principal: PrincipalId, organization: OrganizationId, grant: Option<AccessGrantId>) -> Result<Actor> {
         let now = self.clock.now();
         let actor = entities::actor::find(&self.lanes, principal, organization, now).await?;
-        let actor = actor.ok_or_else(|| Error::new(Code::OrganizationNotFound))?;
+        let actor = actor.ok_or_else(|| Error::new(Code::ORGANIZATION_NOT_FOUND))?;
         let Some(grant) = grant else { return Ok(actor) };
         let through = entities::actor::through(&self.lanes, organization, grant, now).await?;
-        Ok(within(actor, through.ok_or_else(|| Error::new(Code::GrantNotFound))?))
+        Ok(within(actor, through.ok_or_else(|| Error::new(Code::GRANT_NOT_FOUND))?))
     }
 
     async fn recent(&self, principal: PrincipalId, organization: OrganizationId, grant: Option<AccessGrantId>) -> Result<Actor> {

@@ -156,9 +156,9 @@ pub async fn check_own_servers(config: &Config) -> Result<Vec<String>, Fault> {
 async fn rehearse(cerbos: &authz::Cerbos) -> Result<(), Fault> {
     let asked = resolvers::TABLE.iter().filter_map(|entry| {
         let kind = entities::kind_of(entry.parts().namespace)?;
-        Some((entry.parts().action(entry.kind()), kind))
+        Some((entry.parts().action(entry.runs()), kind.name))
     });
-    let mut asked: Vec<_> = asked.chain(entities::KINDS.iter().map(|kind| ("read", *kind))).collect();
+    let mut asked: Vec<_> = asked.chain(entities::NAMES.iter().map(|kind| ("read", *kind))).collect();
     asked.sort_unstable();
     asked.dedup();
     match cerbos.rehearse(&asked).await {

@@ -28,11 +28,11 @@ pub struct Mount {
 /// The principal behind the token, and the acting organization if one is named.
 pub async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Caller> {
     if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
-        return Err(Error::new(Code::TokenInvalid).message("Send one Authorization header."));
+        return Err(Error::new(Code::TOKEN_INVALID).message("Send one Authorization header."));
     }
     let known = gateway.identity.principal(bearer(headers)).await?;
-    let organization = id(headers, ORGANIZATION, Code::OrganizationInvalid)?.map(OrganizationId);
-    let grant = id(headers, GRANT, Code::GrantInvalid)?.map(AccessGrantId);
+    let organization = id(headers, ORGANIZATION, Code::ORGANIZATION_INVALID)?.map(OrganizationId);
+    let grant = id(headers, GRANT, Code::GRANT_INVALID)?.map(AccessGrantId);
     Ok(Caller { principal: known.principal, kind: known.kind, organization, grant, until: known.until })
 }
 
@@ -56,12 +56,12 @@ pub async fn json(headers: &HeaderMap, body: Body, limit: usize) -> Result<Value
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media = content_type.split(';').next().unwrap_or_default().trim();
     if !media.eq_ignore_ascii_case("application/json") {
-        return Err(Error::new(Code::UnsupportedMediaType));
+        return Err(Error::new(Code::UNSUPPORTED_MEDIA_TYPE));
     }
     let bytes = bytes(body, limit).await?;
     serde_json::from_slice(&bytes).map_err(|problem| {
         let place = format!("The body is not valid JSON: line {}, column {}.", problem.line(), problem.column());
-        Error::new(Code::MalformedJson).message(place)
+        Error::new(Code::MALFORMED_JSON).message(place)
     })
 }
 
@@ -71,14 +71,14 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 async fn bytes(body: Body, limit: usize) -> Result<Bytes> {
     let whole = tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect());
     let Ok(collected) = whole.await else {
-        return Err(Error::new(Code::MalformedJson).message("The body did not come to its end in time."));
+        return Err(Error::new(Code::MALFORMED_JSON).message("The body did not come to its end in time."));
     };
     match collected {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(problem) if problem.is::<http_body_util::LengthLimitError>() => {
-            Err(Error::new(Code::BodyTooLarge).details(serde_json::json!({ "limitBytes": limit })))
+            Err(Error::new(Code::BODY_TOO_LARGE).details(serde_json::json!({ "limitBytes": limit })))
         }
-        Err(_) => Err(Error::new(Code::MalformedJson).message("The body ended early.")),
+        Err(_) => Err(Error::new(Code::MALFORMED_JSON).message("The body ended early.")),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::harness::{cluster, root};
 use authz::{Cerbos, Settings};
 use schema::{
-    AccessGrantId, Actor, Check, Decide, Kind, OrganizationId, PrincipalId, PrincipalKind, Resource, Role, Sight, Through,
+    AccessGrantId, Actor, Check, Decide, Runs, OrganizationId, PrincipalId, PrincipalKind, Resource, Role, Sight, Through,
 };
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -40,7 +40,7 @@ async fn golden_access_is_what_the_pdp_says() {
     // Changes are of every kind.
     let judged = resolvers::TABLE.iter().filter(|entry| entry.parts().namespace != "change");
     let mut questions: Vec<(&'static str, &'static str)> =
-        judged.map(|entry| (kind_of(entry.parts().namespace), entry.parts().action(entry.kind()))).collect();
+        judged.map(|entry| (kind_of(entry.parts().namespace), entry.parts().action(entry.runs()))).collect();
     questions.push(("membership", "read"));
     questions.push(("operation", "replay"));
     questions.push(("event", "read"));
@@ -180,7 +180,7 @@ fn every_procedure_is_well_named_and_no_two_share_a_name() {
     for entry in resolvers::TABLE {
         let name = entry.parts();
         assert_eq!(format!("{}/v{}/{}", name.namespace, name.version, name.verb), entry.name());
-        if let Kind::Mutation(workflow) = entry.kind() {
+        if let Runs::Mutation(workflow) = entry.runs() {
             assert_eq!(workflow.version, name.version, "{}", entry.name());
         }
         assert!(!entry.about().is_empty());

@@ -5,7 +5,7 @@ use crate::harness::{
     Person, World,
     examples::{Call, Examples, HOME, carried, header_of, reads_of},
 };
-use schema::Kind;
+use schema::Runs;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -211,7 +211,7 @@ async fn the_workflow_that_ran_is_the_declared_one() {
             Call { entry, who: &examples.owner, organization: home.as_deref(), key: Some(world.key()), input: entry.example() };
         let answer = call.by_rpc(&world).await;
         answer.ok();
-        let Kind::Mutation(workflow) = entry.kind() else { unreachable!() };
+        let Runs::Mutation(workflow) = entry.runs() else { unreachable!() };
         assert_eq!(workflow.version, entry.parts().version, "{}: the workflow's version is the procedure's", entry.name());
         let id = format!("{}:1", answer.body["operation"]["id"].as_str().expect("an id"));
         let (name, inputs): (String, String) =

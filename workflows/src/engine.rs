@@ -10,7 +10,7 @@ use dbos::{
         postgres::{self, PostgresSystemDatabase},
     },
 };
-use schema::{Engine, Entry, Error, Gateway, Kind, Result, Run, Workflow, execute};
+use schema::{Engine, Entry, Error, Gateway, Runs, Result, Run, Workflow, execute};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use std::{
     collections::HashMap,
@@ -57,7 +57,7 @@ impl Durable {
         let gateway: Arc<OnceLock<Weak<Gateway>>> = Arc::default();
         let mut workflows = HashMap::new();
         for entry in table {
-            let Kind::Mutation(workflow) = entry.kind() else { continue };
+            let Runs::Mutation(workflow) = entry.runs() else { continue };
             if workflows.contains_key(&workflow) {
                 continue;
             }

@@ -1,37 +1,22 @@
-use crate::Listed;
-use async_graphql::{InputObject, Object};
+use crate::prelude::*;
+use async_graphql::Object;
 use entities::{
-    access_grant::{self, EngagedOrganization},
-    page::{Connection, Page},
+    access_grant,
+    engaged_organization::{self, EngagedOrganization},
 };
-use garde::Validate;
-use schema::{Allowed, Code, Context, Kind, Nullable, Procedure, Result, nullable, snapshot, valid};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use kind::{Connection, Page, Plan};
+use schema::{Nullable, nullable, snapshot};
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema, Validate, InputObject)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AccessGrantEngagedInput {
-    #[garde(custom(valid::page_size))]
-    pub first: Option<i32>,
-    #[garde(skip)]
-    pub after: Option<String>,
-    #[garde(custom(valid::page_size))]
-    pub last: Option<i32>,
-    #[garde(skip)]
-    pub before: Option<String>,
-    /// Count all that match, exactly.
-    #[garde(skip)]
-    pub with_total: Option<bool>,
-}
+#[input(page)]
+pub struct AccessGrantEngagedInput {}
 
 pub struct Engaged;
 
 impl Procedure for Engaged {
     const NAME: &'static str = "accessGrant/v1/engaged";
     const ABOUT: &'static str = "The organizations that engaged the acting one, a page at a time.";
-    const KIND: Kind = Kind::Read;
-    const ERRORS: &'static [Code] = &[Code::InvalidCursor];
+    const RUNS: Runs = Runs::Read;
+    const ERRORS: &'static [Code] = &[Code::INVALID_CURSOR];
     const ACROSS: bool = true;
     type Input = AccessGrantEngagedInput;
     type Output = Connection<EngagedOrganization>;
@@ -45,19 +30,20 @@ impl Procedure for Engaged {
         Ok(Listed(&[access_grant::KIND]))
     }
 
-    async fn handle(
-        cx: &Context,
-        allowed: Allowed<Listed>,
-        input: AccessGrantEngagedInput,
-    ) -> Result<Connection<EngagedOrganization>> {
+    async fn handle(cx: &Context, allowed: Allowed<Listed>, input: AccessGrantEngagedInput) -> Result<Self::Output> {
         let AccessGrantEngagedInput { first, after, last, before, with_total } = input;
         let page = Page { first, after, last, before, with_total: with_total.unwrap_or_default() };
-        access_grant::engaged(cx.tx().await?, cx.organization(), allowed.filter(access_grant::KIND), page, cx.now()).await
+        let visible = allowed.filter(access_grant::KIND);
+        engaged_organization::engaged(cx.tx().await?, cx.organization(), visible, page, cx.now()).await
     }
 }
 
 #[derive(Default)]
 pub struct EngagedOrganizationsQuery;
+
+impl kind::Root for EngagedOrganizationsQuery {
+    const PLANS: &'static [Plan] = &[Plan::named("engaged_organizations", &[access_grant::KIND]).across()];
+}
 
 #[Object]
 impl EngagedOrganizationsQuery {
@@ -71,6 +57,6 @@ impl EngagedOrganizationsQuery {
         before: Option<String>,
     ) -> Nullable<Connection<EngagedOrganization>> {
         let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
-        nullable(async { access_grant::seen(&*snapshot(cx).await?, page).await.map(Some) }).await
+        nullable(async { engaged_organization::seen(&*snapshot(cx).await?, page).await.map(Some) }).await
     }
 }

@@ -3,8 +3,12 @@ pub mod grant;
 pub mod narrow;
 pub mod revoke;
 
-use entities::{access_grant, loading::event};
-use schema::{Code, Entry, Error, Result, Workflow};
+use crate::prelude::*;
+use entities::access_grant;
+
+schema::codes! {
+    ACCESS_GRANT_ENDED: Conflict, "The grant has ended.";
+}
 
 // One a line, so that a new procedure is one line more.
 #[rustfmt::skip]
@@ -17,20 +21,20 @@ pub const ALL: &[Entry] = &[
     Entry::of::<engaged::Engaged>(),
 ];
 
-const CHANGE: Workflow = Workflow::new("access_grant_change", 1);
+const CHANGE: Runs = Runs::mutation("access_grant_change", 1);
 
-crate::reads::reads!(
-    access_grant: AccessGrant, AccessGrantId, AccessGrantFilter, AccessGrantOrder;
+reads!(
+    access_grant: AccessGrant;
     "One grant that the acting organization gave, or was given."
-        "accessGrant/v1/get" AccessGrantGetInput ("01920000-0000-7000-8000-0000000000e1"), access_grant
-        "One grant that the acting organization gave, or was given.";
+        "accessGrant/v1/get" AccessGrantGetInput, access_grant
+        "One grant that the acting organization gave, or was given.", across;
     "The grants that the acting organization gave, a page at a time."
         "accessGrant/v1/list" AccessGrantListInput (CreatedDesc), access_grants
         "The grants that the acting organization gave.";
     AccessGrantQuery
 );
 
-fn counts_still(row: &access_grant::Model, now: chrono::DateTime<chrono::Utc>) -> Result<()> {
-    let ended = row.revoked_at.is_some() || row.ends_at.is_some_and(|ends| ends <= now);
-    if ended { Err(Error::new(Code::AccessGrantEnded)) } else { Ok(()) }
+fn ensure_counts(cx: &Context, row: &access_grant::Model) -> Result<()> {
+    let ended = row.revoked_at.is_some() || row.ends_at.is_some_and(|ends| ends.0 <= cx.now());
+    if ended { Err(Error::new(ACCESS_GRANT_ENDED)) } else { Ok(()) }
 }

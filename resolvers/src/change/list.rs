@@ -1,30 +1,25 @@
-use crate::Listed;
-use async_graphql::{InputObject, Object};
+use crate::prelude::*;
+use async_graphql::Object;
 use entities::{
-    KINDS,
+    NAMES,
     change::{self, ChangePage, Reader},
 };
-use garde::Validate;
-use schema::{
-    Actor, Allowed, Code, Context, Kind, LogId, Nullable, Place, Procedure, Reads, Result, Rights, input, nullable, snapshot,
-    standing, valid,
-};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use kind::{Plan, Root};
+use schema::{Actor, LogId, Nullable, Place, Reads, Rights, nullable, snapshot, standing};
 use std::{sync::Arc, time::Duration};
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema, Validate, InputObject)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[input]
+#[derive(Default)]
 pub struct ChangeListInput {
     /// Where one stands. Without it: no changes, and the cursor of now; take that first, then read everything, then ask
     /// for what changed since.
-    #[garde(custom(valid::text(100)))]
+    #[text(100)]
     pub after: Option<String>,
     /// Of these kinds only, such as `property`.
-    #[garde(custom(valid::count(0, 50)))]
+    #[count(0, 50)]
     pub kinds: Option<Vec<String>>,
     /// So many places of the log at the most.
-    #[garde(custom(valid::page_size))]
+    #[page_size]
     pub first: Option<i32>,
 }
 
@@ -52,8 +47,8 @@ impl Procedure for List {
     const NAME: &'static str = "change/v1/list";
     const ABOUT: &'static str =
         "What changed since a cursor: things as they are now, with marks for what is archived or out of sight.";
-    const KIND: Kind = Kind::Read;
-    const ERRORS: &'static [Code] = &[Code::InvalidCursor, Code::CursorExpired];
+    const RUNS: Runs = Runs::Read;
+    const ERRORS: &'static [Code] = &[Code::INVALID_CURSOR, Code::CURSOR_EXPIRED];
     const ACROSS: bool = true;
     type Input = ChangeListInput;
     type Output = ChangePage;
@@ -64,7 +59,7 @@ impl Procedure for List {
     }
 
     async fn subject(_: &Context, _: &ChangeListInput) -> Result<Listed> {
-        Ok(Listed(KINDS))
+        Ok(Listed(NAMES))
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Listed>, input: ChangeListInput) -> Result<ChangePage> {
@@ -80,6 +75,10 @@ impl Procedure for List {
 #[derive(Default)]
 pub struct ChangeQuery;
 
+impl Root for ChangeQuery {
+    const PLANS: &'static [Plan] = &[Plan::named("changes", NAMES).across()];
+}
+
 #[Object]
 impl ChangeQuery {
     /// What changed since a cursor: things as they are now, with marks for those that are archived and organizations that are out of sight. Without
@@ -93,7 +92,7 @@ impl ChangeQuery {
     ) -> Nullable<ChangePage> {
         nullable(async {
             let input = ChangeListInput { after, kinds, first };
-            input::validate(&input)?;
+            schema::input::validate(&input)?;
             let reads = cx.data::<Arc<Reads>>().map_err(|error| schema::Error::internal(error.message))?;
             // The rights first: what is taken away while this runs shows in the next cursor.
             let actor = reads.actor().await?;

@@ -1,5 +1,7 @@
+mod changed;
 pub mod list;
 pub mod live;
+pub mod topic;
 
 use schema::Entry;
 

@@ -1,22 +1,13 @@
-use super::{CHANGE, event};
-use crate::expiry;
-use async_graphql::InputObject;
-use entities::{
-    delegation::{self, Delegation, DelegationId, DelegationState},
-    loading::{self, Seen},
-};
+use super::{CHANGE, DELEGATION_ENDED, DELEGATION_TERM_OPEN};
+use crate::{expiry, prelude::*};
+use entities::delegation::{self, Delegation, DelegationId, DelegationState};
 use futures_util::future::BoxFuture;
-use garde::Validate;
-use schema::{Allowed, Change, Code, Context, Error, Gateway, Kind, Procedure, Result};
-use schemars::JsonSchema;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel};
-use serde::{Deserialize, Serialize};
+use schema::Gateway;
+use sea_orm::ActiveValue::Set;
 use std::sync::Arc;
 
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate, InputObject)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[input]
 pub struct DelegationExpireInput {
-    #[garde(skip)]
     pub id: DelegationId,
 }
 
@@ -25,40 +16,35 @@ pub struct Expire;
 impl Procedure for Expire {
     const NAME: &'static str = "delegation/v1/expire";
     const ABOUT: &'static str = "Notes that a delegation's term is over.";
-    const KIND: Kind = Kind::Mutation(CHANGE);
+    const RUNS: Runs = CHANGE;
     const CHANGES_RIGHTS: bool = true;
-    const ERRORS: &'static [Code] = &[Code::DelegationEnded, Code::DelegationTermOpen];
+    const ERRORS: &'static [Code] = &[DELEGATION_ENDED, DELEGATION_TERM_OPEN];
     const EXPOSED: bool = false;
     type Input = DelegationExpireInput;
     type Output = Delegation;
-    type Subject = Seen<delegation::Model>;
+    type Subject = Seen<Delegation>;
 
     fn example() -> DelegationExpireInput {
-        DelegationExpireInput { id: DelegationId(uuid::uuid!("01920000-0000-7000-8000-000000000051")) }
+        DelegationExpireInput { id: DelegationId::EXAMPLE }
     }
 
     async fn subject(cx: &Context, input: &DelegationExpireInput) -> Result<Self::Subject> {
-        loading::one(cx, delegation::by_id(cx.organization(), input.id)).await
+        Seen::find(cx, input.id).await
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, _: DelegationExpireInput) -> Result<Delegation> {
-        let row = allowed.into_subject().row;
+        let mut row = cx.edit_any(allowed);
         if row.state != DelegationState::Active {
-            return Err(Error::new(Code::DelegationEnded));
+            return Err(Error::new(DELEGATION_ENDED));
         }
         if row.active(cx.now()) {
-            return Err(Error::new(Code::DelegationTermOpen));
+            return Err(Error::new(DELEGATION_TERM_OPEN));
         }
-        let version = row.version + 1;
-        let mut row = row.into_active_model();
-        row.state = Set(DelegationState::Expired);
-        row.ended_at = Set(Some(cx.now().into()));
-        row.ended_by = Set(Some(cx.actor.principal));
-        row.version = Set(version);
-        row.updated_at = Set(cx.now().into());
-        let row = row.update(cx.tx().await?).await?;
-        cx.changed(event("delegation.expired", &row, Change::fields(&["state"]).id("holderId", Some(row.holder_id.0))));
-        Ok(row)
+        row.changed("state");
+        row.active.state = Set(DelegationState::Expired);
+        row.active.ended_at = Set(Some(cx.now().into()));
+        row.active.ended_by = Set(Some(cx.actor.principal));
+        cx.save(row, "expired").await
     }
 }
 

@@ -3,14 +3,21 @@ pub mod grant;
 pub mod narrow;
 pub mod revoke;
 
+use crate::prelude::*;
 use entities::{
-    delegation::{self, DelegatedAction, Delegation, DelegationState, item},
-    loading::event,
+    delegation::{self, DelegatedAction, Delegation, DelegationState},
+    delegation_item::{self, Item},
 };
-use schema::{Change, Code, Context, Entry, Error, PrincipalId, Result, Time, Workflow};
+use kind::Edit;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
 };
+
+schema::codes! {
+    DELEGATION_ENDED: Conflict, "The delegation has ended.";
+    DELEGATION_TERM_OPEN: Conflict, "The delegation's term has not ended yet.";
+    DELEGATION_EXCEEDS: Conflict, "Nobody can delegate more than they have; see field_errors.";
+}
 
 // One a line, so that a new procedure is one line more.
 #[rustfmt::skip]
@@ -23,12 +30,12 @@ pub const ALL: &[Entry] = &[
     Entry::of::<List>(),
 ];
 
-const CHANGE: Workflow = Workflow::new("delegation_change", 1);
+const CHANGE: Runs = Runs::mutation("delegation_change", 1);
 
-crate::reads::reads!(
-    delegation: Delegation, DelegationId, DelegationFilter, DelegationOrder;
+reads!(
+    delegation: Delegation;
     "One delegation by the acting organization."
-        "delegation/v1/get" DelegationGetInput ("01920000-0000-7000-8000-000000000051"), delegation
+        "delegation/v1/get" DelegationGetInput, delegation
         "One delegation by the acting organization.";
     "The acting organization's delegations, a page at a time. You see all of them if your role stands for its owner, else your own."
         "delegation/v1/list" DelegationListInput (CreatedDesc), delegations
@@ -36,17 +43,17 @@ crate::reads::reads!(
     DelegationQuery
 );
 
-fn open(row: &delegation::Model, cx: &Context) -> Result<()> {
-    if row.active(cx.now()) { Ok(()) } else { Err(Error::new(Code::DelegationEnded)) }
+fn ensure_active(cx: &Context, row: &Delegation) -> Result<()> {
+    if row.active(cx.now()) { Ok(()) } else { Err(Error::new(DELEGATION_ENDED)) }
 }
 
 fn exceeds(field: impl Into<String>, message: &str) -> Error {
-    Error::new(Code::DelegationExceeds).field(field, "EXCEEDS", message)
+    Error::new(DELEGATION_EXCEEDS).field(field, "EXCEEDS", message)
 }
 
-/// What is left of a delegation.
+/// The part of a delegation that stays.
 struct Rest {
-    items: Vec<item::Item>,
+    items: Vec<Item>,
     actions: Vec<DelegatedAction>,
     may_delegate: bool,
     ends_at: Option<Time>,
@@ -58,76 +65,61 @@ impl Rest {
     }
 }
 
-/// Leaves no more than this of a delegation, and no more than that of what rests on it. What has
-/// nothing left is revoked.
-async fn reduce(cx: &Context, row: delegation::Model, rest: Rest, reason: Option<&str>) -> Result<Delegation> {
-    let tx = cx.tx().await?;
+/// A delegation keeps no more than this, and those that rest on it no more than that. One that has nothing left is revoked.
+async fn reduce(cx: &Context, row: Edit<Delegation>, rest: Rest, reason: Option<&str>) -> Result<Delegation> {
     let mut first = None;
     let mut todo = vec![(row, rest)];
     while let Some((row, rest)) = todo.pop() {
         let children =
             delegation::children(row.organization_id, row.id).order_by_asc(delegation::Column::Id).lock(LockType::NoKeyUpdate);
-        for child in children.all(tx).await? {
-            let theirs: Vec<item::Item> = held(cx, &child).await?.iter().map(Into::into).collect();
+        for child in children.all(cx.tx().await?).await? {
             let ends_at = match (child.ends_at, rest.ends_at) {
                 (Some(theirs), Some(ours)) => Some(theirs.min(ours)),
                 (theirs, ours) => theirs.or(ours),
             };
-            // What would begin only after that has nothing left.
+            // A child that would begin only after that has nothing left.
             let rest = match rest.may_delegate && ends_at.is_none_or(|ends| ends > child.starts_at) {
                 true => Rest {
-                    items: theirs.into_iter().filter(|item| item.covered_by(&rest.items)).collect(),
+                    items: items(cx, &child).await?.into_iter().filter(|item| item.covered_by(&rest.items)).collect(),
                     actions: child.actions.iter().copied().filter(|action| rest.actions.contains(action)).collect(),
                     may_delegate: child.may_delegate,
                     ends_at,
                 },
                 false => Rest::nothing(),
             };
-            todo.push((child, rest));
+            todo.push((Edit::following(child), rest));
         }
-        let reduced = leave(cx, row, rest, reason).await?;
+        let reduced = keep_only(cx, row, rest, reason).await?;
         first.get_or_insert(reduced);
     }
     first.ok_or_else(|| Error::internal("nothing was reduced"))
 }
 
-async fn leave(cx: &Context, row: delegation::Model, rest: Rest, reason: Option<&str>) -> Result<Delegation> {
-    let tx = cx.tx().await?;
-    let version = row.version + 1;
-    let revoked = rest.items.is_empty() || rest.actions.is_empty();
-    if !revoked {
-        for there in held(cx, &row).await? {
-            if !rest.items.contains(&(&there).into()) {
-                let mut there = there.into_active_model();
-                there.removed_at = Set(Some(cx.now()));
-                there.update(tx).await?;
-            }
+async fn keep_only(cx: &Context, mut row: Edit<Delegation>, rest: Rest, reason: Option<&str>) -> Result<Delegation> {
+    if rest.items.is_empty() || rest.actions.is_empty() {
+        row.changed("state");
+        row.active.state = Set(DelegationState::Revoked);
+        row.active.ended_at = Set(Some(cx.now().into()));
+        row.active.ended_by = Set(Some(cx.actor.principal));
+        row.active.end_reason = Set(reason.map(str::to_owned));
+        return cx.save(row, "revoked").await;
+    }
+    for there in held(cx, &row).await? {
+        if !rest.items.contains(&(&there).into()) {
+            let mut there = there.into_active_model();
+            there.removed_at = Set(Some(cx.now().into()));
+            there.update(cx.tx().await?).await?;
         }
     }
-    let mut row = row.into_active_model();
-    if revoked {
-        row.state = Set(DelegationState::Revoked);
-        row.ended_at = Set(Some(cx.now().into()));
-        row.ended_by = Set(Some(cx.actor.principal));
-        row.end_reason = Set(reason.map(str::to_owned));
-    } else {
-        row.actions = Set(rest.actions);
-        row.may_delegate = Set(rest.may_delegate);
-        row.ends_at = Set(rest.ends_at);
-    }
-    row.version = Set(version);
-    row.updated_at = Set(cx.now().into());
-    let row = row.update(tx).await?;
-    let (kind, change) = match revoked {
-        true => ("delegation.revoked", Change::fields(&["state"])),
-        false => ("delegation.narrowed", Change::fields(&["items", "actions", "mayDelegate", "endsAt"])),
-    };
-    cx.changed(event(kind, &row, change.id("holderId", Some(row.holder_id.0))));
-    Ok(row)
+    row.related("items");
+    let Rest { items: _, actions, may_delegate, ends_at } = rest;
+    (row.active.actions, row.active.may_delegate, row.active.ends_at) = (Set(actions), Set(may_delegate), Set(ends_at));
+    ["actions", "may_delegate", "ends_at"].into_iter().for_each(|column| row.changed(column));
+    cx.save(row, "narrowed").await
 }
 
-/// Ends all that rests on someone who stands for the owner no more.
-pub async fn end_what_rests_on(cx: &Context, root: PrincipalId) -> Result<()> {
+/// Ends every delegation that rests on someone who stands for the owner no more.
+pub async fn end_all_from(cx: &Context, root: PrincipalId) -> Result<()> {
     let tx = cx.tx().await?;
     if delegation::may_give(tx, cx.owner(), root, cx.now()).await? {
         return Ok(());
@@ -139,22 +131,25 @@ pub async fn end_what_rests_on(cx: &Context, root: PrincipalId) -> Result<()> {
         .order_by_asc(delegation::Column::Id)
         .lock(LockType::NoKeyUpdate);
     for row in roots.all(tx).await? {
-        reduce(cx, row, Rest::nothing(), Some("Who gave it stands for the owner no more")).await?;
+        reduce(cx, Edit::following(row), Rest::nothing(), Some("Who gave it stands for the owner no more")).await?;
     }
     Ok(())
 }
 
-/// By whose leave someone changes a delegation who does not stand for the owner: by that which they hold,
-/// or by the one that they passed on.
-fn by_leave(cx: &Context, row: &delegation::Model) {
+/// Someone who does not stand for the owner changes a delegation by the one that they hold, or by the one that they passed on.
+fn note_permitting(cx: &Context, row: &Delegation) {
     if !cx.actor.governs() {
-        let leave = if row.holder_id == cx.actor.principal { Some(row.id) } else { row.parent_id };
-        if let Some(leave) = leave {
-            cx.by_leave(leave.0);
+        let permitting = if row.holder_id == cx.actor.principal { Some(row.id) } else { row.parent_id };
+        if let Some(permitting) = permitting {
+            cx.by_leave(permitting.0);
         }
     }
 }
 
-async fn held(cx: &Context, row: &delegation::Model) -> Result<Vec<item::Model>> {
-    Ok(item::of(row.organization_id, &[row.id]).all(cx.tx().await?).await?)
+async fn held(cx: &Context, row: &Delegation) -> Result<Vec<delegation_item::Model>> {
+    Ok(delegation_item::of(row.organization_id, &[row.id]).all(cx.tx().await?).await?)
+}
+
+async fn items(cx: &Context, row: &Delegation) -> Result<Vec<Item>> {
+    Ok(held(cx, row).await?.iter().map(Into::into).collect())
 }

@@ -1,44 +1,33 @@
-use super::{CHANGE, Rest, by_leave, exceeds, held, open, reduce};
-use async_graphql::InputObject;
+use super::{CHANGE, DELEGATION_ENDED, DELEGATION_EXCEEDS, Rest, ensure_active, exceeds, items, note_permitting, reduce};
+use crate::prelude::*;
 use entities::{
-    delegation::{self, DelegatedAction, Delegation, DelegationId, item},
-    loading::{self, Seen, expect_version},
+    delegation::{DelegatedAction, Delegation, DelegationId},
+    delegation_item::Item,
     portfolio::PortfolioId,
     property::PropertyId,
 };
-use garde::Validate;
-use schema::{Allowed, Code, Context, Error, Kind, Procedure, Result, Time, valid};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// What stays of it; what is absent stays as it is. A delegation never grows: for more, give another.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate, InputObject)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[input]
 pub struct DelegationNarrowInput {
-    #[garde(skip)]
     pub id: DelegationId,
     /// The version that was read.
-    #[garde(custom(valid::version))]
+    #[version]
     pub version: i32,
     /// The properties that stay.
-    #[garde(custom(valid::count(0, 100)))]
-    #[serde(default, deserialize_with = "schema::present", skip_serializing_if = "Option::is_none")]
+    #[patch(count(0, 100))]
     pub property_ids: Option<Vec<PropertyId>>,
     /// The portfolios that stay.
-    #[garde(custom(valid::count(0, 100)))]
-    #[serde(default, deserialize_with = "schema::present", skip_serializing_if = "Option::is_none")]
+    #[patch(count(0, 100))]
     pub portfolio_ids: Option<Vec<PortfolioId>>,
     /// The actions that stay. To see stays with each.
-    #[garde(custom(valid::count(1, 100)))]
-    #[serde(default, deserialize_with = "schema::present", skip_serializing_if = "Option::is_none")]
+    #[patch(count(1, 100))]
     pub actions: Option<Vec<DelegatedAction>>,
     /// False: it may no longer be passed on, and what was passed on ends.
-    #[garde(skip)]
-    #[serde(default, deserialize_with = "schema::present", skip_serializing_if = "Option::is_none")]
+    #[patch]
     pub may_delegate: Option<bool>,
     /// An earlier end.
-    #[garde(skip)]
-    #[serde(default, deserialize_with = "schema::present", skip_serializing_if = "Option::is_none")]
+    #[patch]
     pub ends_at: Option<Time>,
 }
 
@@ -47,36 +36,28 @@ pub struct Narrow;
 impl Procedure for Narrow {
     const NAME: &'static str = "delegation/v1/narrow";
     const ABOUT: &'static str = "Leaves less of a delegation, and of all that rests on it, at once.";
-    const KIND: Kind = Kind::Mutation(CHANGE);
+    const RUNS: Runs = CHANGE;
     const CHANGES_RIGHTS: bool = true;
-    const ERRORS: &'static [Code] = &[Code::VersionConflict, Code::DelegationEnded, Code::DelegationExceeds];
+    const ERRORS: &'static [Code] = &[Code::VERSION_CONFLICT, DELEGATION_ENDED, DELEGATION_EXCEEDS];
     type Input = DelegationNarrowInput;
     type Output = Delegation;
-    type Subject = Seen<delegation::Model>;
+    type Subject = Seen<Delegation>;
 
     fn example() -> DelegationNarrowInput {
-        DelegationNarrowInput {
-            id: DelegationId(uuid::uuid!("01920000-0000-7000-8000-000000000051")),
-            version: 1,
-            property_ids: None,
-            portfolio_ids: None,
-            actions: Some(vec![DelegatedAction::Read]),
-            may_delegate: None,
-            ends_at: None,
-        }
+        let actions = Some(vec![DelegatedAction::Read]);
+        DelegationNarrowInput { actions, ..DelegationNarrowInput::of(DelegationId::EXAMPLE, 1) }
     }
 
     async fn subject(cx: &Context, input: &DelegationNarrowInput) -> Result<Self::Subject> {
-        loading::one(cx, delegation::by_id(cx.owner(), input.id)).await
+        Seen::find(cx, input.id).await
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: DelegationNarrowInput) -> Result<Delegation> {
         let DelegationNarrowInput { id: _, version, property_ids, portfolio_ids, actions, may_delegate, ends_at } = input;
-        let row = allowed.into_subject().row;
-        expect_version(row.version, version)?;
-        open(&row, cx)?;
-        by_leave(cx, &row);
-        let had: Vec<item::Item> = held(cx, &row).await?.iter().map(Into::into).collect();
+        let row = cx.edit(allowed, version)?;
+        ensure_active(cx, &row)?;
+        note_permitting(cx, &row);
+        let had = items(cx, &row).await?;
         for (at, id) in property_ids.iter().flatten().enumerate() {
             if !had.iter().any(|item| item.property_id == Some(*id)) {
                 return Err(exceeds(format!("propertyIds.{at}"), "it does not cover this"));
@@ -87,15 +68,14 @@ impl Procedure for Narrow {
                 return Err(exceeds(format!("portfolioIds.{at}"), "it does not cover this"));
             }
         }
-        let stays = |item: &item::Item| match (item.property_id, item.portfolio_id) {
+        let stays = |item: &Item| match (item.property_id, item.portfolio_id) {
             (Some(id), _) => property_ids.as_ref().is_none_or(|ids| ids.contains(&id)),
             (None, Some(id)) => portfolio_ids.as_ref().is_none_or(|ids| ids.contains(&id)),
             (None, None) => false,
         };
-        let items: Vec<item::Item> = had.iter().filter(|item| stays(item)).copied().collect();
+        let items: Vec<Item> = had.into_iter().filter(stays).collect();
         if items.is_empty() {
-            let message = "something must stay; to take all of it back, revoke it";
-            return Err(Error::new(Code::InvalidInput).field("propertyIds", "REQUIRED", message));
+            return Err(Error::invalid("propertyIds", "REQUIRED", "something must stay; to take all of it back, revoke it"));
         }
         let actions = match actions {
             Some(actions) if !actions.iter().all(|action| row.actions.contains(action)) => {
@@ -107,10 +87,9 @@ impl Procedure for Narrow {
         if may_delegate == Some(true) && !row.may_delegate {
             return Err(exceeds("mayDelegate", "it does not go that far"));
         }
-        let earliest = cx.now().max(row.starts_at.0);
-        if ends_at.is_some_and(|ends| ends.0 <= earliest || row.ends_at.is_some_and(|had| ends > had)) {
-            let message = "must be later than now, and not later than it ends";
-            return Err(Error::new(Code::InvalidInput).field("endsAt", "NOT_NARROWER", message));
+        let earliest = row.starts_at.max(cx.now().into());
+        if ends_at.is_some_and(|ends| ends <= earliest || row.ends_at.is_some_and(|had| ends > had)) {
+            return Err(Error::invalid("endsAt", "NOT_NARROWER", "must be later than now, and not later than it ends"));
         }
         let may_delegate = may_delegate.unwrap_or(row.may_delegate);
         let ends_at = ends_at.or(row.ends_at);

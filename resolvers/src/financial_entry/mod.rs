@@ -1,8 +1,11 @@
 pub mod correct;
 pub mod record;
 
-use entities::loading::event;
-use schema::{Entry, Workflow};
+use crate::prelude::*;
+
+schema::codes! {
+    FINANCIAL_ENTRY_CORRECTED: Conflict, "The entry was corrected; correct the one that took its place.";
+}
 
 // One a line, so that a new procedure is one line more.
 #[rustfmt::skip]
@@ -13,12 +16,12 @@ pub const ALL: &[Entry] = &[
     Entry::of::<List>(),
 ];
 
-const CHANGE: Workflow = Workflow::new("financial_entry_change", 1);
+const CHANGE: Runs = Runs::mutation("financial_entry_change", 1);
 
-crate::reads::reads!(
-    financial_entry: FinancialEntry, FinancialEntryId, FinancialEntryFilter, FinancialEntryOrder;
+reads!(
+    financial_entry: FinancialEntry;
     "One amount that came in or went out for a property."
-        "financialEntry/v1/get" FinancialEntryGetInput ("01920000-0000-7000-8000-000000000041"), financial_entry
+        "financialEntry/v1/get" FinancialEntryGetInput, financial_entry
         "One amount that came in or went out for a property.";
     "What came in and went out for the acting organization's properties, a page at a time."
         "financialEntry/v1/list" FinancialEntryListInput (BookedDesc), financial_entries

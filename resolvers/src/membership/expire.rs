@@ -1,22 +1,13 @@
-use super::{CHANGE, event};
-use crate::{delegation, expiry};
-use async_graphql::InputObject;
-use entities::{
-    loading::{self, Seen},
-    membership::{self, Membership, MembershipId, MembershipState},
-};
+use super::{CHANGE, MEMBERSHIP_ENDED, MEMBERSHIP_TERM_OPEN, ensure_not_ended};
+use crate::{delegation, expiry, prelude::*};
+use entities::membership::{self, Membership, MembershipId, MembershipState};
 use futures_util::future::BoxFuture;
-use garde::Validate;
-use schema::{Allowed, Change, Code, Context, Error, Gateway, Kind, Procedure, Result};
-use schemars::JsonSchema;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel};
-use serde::{Deserialize, Serialize};
+use schema::Gateway;
+use sea_orm::ActiveValue::Set;
 use std::sync::Arc;
 
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate, InputObject)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[input]
 pub struct MembershipExpireInput {
-    #[garde(skip)]
     pub id: MembershipId,
 }
 
@@ -25,44 +16,38 @@ pub struct Expire;
 impl Procedure for Expire {
     const NAME: &'static str = "membership/v1/expire";
     const ABOUT: &'static str = "Notes that a membership's term is over.";
-    const KIND: Kind = Kind::Mutation(CHANGE);
+    const RUNS: Runs = CHANGE;
     const CHANGES_RIGHTS: bool = true;
-    const ERRORS: &'static [Code] = &[Code::MembershipEnded, Code::MembershipTermOpen];
+    const ERRORS: &'static [Code] = &[MEMBERSHIP_ENDED, MEMBERSHIP_TERM_OPEN];
     const EXPOSED: bool = false;
     type Input = MembershipExpireInput;
     type Output = Membership;
-    type Subject = Seen<membership::Model>;
+    type Subject = Seen<Membership>;
 
     fn example() -> MembershipExpireInput {
-        MembershipExpireInput { id: MembershipId(uuid::uuid!("01920000-0000-7000-8000-0000000000c3")) }
+        MembershipExpireInput { id: MembershipId::DUE_EXAMPLE }
     }
 
     async fn subject(cx: &Context, input: &MembershipExpireInput) -> Result<Self::Subject> {
-        loading::one(cx, membership::by_id(cx.organization(), input.id)).await
+        Seen::find(cx, input.id).await
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, _: MembershipExpireInput) -> Result<Membership> {
-        let row = allowed.into_subject().row;
-        if matches!(row.state, MembershipState::Revoked | MembershipState::Expired) {
-            return Err(Error::new(Code::MembershipEnded));
-        }
-        if row.ends_at.is_none_or(|ends| ends > cx.now()) {
-            return Err(Error::new(Code::MembershipTermOpen));
+        let mut row = cx.edit_any(allowed);
+        ensure_not_ended(&row)?;
+        if row.ends_at.is_none_or(|ends| ends.0 > cx.now()) {
+            return Err(Error::new(MEMBERSHIP_TERM_OPEN));
         }
         let was_active = row.state == MembershipState::Active;
-        let version = row.version + 1;
-        let mut row = row.into_active_model();
-        row.state = Set(MembershipState::Expired);
-        row.ended_at = Set(Some(cx.now()));
-        row.ended_by = Set(Some(cx.actor.principal));
-        row.version = Set(version);
-        row.updated_at = Set(cx.now());
-        let row = row.update(cx.tx().await?).await?;
-        cx.changed(event("membership.expired", &row, Change::fields(&["state"])));
+        row.changed("state");
+        row.active.state = Set(MembershipState::Expired);
+        row.active.ended_at = Set(Some(cx.now().into()));
+        row.active.ended_by = Set(Some(cx.actor.principal));
+        let row = cx.save(row, "expired").await?;
         if let Some(member) = row.principal_id.filter(|_| was_active) {
-            delegation::end_what_rests_on(cx, member).await?;
+            delegation::end_all_from(cx, member).await?;
         }
-        Ok(row.into())
+        Ok(row)
     }
 }
 

@@ -4,9 +4,21 @@ pub mod extend;
 pub mod invite;
 pub mod revoke;
 
-use entities::membership::{self, MembershipState};
-use schema::{Change, Code, Context, Entry, Error, NewEvent, Result, Role, Workflow};
+use crate::prelude::*;
+use entities::{
+    membership::{self, Membership, MembershipState},
+    organization,
+};
+use schema::Role;
 use sea_orm::{QuerySelect, sea_query::LockType};
+
+schema::codes! {
+    MEMBERSHIP_EXISTS: Conflict, "This principal already has that role here, or an open invitation to it.";
+    MEMBERSHIP_ENDED: Conflict, "The membership has ended.";
+    MEMBERSHIP_NOT_PENDING: Conflict, "The invitation is no longer open.";
+    MEMBERSHIP_LAST_OWNER: Conflict, "An organization keeps at least one owner or administrator.";
+    MEMBERSHIP_TERM_OPEN: Conflict, "The membership's term has not ended yet.";
+}
 
 // One a line, so that a new procedure is one line more.
 #[rustfmt::skip]
@@ -18,31 +30,25 @@ pub const ALL: &[Entry] = &[
     Entry::of::<expire::Expire>(),
 ];
 
-const CHANGE: Workflow = Workflow::new("membership_change", 1);
+const CHANGE: Runs = Runs::mutation("membership_change", 1);
 
-fn event(kind: &'static str, row: &membership::Model, change: Change) -> NewEvent {
-    NewEvent {
-        organization: row.organization_id,
-        kind,
-        resource_kind: membership::KIND,
-        resource_id: row.id.0,
-        version: row.version,
-        change: change.id("principalId", row.principal_id.map(|id| id.0)),
-    }
-}
-
-pub fn governs(role: Role) -> bool {
+pub fn manages_members(role: Role) -> bool {
     matches!(role, Role::Owner | Role::Administrator)
 }
 
-/// A person must stay who can let others in, without end.
-async fn keeps_a_governor(cx: &Context, leaving: &membership::Model) -> Result<()> {
-    if !governs(leaving.role) || leaving.state != MembershipState::Active {
+fn ensure_not_ended(row: &Membership) -> Result<()> {
+    let ended = matches!(row.state, MembershipState::Revoked | MembershipState::Expired);
+    if ended { Err(Error::new(MEMBERSHIP_ENDED)) } else { Ok(()) }
+}
+
+/// An organization keeps somebody without end who can let others in.
+async fn ensure_manager_stays(cx: &Context, leaving: &Membership) -> Result<()> {
+    if !manages_members(leaving.role) || leaving.state != MembershipState::Active {
         return Ok(());
     }
     let tx = cx.tx().await?;
     // Two who leave at once take turns here.
-    entities::organization::of(cx.organization()).lock(LockType::NoKeyUpdate).one(tx).await?;
+    organization::of(cx.organization()).lock(LockType::NoKeyUpdate).one(tx).await?;
     let others = membership::other_governors(tx, leaving.id, cx.now()).await?;
-    if others == 0 { Err(Error::new(Code::MembershipLastOwner)) } else { Ok(()) }
+    if others == 0 { Err(Error::new(MEMBERSHIP_LAST_OWNER)) } else { Ok(()) }
 }

@@ -2,9 +2,11 @@ pub mod create;
 pub mod get;
 pub mod update;
 
-use async_graphql::{Context, Object};
+use crate::prelude::*;
+use async_graphql::Object;
 use entities::organization::{self, Organization};
-use schema::{Code, Entry, Error, Nullable, OrganizationId, Workflow, nullable, snapshot};
+use kind::Plan;
+use schema::{Nullable, nullable, snapshot};
 use sea_orm::QueryFilter;
 
 // One a line, so that a new procedure is one line more.
@@ -15,19 +17,23 @@ pub const ALL: &[Entry] = &[
     Entry::of::<get::Get>(),
 ];
 
-const CHANGE: Workflow = Workflow::new("organization_change", 1);
+const CHANGE: Runs = Runs::mutation("organization_change", 1);
 
 #[derive(Default)]
 pub struct OrganizationQuery;
 
+impl kind::Root for OrganizationQuery {
+    const PLANS: &'static [Plan] = &[Plan::named("organization", &[organization::KIND])];
+}
+
 #[Object]
 impl OrganizationQuery {
     /// An organization that the acting one may see: itself.
-    async fn organization(&self, cx: &Context<'_>, id: OrganizationId) -> Nullable<Organization> {
+    async fn organization(&self, cx: &async_graphql::Context<'_>, id: OrganizationId) -> Nullable<Organization> {
         nullable(async {
             let snapshot = snapshot(cx).await?;
             let row = organization::of(id).filter(snapshot.filter(organization::KIND)?).one(&snapshot.tx).await?;
-            Ok(Some(row.ok_or_else(|| Error::new(Code::NotFound))?.into()))
+            Ok(Some(row.ok_or_else(|| Error::new(Code::NOT_FOUND))?.into()))
         })
         .await
     }

@@ -2,12 +2,18 @@ pub mod correct;
 pub mod end;
 pub mod record;
 
+use crate::prelude::*;
 use entities::{
-    loading::event,
-    ownership,
+    ownership::Ownership,
     property::{self, PropertyId},
 };
-use schema::{Change, Code, Context, Entry, Error, NewEvent, Result, Workflow};
+use kind::event;
+
+schema::codes! {
+    OWNERSHIP_ENDED: Conflict, "The ownership has ended.";
+    OWNERSHIP_CORRECTED: Conflict, "The record was corrected; correct the one that took its place.";
+    OWNERSHIP_EXCEEDS_WHOLE: Conflict, "The shares of a property never exceed 100 % at any time.";
+}
 
 // One a line, so that a new procedure is one line more.
 #[rustfmt::skip]
@@ -19,12 +25,12 @@ pub const ALL: &[Entry] = &[
     Entry::of::<List>(),
 ];
 
-const CHANGE: Workflow = Workflow::new("ownership_change", 1);
+const CHANGE: Runs = Runs::mutation("ownership_change", 1);
 
-crate::reads::reads!(
-    ownership: Ownership, OwnershipId, OwnershipFilter, OwnershipOrder;
+reads!(
+    ownership: Ownership;
     "One record of who owns a property."
-        "ownership/v1/get" OwnershipGetInput ("01920000-0000-7000-8000-000000000031"), ownership
+        "ownership/v1/get" OwnershipGetInput, ownership
         "One record of who owns a property.";
     "Who owns the acting organization's properties, a page at a time."
         "ownership/v1/list" OwnershipListInput (StartsAsc), ownerships
@@ -32,30 +38,27 @@ crate::reads::reads!(
     OwnershipQuery
 );
 
-/// A record that stands still, not one whose place another took.
-fn stands(row: &ownership::Model) -> Result<()> {
-    if row.corrected_at.is_some() { Err(Error::new(Code::OwnershipCorrected)) } else { Ok(()) }
+/// Refuses an ownership that would end before it began.
+fn ensure_term(starts_on: Date, ends_on: Option<Date>) -> Result<()> {
+    match ends_on {
+        Some(ends_on) if ends_on <= starts_on => {
+            Err(Error::new(Code::INVALID_INPUT).field("endsOn", "TOO_EARLY", "must be later than startsOn"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn exceeds() -> Error {
-    let code = Code::OwnershipExceedsWhole;
+    let code = OWNERSHIP_EXCEEDS_WHOLE;
     Error::new(code).field("shareBasisPoints", "EXCEEDS_WHOLE", code.message())
 }
 
-/// Tells of a record, and the property's own history of who owns it.
-fn tell(cx: &Context, kind: &'static str, row: &ownership::Model, property: &property::Model, change: Change) {
-    cx.changed(event(kind, row, change.id("propertyId", Some(row.property_id.0))));
-    cx.changed(NewEvent {
-        organization: row.organization_id,
-        kind: "property.ownership_changed",
-        resource_kind: property::KIND,
-        resource_id: property.id.0,
-        version: property.version,
-        change: Change::fields(&["ownerships"]).id("ownershipId", Some(row.id.0)),
-    });
+/// The property's own history tells who owns it, too.
+fn tell(cx: &Context, property: &property::Model, row: &Ownership) {
+    cx.changed(event("ownership_changed", property, Change::fields(&["ownerships"]).id("ownershipId", row.id.0)));
 }
 
 /// The property of a record, which others who change its shares wait for.
 async fn property_of(cx: &Context, id: PropertyId) -> Result<property::Model> {
-    Ok(entities::loading::one(cx, property::by_id(cx.owner(), id)).await?.row)
+    Ok(Seen::find(cx, id).await?.row)
 }

@@ -1,25 +1,29 @@
 pub mod add_property;
-pub mod archive;
 pub mod create;
 pub mod financials;
 pub mod remove_property;
 pub mod report;
 pub mod update;
 
+use crate::{prelude::*, property::PROPERTY_ARCHIVED};
 use entities::{
-    loading::event,
-    portfolio::{self, Portfolio, PortfolioStatus},
-    property::{self, PropertyId, PropertyStatus},
+    portfolio::Portfolio,
+    property::{self, PropertyId},
 };
-use schema::{Change, Code, Context, Entry, Error, Result, Workflow};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel};
+use kind::Edit;
+
+schema::codes! {
+    PORTFOLIO_ARCHIVED: Conflict, "The portfolio is archived.";
+    PORTFOLIO_NAME_TAKEN: Conflict, "Another portfolio has that name.";
+    PROPERTY_NOT_IN_PORTFOLIO: Conflict, "The property is not in that portfolio.";
+}
 
 // One a line, so that a new procedure is one line more.
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<create::Create>(),
     Entry::of::<update::Update>(),
-    Entry::of::<archive::Archive>(),
+    Entry::of::<Archive>(),
     Entry::of::<add_property::AddProperty>(),
     Entry::of::<remove_property::RemoveProperty>(),
     Entry::of::<Get>(),
@@ -28,12 +32,18 @@ pub const ALL: &[Entry] = &[
     Entry::of::<report::ReportOf>(),
 ];
 
-const CHANGE: Workflow = Workflow::new("portfolio_change", 1);
+const CHANGE: Runs = Runs::mutation("portfolio_change", 1);
 
-crate::reads::reads!(
-    portfolio: Portfolio, PortfolioId, PortfolioFilter, PortfolioOrder;
+shelf!(
+    portfolio: Portfolio, CHANGE;
+    "portfolio/v1/archive" PortfolioArchiveInput
+        "Puts a portfolio aside. Its properties stay in it, and in care." PORTFOLIO_ARCHIVED;
+);
+
+reads!(
+    portfolio: Portfolio;
     "One portfolio of the acting organization."
-        "portfolio/v1/get" PortfolioGetInput ("01920000-0000-7000-8000-000000000021"), portfolio
+        "portfolio/v1/get" PortfolioGetInput, portfolio
         "One portfolio of the acting organization.";
     "The acting organization's portfolios, a page at a time."
         "portfolio/v1/list" PortfolioListInput (PositionAsc), portfolios
@@ -41,29 +51,17 @@ crate::reads::reads!(
     PortfolioQuery
 );
 
-fn in_use(row: &portfolio::Model) -> Result<()> {
-    match row.status {
-        PortfolioStatus::Active => Ok(()),
-        PortfolioStatus::Archived => Err(Error::new(Code::PortfolioArchived)),
-    }
-}
-
 /// Refuses what is not a property in the care of this organization.
-async fn known_property(cx: &Context, id: PropertyId) -> Result<()> {
+async fn ensure_property(cx: &Context, id: PropertyId) -> Result<()> {
     match property::by_id(cx.owner(), id).one(cx.tx().await?).await? {
-        Some(row) if row.status == PropertyStatus::Archived => Err(Error::new(Code::PropertyArchived)),
-        Some(_) => Ok(()),
-        None => Err(Error::new(Code::InvalidInput).field("propertyId", "NOT_FOUND", "there is no such property")),
+        Some(row) => ensure_in_use(&row, PROPERTY_ARCHIVED),
+        None => Err(Error::new(Code::INVALID_INPUT).field("propertyId", "NOT_FOUND", "there is no such property")),
     }
 }
 
 /// A portfolio of which a property came or went is another version of it.
-async fn touched(cx: &Context, row: portfolio::Model, kind: &'static str, property: PropertyId) -> Result<Portfolio> {
-    let version = row.version + 1;
-    let mut row = row.into_active_model();
-    row.version = Set(version);
-    row.updated_at = Set(cx.now());
-    let row = row.update(cx.tx().await?).await?;
-    cx.changed(event(kind, &row, Change::fields(&["properties"]).id("propertyId", Some(property.0))));
-    Ok(row.into())
+async fn touched(cx: &Context, mut row: Edit<Portfolio>, verb: &'static str, property: PropertyId) -> Result<Portfolio> {
+    row.related("properties");
+    row.refers("propertyId", property.0);
+    cx.save(row, verb).await
 }

@@ -1,41 +1,36 @@
-use crate::Listed;
-use async_graphql::{InputObject, Object};
+use crate::prelude::*;
+use async_graphql::{Object, SimpleObject};
 use entities::{
     portfolio::PortfolioId,
     report::{self, Report, ReportBy, ReportMeasure, ReportRow, Visible},
 };
-use garde::Validate;
-use schema::{Allowed, Code, Context, Date, Kind, Nullable, Procedure, Result, input, nullable, snapshot, valid};
+use kind::{Plan, Root};
+use schema::{Nullable, nullable, snapshot};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate, InputObject)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[input]
 pub struct PortfolioReportInput {
     /// Over the properties in any of these; over all, if absent.
-    #[garde(custom(valid::count(0, 100)))]
+    #[count(0, 100)]
     pub portfolio_ids: Option<Vec<PortfolioId>>,
-    #[garde(skip)]
     pub by: ReportBy,
-    #[garde(skip)]
     pub measure: ReportMeasure,
     /// For amounts: the first day.
-    #[garde(skip)]
     pub from: Option<Date>,
     /// For amounts: the first day after.
-    #[garde(skip)]
     pub until: Option<Date>,
 }
 
 impl PortfolioReportInput {
-    fn asked(self, now: chrono::DateTime<chrono::Utc>) -> Report {
+    fn asked(self, today: Date) -> Report {
         let PortfolioReportInput { portfolio_ids: portfolios, by, measure, from, until } = self;
-        Report { portfolios, by, measure, from, until, today: Date(now.date_naive()) }
+        Report { portfolios, by, measure, from, until, today }
     }
 }
 
 /// The figures of a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, async_graphql::SimpleObject)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject)]
 #[serde(rename_all = "camelCase")]
 #[graphql(name = "Report")]
 #[schemars(rename = "Report")]
@@ -48,7 +43,7 @@ pub struct ReportOf;
 impl Procedure for ReportOf {
     const NAME: &'static str = "portfolio/v1/report";
     const ABOUT: &'static str = "Counts properties, or adds up amounts, over portfolios.";
-    const KIND: Kind = Kind::Read;
+    const RUNS: Runs = Runs::Read;
     const ERRORS: &'static [Code] = &[];
     type Input = PortfolioReportInput;
     type Output = Figures;
@@ -56,7 +51,7 @@ impl Procedure for ReportOf {
 
     fn example() -> PortfolioReportInput {
         PortfolioReportInput {
-            portfolio_ids: Some(vec![PortfolioId(uuid::uuid!("01920000-0000-7000-8000-000000000021"))]),
+            portfolio_ids: Some(vec![PortfolioId::EXAMPLE]),
             by: ReportBy::Kind,
             measure: ReportMeasure::Properties,
             from: None,
@@ -70,12 +65,16 @@ impl Procedure for ReportOf {
 
     async fn handle(cx: &Context, allowed: Allowed<Listed>, input: PortfolioReportInput) -> Result<Figures> {
         let visible = Visible::of(|kind| Ok(allowed.filter(kind)))?;
-        Ok(Figures { rows: report::report(cx.tx().await?, cx.owner(), visible, input.asked(cx.now())).await? })
+        Ok(Figures { rows: report::report(cx.tx().await?, cx.owner(), visible, input.asked(Date(cx.now().date_naive()))).await? })
     }
 }
 
 #[derive(Default)]
 pub struct ReportQuery;
+
+impl Root for ReportQuery {
+    const PLANS: &'static [Plan] = &[Plan::named("report", Visible::KINDS)];
+}
 
 #[Object]
 impl ReportQuery {
@@ -91,10 +90,11 @@ impl ReportQuery {
     ) -> Nullable<Figures> {
         nullable(async {
             let asked = PortfolioReportInput { portfolio_ids, by, measure, from, until };
-            input::validate(&asked)?;
+            schema::input::validate(&asked)?;
             let snapshot = snapshot(cx).await?;
             let visible = Visible::of(|kind| snapshot.filter(kind))?;
-            let rows = report::report(&snapshot.tx, snapshot.owner(), visible, asked.asked(snapshot.now)).await?;
+            let today = Date(snapshot.now.date_naive());
+            let rows = report::report(&snapshot.tx, snapshot.owner(), visible, asked.asked(today)).await?;
             Ok(Some(Figures { rows }))
         })
         .await

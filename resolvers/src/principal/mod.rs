@@ -1,6 +1,10 @@
 pub mod register;
 
-use schema::{Entry, Workflow};
+use crate::prelude::*;
+
+schema::codes! {
+    PRINCIPAL_TAKEN: Conflict, "This subject cannot be registered.";
+}
 
 // One a line, so that a new procedure is one line more.
 #[rustfmt::skip]
@@ -8,4 +12,4 @@ pub const ALL: &[Entry] = &[
     Entry::of::<register::Register>(),
 ];
 
-const CHANGE: Workflow = Workflow::new("principal_change", 1);
+const CHANGE: Runs = Runs::mutation("principal_change", 1);

@@ -1,34 +1,17 @@
-use crate::Listed;
-use async_graphql::{InputObject, Object};
+use crate::prelude::*;
+use async_graphql::Object;
 use entities::{
     engaged_property::{self, EngagedPropertyFilter},
-    page::{Connection, Page},
     property::{self, Property, PropertyOrder},
-    ready::Ready,
 };
-use garde::Validate;
-use schema::{Allowed, Code, Context, Kind, Nullable, Procedure, Result, input, nullable, snapshot, valid};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use kind::{Connection, Page, Plan, Ready, Root};
+use schema::{Nullable, nullable, snapshot};
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema, Validate, InputObject)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[input(page)]
 pub struct PropertyEngagedInput {
-    #[garde(custom(valid::page_size))]
-    pub first: Option<i32>,
-    #[garde(skip)]
-    pub after: Option<String>,
-    #[garde(custom(valid::page_size))]
-    pub last: Option<i32>,
-    #[garde(skip)]
-    pub before: Option<String>,
-    #[garde(dive)]
+    #[dive]
     pub filter: Option<EngagedPropertyFilter>,
-    #[garde(skip)]
     pub order_by: Option<PropertyOrder>,
-    /// Count all that match, exactly.
-    #[garde(skip)]
-    pub with_total: Option<bool>,
 }
 
 pub struct Engaged;
@@ -36,8 +19,8 @@ pub struct Engaged;
 impl Procedure for Engaged {
     const NAME: &'static str = "property/v1/engaged";
     const ABOUT: &'static str = "The properties of all who engaged the acting organization, a page at a time.";
-    const KIND: Kind = Kind::Read;
-    const ERRORS: &'static [Code] = &[Code::InvalidCursor];
+    const RUNS: Runs = Runs::Read;
+    const ERRORS: &'static [Code] = &[Code::INVALID_CURSOR];
     const ACROSS: bool = true;
     type Input = PropertyEngagedInput;
     type Output = Connection<Property>;
@@ -62,6 +45,10 @@ impl Procedure for Engaged {
 #[derive(Default)]
 pub struct EngagedPropertiesQuery;
 
+impl Root for EngagedPropertiesQuery {
+    const PLANS: &'static [Plan] = &[Plan::named("engaged_properties", &[engaged_property::KIND, property::KIND]).across()];
+}
+
 #[Object]
 impl EngagedPropertiesQuery {
     /// The properties of all who engaged the acting organization, in one order.
@@ -78,7 +65,7 @@ impl EngagedPropertiesQuery {
     ) -> Nullable<Ready<Connection<Property>>> {
         let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
         nullable(async {
-            input::validate_at("filter", filter.as_ref())?;
+            schema::input::validate_at("filter", filter.as_ref())?;
             engaged_property::seen(&*snapshot(cx).await?, filter, order_by, page).await.map(|page| Some(Ready(page)))
         })
         .await

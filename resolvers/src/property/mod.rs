@@ -1,32 +1,42 @@
-pub mod archive;
 pub mod create;
 pub mod engaged;
 pub mod financials;
-pub mod restore;
 pub mod update;
 
-use entities::loading::event;
-use schema::{Entry, Workflow};
+use crate::prelude::*;
+
+schema::codes! {
+    PROPERTY_ARCHIVED: Conflict, "The property is archived.";
+    PROPERTY_NOT_ARCHIVED: Conflict, "The property is not archived.";
+}
 
 // One a line, so that a new procedure is one line more.
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<create::Create>(),
     Entry::of::<update::Update>(),
-    Entry::of::<archive::Archive>(),
-    Entry::of::<restore::Restore>(),
+    Entry::of::<Archive>(),
+    Entry::of::<Restore>(),
     Entry::of::<Get>(),
     Entry::of::<List>(),
     Entry::of::<engaged::Engaged>(),
     Entry::of::<financials::OfOne>(),
 ];
 
-const CHANGE: Workflow = Workflow::new("property_change", 1);
+const CHANGE: Runs = Runs::mutation("property_change", 1);
 
-crate::reads::reads!(
-    property: Property, PropertyId, PropertyFilter, PropertyOrder;
+shelf!(
+    property: Property, CHANGE;
+    "property/v1/archive" PropertyArchiveInput
+        "Puts a property aside. Nothing is lost; it can be restored." PROPERTY_ARCHIVED;
+    "property/v1/restore" PropertyRestoreInput
+        "Takes an archived property back into care." PROPERTY_NOT_ARCHIVED;
+);
+
+reads!(
+    property: Property;
     "One property of the acting organization."
-        "property/v1/get" PropertyGetInput ("01920000-0000-7000-8000-0000000000a1"), property
+        "property/v1/get" PropertyGetInput, property
         "One property of the acting organization.";
     "The acting organization's properties, a page at a time."
         "property/v1/list" PropertyListInput (AddressAsc), properties

@@ -2,7 +2,7 @@
 //! a new procedure is covered by its example alone.
 
 use super::{Answer, Person, World, person};
-use schema::{Entry, Kind, Scope, Surface};
+use schema::{Entry, Runs, Scope, Surface};
 use serde_json::{Map, Value, json};
 use sqlx::{AssertSqlSafe, Executor};
 use uuid::Uuid;
@@ -121,7 +121,7 @@ pub fn carried() -> impl Iterator<Item = &'static Entry> {
 }
 
 pub fn reads_of(entry: &Entry) -> bool {
-    entry.kind() == Kind::Read
+    entry.runs() == Runs::Read
 }
 
 /// The organization that the header names for this entry.
@@ -151,8 +151,8 @@ impl Call<'_> {
     /// `shape` is what RPC answered: it says what to select.
     pub async fn by_graphql(&self, world: &World, shape: &Value) -> Answer {
         let selection = selection(shape);
-        let (query, variables) = match self.entry.kind() {
-            Kind::Mutation(_) => {
+        let (query, variables) = match self.entry.runs() {
+            Runs::Mutation(_) => {
                 let field = self.entry.parts().field();
                 let (declared, argument) =
                     if self.key.is_some() { ("$key: UUID!, ", "idempotencyKey: $key, ") } else { ("", "") };
@@ -166,7 +166,7 @@ impl Call<'_> {
                 }
                 (query, variables)
             }
-            Kind::Read => (format!("{{ {}{} {selection} }}", query_field(self.entry), arguments(&self.input)), json!({})),
+            Runs::Read => (format!("{{ {}{} {selection} }}", query_field(self.entry), arguments(&self.input)), json!({})),
         };
         let body = json!({ "query": query, "variables": variables });
         world.send(self.headed(world.request(reqwest::Method::POST, "/graphql").json(&body))).await

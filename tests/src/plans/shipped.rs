@@ -175,7 +175,7 @@ async fn policies_that_cannot_filter_a_list_stop_the_start() {
     // At run time it is no rows and INTERNAL, never all of them.
     let owner = Actor { roles: vec![Role::Owner], ..Actor::own_scope(PrincipalId(Uuid::from_u128(1)), PrincipalKind::Human) };
     let refused = client(&url).query_filter(&owner, "read", "property", Sight::Across).await;
-    assert_eq!(refused.map(drop).map_err(|error| error.code()), Err(schema::Code::Internal));
+    assert_eq!(refused.map(drop).map_err(|error| error.code()), Err(schema::Code::INTERNAL));
 }
 
 #[tokio::test]
@@ -251,7 +251,7 @@ async fn one_plan_serves_all_whom_the_policies_do_not_tell_apart() {
         child.stop(Signal::SIGKILL).await;
         match cerbos.rule(&two, "read", "property").await {
             Ok(second) => assert!(shared && holds(&second, 3) && !holds(&second, 1)),
-            Err(error) => assert!(!shared && error.code() == schema::Code::Unavailable),
+            Err(error) => assert!(!shared && error.code() == schema::Code::UNAVAILABLE),
         }
         // Another kind of person is another plan.
         let trustee = Actor { roles: vec![Role::Trustee], ..of(3, 4) };

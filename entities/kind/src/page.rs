@@ -1,12 +1,12 @@
 //! Keyset pages: stable while rows are inserted, exact in both directions.
 
-use crate::cells::{self, Cells};
+use crate::{ColumnOf, Filter, Kind, Table, row};
 use async_graphql::{OutputType, SimpleObject, TypeName};
-use schema::{Code, Cursor, Error, Result, Tx};
+use schema::{Code, Cursor, Error, OrganizationId, Result, Snapshot, Tx};
 use schemars::JsonSchema;
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
-    sea_query::{Expr, ExprTrait, SimpleExpr},
+    ColumnTrait, Condition, Order as Direction, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, ExprTrait},
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -64,67 +64,105 @@ pub struct Page {
 }
 
 /// A sort column whose comparisons an index can serve under row security.
-pub struct Sort<C, M> {
-    pub name: &'static str,
+#[derive(Debug, Clone, Copy)]
+pub struct Sort<C> {
+    /// The list that cursors of it belong to, such as `property`.
+    pub list: &'static str,
+    /// The order, such as `CREATED_ASC`.
+    pub order: &'static str,
     pub column: C,
     pub descending: bool,
-    /// The sort key of a row, as the cursor keeps it.
-    pub key: fn(&M) -> String,
-    /// The same, bound again.
-    pub bind: fn(&str) -> Option<SimpleExpr>,
 }
 
-impl<C: Copy, M> Clone for Sort<C, M> {
-    fn clone(&self) -> Self {
-        *self
+impl<C> Sort<C> {
+    fn name(&self) -> String {
+        format!("{}:{}", self.list, self.order)
     }
 }
 
-impl<C: Copy, M> Copy for Sort<C, M> {}
+/// The orders of a kind's list.
+pub trait Order: Copy + Send {
+    type Column;
+    fn sort(self) -> Sort<Self::Column>;
+}
 
-/// Declares in which orders a kind is listed, and what each sorts by.
+/// A kind with a list: which rows of it, and in which orders.
+pub trait Listed: Kind {
+    type Filter: Filter;
+    type Order: Order<Column = ColumnOf<Self>>;
+    /// The order where none is asked for.
+    const ELSE: Self::Order;
+    /// All of an organization's rows.
+    fn of(organization: OrganizationId) -> Select<Self::Entity>;
+}
+
+/// Declares in which orders a kind is listed, and the column that each sorts by. Ties are broken by id, so that every order is
+/// total.
+#[macro_export]
 macro_rules! orders {
-    ($(#[$about:meta])* $name:ident of $kind:literal {
-        $($asc:ident = $asc_text:literal, $desc:ident = $desc_text:literal: $column:ident, $key:expr, $bind:path;)*
+    ($name:ident of $filter:ident, else $else:ident {
+        $($asc:ident = $asc_text:literal, $desc:ident = $desc_text:literal: $column:ident;)*
     }) => {
-        schema::text_enum!(
-            $(#[$about])*
+        ::schema::text_enum!(
+            /// In which order. Ties are broken by id, so that every order is total.
             $name { $($asc = $asc_text, $desc = $desc_text,)* }
         );
 
-        impl $name {
-            pub(crate) fn sort(self) -> $crate::page::Sort<Column, Model> {
-                match self {
-                    $(
-                        $name::$asc => $crate::page::Sort {
-                            name: concat!($kind, ":", $asc_text), column: Column::$column, descending: false, key: $key, bind: $bind,
-                        },
-                        $name::$desc => $crate::page::Sort {
-                            name: concat!($kind, ":", $desc_text), column: Column::$column, descending: true, key: $key, bind: $bind,
-                        },
-                    )*
-                }
+        impl $crate::page::Order for $name {
+            type Column = Column;
+            fn sort(self) -> $crate::page::Sort<Column> {
+                let (column, descending) = match self {
+                    $($name::$asc => (Column::$column, false), $name::$desc => (Column::$column, true),)*
+                };
+                $crate::page::Sort { list: KIND, order: self.as_str(), column, descending }
+            }
+        }
+
+        impl $crate::Listed for Model {
+            type Filter = $filter;
+            type Order = $name;
+            const ELSE: $name = $name::$else;
+            fn of(organization: ::schema::OrganizationId) -> ::sea_orm::Select<Entity> {
+                of(organization)
             }
         }
     };
 }
-pub(crate) use orders;
+
+/// One of those that the reader asks about and may see, or NOT_FOUND.
+pub async fn one<K: Kind>(snapshot: &Snapshot, id: K::Id) -> Result<K::Object> {
+    let select = K::by_id(K::whose(&snapshot.actor), id).filter(snapshot.filter(K::KIND)?);
+    let row = select.one(&snapshot.tx).await?.ok_or_else(|| Error::new(Code::NOT_FOUND))?;
+    Ok(row.into())
+}
+
+/// A page of an organization's rows, of those that the reader may see.
+pub async fn list<K: Listed>(
+    tx: &Tx,
+    organization: OrganizationId,
+    visible: Condition,
+    filter: Option<K::Filter>,
+    order: Option<K::Order>,
+    page: Page,
+) -> Result<Connection<K::Object>> {
+    let select = K::of(organization).filter(visible).filter(filter.unwrap_or_default().condition());
+    self::page(tx, select, K::ID, order.unwrap_or(K::ELSE).sort(), page, K::id).await
+}
 
 const DEFAULT_SIZE: u64 = 20;
 
-pub async fn page<E, C, T>(
+/// A page of a selection, in an order that its id makes total.
+pub async fn page<R, T>(
     tx: &Tx,
-    select: Select<E>,
-    id: C,
-    sort: Sort<C, E::Model>,
+    select: Select<R::Entity>,
+    id: ColumnOf<R>,
+    sort: Sort<ColumnOf<R>>,
     page: Page,
-    id_of: fn(&E::Model) -> Uuid,
+    id_of: fn(&R) -> Uuid,
 ) -> Result<Connection<T>>
 where
-    E: EntityTrait,
-    E::Model: Cells + Send + Sync,
-    C: ColumnTrait,
-    T: From<E::Model> + OutputType,
+    R: Table,
+    T: From<R> + OutputType,
 {
     let backwards = match (page.first, page.last) {
         (Some(_), Some(_)) => return Err(invalid("last", "EXCLUSIVE", "give first or last, not both")),
@@ -148,16 +186,17 @@ where
     let (after, before) = (page.after.is_some(), page.before.is_some());
     for (text, field, beyond) in [(page.after, "after", !sort.descending), (page.before, "before", sort.descending)] {
         let Some(text) = text else { continue };
-        let cursor = Cursor::decode(&text, sort.name, field)?;
-        let key = (sort.bind)(&cursor.key).ok_or_else(|| invalid(field, "INVALID_CURSOR", Code::InvalidCursor.message()))?;
+        let cursor = Cursor::decode(&text, &sort.name(), field)?;
+        let key =
+            R::bind(sort.column, &cursor.key).ok_or_else(|| invalid(field, "INVALID_CURSOR", Code::INVALID_CURSOR.message()))?;
         // A row comparison, so that one index range serves it.
         let at = Expr::tuple([key, Expr::val(cursor.id)]);
         let row = Expr::tuple([Expr::col(sort.column.as_column_ref()), Expr::col(id.as_column_ref())]);
         rows = rows.filter(Condition::all().add(if beyond { row.gt(at) } else { row.lt(at) }));
     }
-    let order = if sort.descending != backwards { Order::Desc } else { Order::Asc };
+    let order = if sort.descending != backwards { Direction::Desc } else { Direction::Asc };
     let rows = rows.order_by(sort.column, order.clone()).order_by(id, order).limit(size + 1);
-    let mut rows = cells::all(tx, rows).await?;
+    let mut rows = row::all::<R>(tx, rows).await?;
     let more = rows.len() as u64 > size;
     rows.truncate(usize::try_from(size).unwrap_or(usize::MAX));
     if backwards {
@@ -167,18 +206,19 @@ where
     Ok(connection(rows, sort, id_of, next, previous, total_count))
 }
 
-fn connection<C, M, T: From<M> + OutputType>(
-    rows: Vec<M>,
-    sort: Sort<C, M>,
-    id_of: fn(&M) -> Uuid,
+fn connection<R: Table, T: From<R> + OutputType>(
+    rows: Vec<R>,
+    sort: Sort<ColumnOf<R>>,
+    id_of: fn(&R) -> Uuid,
     has_next_page: bool,
     has_previous_page: bool,
     total_count: Option<i64>,
 ) -> Connection<T> {
+    let name = sort.name();
     let edges: Vec<Edge<T>> = rows
         .into_iter()
         .map(|row| {
-            let cursor = Cursor { order: sort.name.to_owned(), key: (sort.key)(&row), id: id_of(&row) }.encode();
+            let cursor = Cursor { order: name.clone(), key: row.key(sort.column), id: id_of(&row) }.encode();
             Edge { cursor, node: T::from(row) }
         })
         .collect();
@@ -187,8 +227,8 @@ fn connection<C, M, T: From<M> + OutputType>(
     Connection { edges, page_info: PageInfo { has_next_page, has_previous_page, start_cursor, end_cursor }, total_count }
 }
 
-/// How many a page has. None: not so many.
-pub(crate) fn size(asked: Option<i32>) -> Option<u64> {
+/// The rows of a page. None: a page has not so many.
+pub fn size(asked: Option<i32>) -> Option<u64> {
     match asked {
         None => Some(DEFAULT_SIZE),
         Some(n @ 1..=100) => Some(n.unsigned_abs().into()),
@@ -197,11 +237,11 @@ pub(crate) fn size(asked: Option<i32>) -> Option<u64> {
 }
 
 /// A first page of rows that were loaded, one more than it has.
-pub(crate) fn first<C, M, T: From<M> + OutputType>(
-    mut rows: Vec<M>,
+pub fn first<R: Table, T: From<R> + OutputType>(
+    mut rows: Vec<R>,
     size: u64,
-    sort: Sort<C, M>,
-    id_of: fn(&M) -> Uuid,
+    sort: Sort<ColumnOf<R>>,
+    id_of: fn(&R) -> Uuid,
 ) -> Connection<T> {
     let more = rows.len() as u64 > size;
     rows.truncate(usize::try_from(size).unwrap_or(usize::MAX));
@@ -209,46 +249,6 @@ pub(crate) fn first<C, M, T: From<M> + OutputType>(
 }
 
 fn invalid(field: &str, code: &str, message: &str) -> Error {
-    let kind = if code == "INVALID_CURSOR" { Code::InvalidCursor } else { Code::InvalidInput };
+    let kind = if code == "INVALID_CURSOR" { Code::INVALID_CURSOR } else { Code::INVALID_INPUT };
     Error::new(kind).field(field, code, message)
-}
-
-/// Enum values as the texts that are stored: a list of them is one parameter.
-pub fn texts<T>(all: Vec<T>, text: fn(T) -> &'static str) -> Vec<String> {
-    all.into_iter().map(|one| text(one).to_owned()).collect()
-}
-
-/// Binds a cursor's key that is text.
-pub fn bind_text(key: &str) -> Option<SimpleExpr> {
-    Some(Expr::val(key))
-}
-
-/// Binds a cursor's key that is a whole number.
-pub fn bind_int(key: &str) -> Option<SimpleExpr> {
-    Some(Expr::val(key.parse::<i32>().ok()?))
-}
-
-/// Binds a cursor's key that is a long number.
-pub fn bind_long(key: &str) -> Option<SimpleExpr> {
-    Some(Expr::val(key.parse::<i64>().ok()?))
-}
-
-/// Binds a cursor's key that is a time.
-pub fn bind_time(key: &str) -> Option<SimpleExpr> {
-    let time = chrono::DateTime::parse_from_rfc3339(key).ok()?.with_timezone(&chrono::Utc);
-    Some(Expr::val(time))
-}
-
-/// Binds a cursor's key that is a day.
-pub fn bind_date(key: &str) -> Option<SimpleExpr> {
-    Some(Expr::val(schema::Date::parse(key)?.0))
-}
-
-/// Binds a cursor's key that is an id.
-pub fn bind_id(key: &str) -> Option<SimpleExpr> {
-    Some(Expr::val(key.parse::<Uuid>().ok()?))
-}
-
-pub fn time_key(time: chrono::DateTime<chrono::Utc>) -> String {
-    time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }

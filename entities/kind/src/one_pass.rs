@@ -2,27 +2,23 @@
 //! is loaded for all rows at once. A selection that the pass does not know, and one whose loading fails, goes field by field
 //! as any other: that gives the same answer, or the error where it belongs.
 
-use crate::page::{Connection, Edge, PageInfo};
+use crate::{
+    page::{Connection, Edge, PageInfo},
+    relation,
+};
 use async_graphql::{
-    Context, ContextSelectionSet, InputType, Name, OutputType, Positioned, ServerResult, Value,
-    dataloader::Loader,
+    ContextSelectionSet, InputType, Name, OutputType, Positioned, ServerResult, Value,
     indexmap::IndexMap,
     parser::types::{Field, Selection},
     registry::Registry,
 };
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use schema::{Reads, Snapshot, snapshot};
-use std::{
-    any::Any,
-    borrow::Cow,
-    collections::{HashMap, HashSet},
-    hash::Hash,
-    sync::{Arc, Weak},
-};
+use schema::Reads;
+use std::{borrow::Cow, sync::Arc};
 
 /// An object that knows what its row says.
-pub trait Plain: OutputType + Sync {
+pub trait OnePass: OutputType + Sync {
     /// A field that needs nothing but the row.
     fn plain(&self, name: &str) -> Option<Value>;
 
@@ -37,20 +33,16 @@ pub trait Plain: OutputType + Sync {
     fn shape_within<'a>(_: &ContextSelectionSet<'a>, _: &str) -> Option<Shape<'a>> {
         None
     }
-
-    /// A field that hangs on it, for all of these: a value each, in their order. None: not this way.
-    fn relation<'a>(_: &'a Context<'a>, _: &'a [&'a Self]) -> Option<BoxFuture<'a, Option<Vec<Value>>>> {
-        None
-    }
 }
 
 /// Says which fields of an object are in its row. What it leaves out goes field by field.
+#[macro_export]
 macro_rules! plain {
-    ($type:ty { $($name:literal = $field:ident),* $(,)? } $(within { $($part:literal = $object:ident),* $(,)? })? $(relation $relation:path)?) => {
-        impl $crate::ready::Plain for $type {
-            fn plain(&self, name: &str) -> Option<async_graphql::Value> {
+    ($type:ty { $($name:literal = $field:ident),* $(,)? } $(within { $($part:literal = $object:ident),* $(,)? })?) => {
+        impl $crate::OnePass for $type {
+            fn plain(&self, name: &str) -> Option<::async_graphql::Value> {
                 match name {
-                    $($name => Some(async_graphql::InputType::to_value(&self.$field)),)*
+                    $($name => Some(::async_graphql::InputType::to_value(&self.$field)),)*
                     _ => None,
                 }
             }
@@ -60,39 +52,44 @@ macro_rules! plain {
             }
 
             $(
-                fn within(&self, shape: &$crate::ready::Shape<'_>, name: &str) -> Option<async_graphql::Value> {
+                fn within(&self, shape: &$crate::one_pass::Shape<'_>, name: &str) -> Option<::async_graphql::Value> {
                     match name {
                         $($part => shape.object(&self.$object),)*
                         _ => None,
                     }
                 }
 
-                fn shape_within<'a>(cx: &async_graphql::ContextSelectionSet<'a>, name: &str) -> Option<$crate::ready::Shape<'a>> {
+                fn shape_within<'a>(cx: &::async_graphql::ContextSelectionSet<'a>, name: &str) -> Option<$crate::one_pass::Shape<'a>> {
                     match name {
-                        $($part => $crate::ready::Shape::of_part(cx, |whole: &Self| &whole.$object),)*
+                        $($part => $crate::one_pass::Shape::of_part(cx, |whole: &Self| &whole.$object),)*
                         _ => None,
                     }
-                }
-            )?
-
-            $(
-                fn relation<'a>(
-                    cx: &'a async_graphql::Context<'a>,
-                    rows: &'a [&'a Self],
-                ) -> Option<futures_util::future::BoxFuture<'a, Option<Vec<async_graphql::Value>>>> {
-                    $relation(cx, rows)
                 }
             )?
         }
     };
 }
-pub(crate) use plain;
 
-plain!(PageInfo {
+crate::plain!(PageInfo {
     "hasNextPage" = has_next_page,
     "hasPreviousPage" = has_previous_page,
     "startCursor" = start_cursor,
     "endCursor" = end_cursor,
+});
+
+crate::plain!(schema::Operation {
+    "id" = id,
+    "organizationId" = organization_id,
+    "procedure" = procedure,
+    "idempotencyKey" = idempotency_key,
+    "state" = state,
+    "attempt" = attempt,
+    "initiator" = initiator,
+    "initiatorKind" = initiator_kind,
+    "traceId" = trace_id,
+    "createdAt" = created_at,
+    "updatedAt" = updated_at,
+    "expiresAt" = expires_at,
 });
 
 /// What a selection picks of an object of this type, fragments opened. None: something that is not for the pass.
@@ -154,7 +151,7 @@ impl<'a> Shape<'a> {
     }
 
     /// Of what lies in an object.
-    pub fn of_part<S, T: Plain>(cx: &ContextSelectionSet<'a>, _: fn(&S) -> &T) -> Option<Shape<'a>> {
+    pub fn of_part<S, T: OnePass + 'static>(cx: &ContextSelectionSet<'a>, _: fn(&S) -> &T) -> Option<Shape<'a>> {
         Shape::of::<T>(cx)
     }
 
@@ -167,7 +164,7 @@ impl<'a> Shape<'a> {
     }
 
     /// One that is all in its row.
-    pub fn object<T: Plain>(&self, of: &T) -> Option<Value> {
+    pub fn object<T: OnePass + 'static>(&self, of: &T) -> Option<Value> {
         self.filled(|name| if name == "__typename" { Some(typename::<T>()) } else { of.plain(name) })
     }
 }
@@ -181,7 +178,7 @@ enum Source<'a> {
 }
 
 /// All of these by one selection.
-pub async fn objects<'a, T: Plain>(cx: &ContextSelectionSet<'a>, rows: &[&T]) -> Option<Vec<Value>> {
+pub async fn objects<'a, T: OnePass + 'static>(cx: &ContextSelectionSet<'a>, rows: &[&T]) -> Option<Vec<Value>> {
     let shape = Shape::of::<T>(cx)?;
     let mut sources = Vec::with_capacity(shape.fields.len());
     for field in &shape.fields {
@@ -192,7 +189,7 @@ pub async fn objects<'a, T: Plain>(cx: &ContextSelectionSet<'a>, rows: &[&T]) ->
                 Some(shape) => Source::Within(shape),
                 None => {
                     let field = cx.with_field(field);
-                    let loaded = T::relation(&field, rows)?.await?;
+                    let loaded = relation::all::<T>(&field, rows)?.await?;
                     Source::Loaded(loaded.into_iter())
                 }
             },
@@ -214,14 +211,14 @@ pub async fn objects<'a, T: Plain>(cx: &ContextSelectionSet<'a>, rows: &[&T]) ->
 }
 
 /// Lists of rows by one selection: a list of objects each.
-pub async fn lists<T: Plain>(cx: &ContextSelectionSet<'_>, lists: &[&[T]]) -> Option<Vec<Value>> {
+pub async fn lists<T: OnePass + 'static>(cx: &ContextSelectionSet<'_>, lists: &[&[T]]) -> Option<Vec<Value>> {
     let rows: Vec<&T> = lists.iter().flat_map(|list| list.iter()).collect();
     let mut objects = objects(cx, &rows).await?.into_iter();
     Some(lists.iter().map(|list| Value::List(objects.by_ref().take(list.len()).collect())).collect())
 }
 
 /// Pages by one selection.
-pub async fn connections<T: Plain>(cx: &ContextSelectionSet<'_>, pages: &[&Connection<T>]) -> Option<Vec<Value>> {
+pub async fn connections<T: OnePass + 'static>(cx: &ContextSelectionSet<'_>, pages: &[&Connection<T>]) -> Option<Vec<Value>> {
     let Shape { fields, empty } = Shape::of::<Connection<T>>(cx)?;
     let mut made = vec![empty; pages.len()];
     for (at, field) in fields.into_iter().enumerate() {
@@ -243,7 +240,7 @@ pub async fn connections<T: Plain>(cx: &ContextSelectionSet<'_>, pages: &[&Conne
     Some(made.into_iter().map(Value::Object).collect())
 }
 
-async fn edges<T: Plain>(cx: &ContextSelectionSet<'_>, pages: &[&Connection<T>]) -> Option<Vec<Value>> {
+async fn edges<T: OnePass + 'static>(cx: &ContextSelectionSet<'_>, pages: &[&Connection<T>]) -> Option<Vec<Value>> {
     let Shape { fields, empty } = Shape::of::<Edge<T>>(cx)?;
     let all: Vec<&Edge<T>> = pages.iter().flat_map(|page| page.edges.iter()).collect();
     let mut made = vec![empty; all.len()];
@@ -265,65 +262,6 @@ async fn edges<T: Plain>(cx: &ContextSelectionSet<'_>, pages: &[&Connection<T>])
     Some(pages.iter().map(|page| Value::List(made.by_ref().take(page.edges.len()).collect())).collect())
 }
 
-/// Lists that hang on keys, each a key's.
-pub async fn many<'a, K, L, T>(
-    cx: &'a Context<'a>,
-    set: &ContextSelectionSet<'a>,
-    of: fn(Weak<Snapshot>) -> L,
-    keys: Vec<K>,
-) -> Option<Vec<Value>>
-where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    L: Loader<K, Value = Vec<T>> + Any,
-    T: Plain + Clone + 'static,
-{
-    let wanted = keys.iter().cloned().collect::<HashSet<K>>();
-    let found = found(cx, of, wanted).await?;
-    let all: Vec<&[T]> = keys.iter().map(|key| found.get(key).map_or(&[][..], Vec::as_slice)).collect();
-    lists(set, &all).await
-}
-
-/// The whole level is known here: nobody gathers it first.
-async fn found<K, L>(cx: &Context<'_>, of: fn(Weak<Snapshot>) -> L, wanted: HashSet<K>) -> Option<HashMap<K, L::Value>>
-where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    L: Loader<K>,
-{
-    let snapshot = snapshot(cx).await.ok()?;
-    let (wanted, loader) = (Vec::from_iter(wanted), of(Arc::downgrade(&snapshot)));
-    let mut found = HashMap::with_capacity(wanted.len());
-    for some in wanted.chunks(AT_ONCE) {
-        found.extend(loader.load(some).await.ok()?);
-    }
-    Some(found)
-}
-
-/// Keys of one statement.
-const AT_ONCE: usize = 1_000;
-
-/// What keys name, where there is a key and the reader sees it.
-pub async fn maybe<'a, K, L, T>(
-    cx: &'a Context<'a>,
-    set: &ContextSelectionSet<'a>,
-    of: fn(Weak<Snapshot>) -> L,
-    keys: Vec<Option<K>>,
-) -> Option<Vec<Value>>
-where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    L: Loader<K, Value = T> + Any,
-    T: Plain + Clone + 'static,
-{
-    let wanted: HashSet<K> = keys.iter().flatten().cloned().collect();
-    if wanted.is_empty() {
-        return Some(vec![Value::Null; keys.len()]);
-    }
-    let found = found(cx, of, wanted).await?;
-    let each: Vec<Option<&T>> = keys.iter().map(|key| found.get(key.as_ref()?)).collect();
-    let rows: Vec<&T> = each.iter().copied().flatten().collect();
-    let mut made = objects(set, &rows).await?.into_iter();
-    each.iter().map(|row| if row.is_some() { made.next() } else { Some(Value::Null) }).collect()
-}
-
 /// What can be answered in one pass. To a schema it is what it holds.
 pub struct Ready<T>(pub T);
 
@@ -332,33 +270,17 @@ pub trait Whole: OutputType + Sync {
     fn whole<'a>(&'a self, cx: &'a ContextSelectionSet<'a>) -> BoxFuture<'a, Option<Value>>;
 }
 
-impl<T: Plain> Whole for Connection<T> {
+impl<T: OnePass + 'static> Whole for Connection<T> {
     fn whole<'a>(&'a self, cx: &'a ContextSelectionSet<'a>) -> BoxFuture<'a, Option<Value>> {
         Box::pin(async { connections(cx, &[self]).await?.pop() })
     }
 }
 
-/// Makes one object of a kind whole as well.
-macro_rules! whole {
-    ($($type:ty),*) => {
-        $(
-            impl Whole for $type {
-                fn whole<'a>(&'a self, cx: &'a ContextSelectionSet<'a>) -> BoxFuture<'a, Option<Value>> {
-                    Box::pin(async { objects(cx, &[self]).await?.pop() })
-                }
-            }
-        )*
-    };
+impl<T: OnePass + 'static> Whole for T {
+    fn whole<'a>(&'a self, cx: &'a ContextSelectionSet<'a>) -> BoxFuture<'a, Option<Value>> {
+        Box::pin(async { objects(cx, &[self]).await?.pop() })
+    }
 }
-whole!(
-    crate::access_grant::AccessGrant,
-    crate::delegation::Delegation,
-    crate::external_party::ExternalParty,
-    crate::financial_entry::FinancialEntry,
-    crate::ownership::Ownership,
-    crate::portfolio::Portfolio,
-    crate::property::Property
-);
 
 #[async_trait]
 impl<T: OutputType + Whole> OutputType for Ready<T> {

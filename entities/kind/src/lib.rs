@@ -1,0 +1,54 @@
+//! The machinery of kinds. A kind is a table with an API: its row, the object that clients see, what policies see of it, and
+//! how it is listed, found, related and changed. Nothing here knows a table.
+
+pub mod delegated;
+pub mod filter;
+mod info;
+mod node;
+mod object;
+pub mod one_pass;
+pub mod page;
+pub mod relation;
+pub mod row;
+pub mod subject;
+mod verbs;
+
+pub use delegated::{Delegable, Delegated};
+pub use filter::Filter;
+pub use info::{Api, ColumnInfo, KindInfo, Rights};
+pub use macros::{filter, input, kind, row};
+pub use node::{Thing, find};
+pub use object::{Fields, object, resolve_field};
+pub use one_pass::{OnePass, Ready};
+pub use relation::{Plan, Root};
+pub use page::{Connection, Edge, Listed, Page, PageInfo};
+pub use row::{ColumnOf, Corrects, Fresh, Kind, Row, Shelved, Table, fact, facts, refusal, shelf};
+pub use subject::{New, NewBelow, Seen, event, expect_version};
+pub use verbs::{Edit, Patch, Verbs};
+
+use queryplan::{Attribute, Scalar, Stored};
+use schema::{OrganizationId, Sight, Tx};
+use sea_orm::{ColumnTrait, sea_query::SimpleExpr};
+
+/// The binding that is the acting organization.
+pub const ACTING: &str = "acting";
+
+/// OWN where a row belongs to the acting organization, else ENGAGED. So the organizations that someone
+/// may see need not be told to the policy one by one.
+pub const fn relation(column: &'static str) -> Attribute {
+    let stored = Stored::Choice { binding: ACTING, equal: "OWN", other: "ENGAGED" };
+    Attribute::value("relation", Scalar::new(column, stored))
+}
+
+/// A row's place: whose it is, and which.
+pub type Key = (OrganizationId, uuid::Uuid);
+
+/// One organization becomes an equality, so that the planner knows there is one; several become a list. Where row security
+/// says a scope, a single organization is a list as well: beside the scope's list an equality would have the planner expect
+/// next to nothing.
+pub fn among(tx: &Tx, column: impl ColumnTrait, keys: &[Key]) -> SimpleExpr {
+    match keys {
+        [(first, _), rest @ ..] if tx.sight() == Sight::Own && rest.iter().all(|(other, _)| other == first) => column.eq(*first),
+        _ => column.eq_any(keys.iter().map(|(organization, _)| organization.0).collect::<Vec<_>>()),
+    }
+}

@@ -1,0 +1,116 @@
+//! Things that have an id, whatever they are.
+
+use crate::{Api, Kind, row};
+use async_graphql::{
+    ContainerType, Context, ContextSelectionSet, OutputType, ServerResult, Value, registry::Registry, resolver_utils::Fields,
+};
+use async_trait::async_trait;
+use schema::{OrganizationId, Result, Tx};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, QueryFilter, Statement};
+use std::{any::Any, borrow::Cow, marker::PhantomData, sync::Arc};
+use uuid::Uuid;
+
+/// An object of some kind.
+#[async_trait]
+pub trait Thing: Any + Send + Sync {
+    fn archived(&self) -> bool;
+    fn object(&self) -> Cow<'static, str>;
+    fn json(&self) -> serde_json::Result<serde_json::Value>;
+    /// The object itself, for who knows its type.
+    fn known(&self) -> &(dyn Any + Send + Sync);
+    async fn resolve_field(&self, cx: &Context<'_>) -> ServerResult<Option<Value>>;
+    fn collect<'a>(&'a self, cx: &ContextSelectionSet<'a>, fields: &mut Fields<'a>) -> ServerResult<()>;
+}
+
+struct Found<K: Kind> {
+    object: K::Object,
+    archived: bool,
+}
+
+#[async_trait]
+impl<K: Kind> Thing for Found<K> {
+    fn archived(&self) -> bool {
+        self.archived
+    }
+    fn object(&self) -> Cow<'static, str> {
+        K::Object::type_name()
+    }
+    fn json(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(&self.object)
+    }
+    fn known(&self) -> &(dyn Any + Send + Sync) {
+        &self.object
+    }
+    async fn resolve_field(&self, cx: &Context<'_>) -> ServerResult<Option<Value>> {
+        self.object.resolve_field(cx).await
+    }
+    fn collect<'a>(&'a self, cx: &ContextSelectionSet<'a>, fields: &mut Fields<'a>) -> ServerResult<()> {
+        self.object.collect_all_fields(cx, fields)
+    }
+}
+
+/// How a kind's objects are read, without its types.
+pub struct ApiOf<K>(PhantomData<fn() -> K>);
+
+impl<K> ApiOf<K> {
+    pub const NEW: Self = ApiOf(PhantomData);
+}
+
+#[async_trait]
+impl<K: Kind> Api for ApiOf<K> {
+    fn object(&self) -> Cow<'static, str> {
+        K::Object::type_name()
+    }
+
+    fn register(&self, registry: &mut Registry) -> String {
+        K::Object::create_type_info(registry)
+    }
+
+    fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        K::Object::json_schema(generator)
+    }
+
+    fn example(&self) -> Uuid {
+        K::EXAMPLE.into()
+    }
+
+    fn probe(&self) -> String {
+        let owners = if K::ACTING { "ARRAY[$3::uuid]" } else { "$1::uuid[]" };
+        let (organization, id) = (K::ORGANIZATION.as_str(), K::ID.as_str());
+        format!("SELECT {id} AS id FROM {} WHERE {organization} = ANY ({owners}) AND {id} = ANY ($2::uuid[])", K::TABLE)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "it begins with the organizations that are asked for")]
+    async fn find(
+        &self,
+        tx: &Tx,
+        owners: &[OrganizationId],
+        acting: OrganizationId,
+        ids: Vec<Uuid>,
+        visible: Condition,
+    ) -> Result<Vec<(Uuid, Arc<dyn Thing>)>> {
+        let owners: Vec<Uuid> = if K::ACTING { vec![acting.0] } else { owners.iter().map(|owner| owner.0).collect() };
+        let select = K::Entity::find().filter(K::ORGANIZATION.eq_any(owners)).filter(K::ID.eq_any(ids)).filter(visible);
+        let found = |row: K| -> (Uuid, Arc<dyn Thing>) {
+            (row.id(), Arc::new(Found::<K> { archived: row.archived(), object: row.into() }))
+        };
+        Ok(row::all::<K>(tx, select).await?.into_iter().map(found).collect())
+    }
+}
+
+/// The kinds of these ids, where there are such rows: one statement, however many kinds there are.
+pub async fn find(
+    tx: &Tx,
+    kinds: impl Iterator<Item = (&'static str, &'static dyn Api)>,
+    owners: &[OrganizationId],
+    acting: OrganizationId,
+    ids: &[Uuid],
+) -> Result<Vec<(String, Uuid)>> {
+    let probes: Vec<String> = kinds.map(|(name, api)| format!("SELECT '{name}' AS kind, id FROM ({}) AS {name}", api.probe())).collect();
+    let owners: Vec<Uuid> = owners.iter().map(|owner| owner.0).collect();
+    let values = [owners.into(), ids.to_vec().into(), acting.0.into()];
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, probes.join(" UNION ALL "), values);
+    let rows = tx.query_all_raw(statement).await?;
+    rows.iter().map(|row| Ok((row.try_get("", "kind")?, row.try_get("", "id")?))).collect()
+}

@@ -1,0 +1,153 @@
+//! The traits that `#[row]` and `#[kind]` write, and that special kinds write by hand.
+
+use crate::OnePass;
+use crate::{Delegable, KindInfo};
+use async_graphql::ObjectType;
+use queryplan::{Attribute, Null, Scalar, Stored};
+use schema::{Actor, ColumnType, Datum, OrganizationId, PrincipalId, Result, TextEnum, Time, Tx};
+use schemars::JsonSchema;
+use sea_orm::{
+    ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, QueryTrait, RuntimeErr, Select, sea_query::SimpleExpr,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+pub type ColumnOf<T> = <<T as Table>::Entity as EntityTrait>::Column;
+pub type ActiveOf<T> = <<T as Table>::Entity as EntityTrait>::ActiveModel;
+
+/// A table's row, read by the places of its columns: a library that looks each up by its name costs a third of a list.
+pub trait Table: FromQueryResult + Clone + Send + Sync + Sized + 'static {
+    type Entity: EntityTrait<Model = Self, ActiveModel: Send>;
+    const TABLE: &'static str;
+    const COLUMNS: &'static [crate::ColumnInfo];
+
+    /// A row whose columns begin at a place.
+    fn read(row: &sqlx::postgres::PgRow, from: usize) -> Result<Self, sqlx::Error>;
+
+    /// A column's value, as a cursor keeps it.
+    fn key(&self, column: ColumnOf<Self>) -> String;
+
+    /// A cursor's key, to be compared with a column.
+    fn bind(column: ColumnOf<Self>, key: &str) -> Option<SimpleExpr>;
+}
+
+/// A row that begins at a column of a result.
+pub fn read_at<T: Table>(row: &sea_orm::QueryResult, from: usize) -> Result<T, DbErr> {
+    let row = row.try_as_pg_row().ok_or_else(|| DbErr::Type("not a row of PostgreSQL".into()))?;
+    T::read(row, from).map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
+}
+
+/// All rows of a selection.
+pub async fn all<T: Table>(tx: &Tx, select: Select<T::Entity>) -> Result<Vec<T>> {
+    let rows = tx.query_all(select.as_query()).await?;
+    Ok(rows.iter().map(|row| read_at(row, 0)).collect::<Result<_, DbErr>>()?)
+}
+
+/// What every row says of itself to the policy.
+pub trait Row: Send + Sync {
+    const KIND: &'static str;
+    fn id(&self) -> Uuid;
+    fn organization(&self) -> OrganizationId;
+    fn version(&self) -> Option<i32>;
+    /// Besides `relation` and `delegations`, which follow from who looks.
+    fn attributes(&self) -> Map<String, Value>;
+    /// The thing that a delegation must cover to count for this row. None: no delegation does.
+    fn delegable(&self) -> Option<Delegable> {
+        None
+    }
+    /// Another thing that each of its events names: whoever follows that is told of this.
+    fn names(&self) -> Option<(&'static str, Uuid)> {
+        None
+    }
+}
+
+/// A table with an API.
+pub trait Kind: Table + Row + IntoActiveModel<ActiveOf<Self>> {
+    type Id: Copy + From<Uuid> + Into<Uuid> + Send + Sync;
+    /// The object that clients see: mostly the row itself.
+    type Object: ObjectType + OnePass + From<Self> + Serialize + DeserializeOwned + JsonSchema + Clone + 'static;
+    const INFO: &'static KindInfo;
+    /// The id that the contract's examples show, and that the tests' rows have.
+    const EXAMPLE: Self::Id;
+    /// The columns of its key.
+    const ORGANIZATION: ColumnOf<Self>;
+    const ID: ColumnOf<Self>;
+    /// Its rows are the acting organization's, whoever's data a request is about.
+    const ACTING: bool = false;
+
+    fn by_id(organization: OrganizationId, id: Self::Id) -> Select<Self::Entity>;
+
+    /// The organization whose rows someone asks about.
+    fn whose(actor: &Actor) -> OrganizationId {
+        if Self::ACTING { actor.organization } else { actor.owner() }
+    }
+
+    /// Another version of a row, as of now.
+    fn stamp(active: &mut ActiveOf<Self>, version: i32, now: Time);
+
+    /// Out of the way, though still there.
+    fn archived(&self) -> bool {
+        false
+    }
+}
+
+/// The columns of a new row, without those that every row gets by itself.
+pub trait Fresh: Clone + Send + Sync {
+    type Row;
+    fn row(self, id: Uuid, organization: OrganizationId, now: Time) -> Self::Row;
+}
+
+/// A kind whose rows are archived and taken back.
+pub trait Shelved: Kind {
+    /// The column that says so.
+    const STATUS: &'static str;
+    fn shelve(active: &mut ActiveOf<Self>, archived: bool, now: Time);
+}
+
+/// A kind of which a wrong row stays, and another takes its place.
+pub trait Corrects: Kind {
+    /// No other has taken its place.
+    fn stands(&self) -> bool;
+    fn replaced(active: &mut ActiveOf<Self>, reason: String, now: Time);
+    /// This row in the place of a wrong one.
+    fn replaces(self, wrong: &Self, id: Uuid, by: PrincipalId, now: Time) -> Self;
+}
+
+/// The status of what is in use, and of what is archived.
+pub fn shelf<S: TextEnum>(archived: bool) -> S {
+    let text = if archived { "ARCHIVED" } else { "ACTIVE" };
+    S::of_text(text).unwrap_or_else(|| panic!("what is archived has a status {text}"))
+}
+
+/// An attribute that policies see, from a column of this type.
+pub const fn fact<T: Datum>(name: &'static str, column: &'static str) -> Attribute {
+    let stored = match T::TYPE {
+        ColumnType::Bool => Stored::Bool,
+        ColumnType::Int | ColumnType::Long => Stored::Integer,
+        ColumnType::Text => Stored::Text,
+        ColumnType::Uuid => Stored::Uuid,
+        ColumnType::Time => Stored::Timestamp,
+        ColumnType::Date | ColumnType::Json | ColumnType::Bytes | ColumnType::Texts => {
+            panic!("policies see no column of this type")
+        }
+    };
+    let null = if T::NULLABLE { Null::Missing } else { Null::Never };
+    Attribute::value(name, Scalar { column, stored, null })
+}
+
+/// The same of one row.
+pub fn facts<const N: usize>(facts: [(&'static str, Option<Value>); N]) -> Map<String, Value> {
+    facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// A refusal. Where its code is a general one, the details say of which kind the row is.
+pub fn refusal<K: Kind>(code: schema::Code) -> schema::Error {
+    let refusal = schema::Error::new(code);
+    match code {
+        schema::ARCHIVED | schema::NOT_ARCHIVED | schema::ENDED | schema::TAKEN => {
+            refusal.details(serde_json::json!({ "kind": K::KIND }))
+        }
+        _ => refusal,
+    }
+}

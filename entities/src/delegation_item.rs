@@ -1,0 +1,111 @@
+//! What a delegation covers.
+
+use crate::{
+    delegation::{Delegation, DelegationId},
+    portfolio::PortfolioId,
+    prelude::*,
+    property::PropertyId,
+};
+use async_graphql::{ComplexObject, Context, SimpleObject, dataloader::Loader};
+use kind::Key;
+use schema::{Error, Nullable, Result, Snapshot, load_one, nullable, snapshot};
+use sea_orm::QueryOrder;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
+
+#[row(table = "delegation_item", finder = false)]
+pub struct Model {
+    #[key]
+    pub organization_id: OrganizationId,
+    #[key]
+    pub id: Uuid,
+    pub delegation_id: DelegationId,
+    pub property_id: Option<PropertyId>,
+    pub portfolio_id: Option<PortfolioId>,
+    pub removed_at: Option<Time>,
+}
+
+/// What these delegations cover still.
+#[expect(clippy::disallowed_methods, reason = "the finder that begins with the organization")]
+pub fn of(organization: OrganizationId, delegations: &[DelegationId]) -> Select<Entity> {
+    let ids: Vec<Uuid> = delegations.iter().map(|id| id.0).collect();
+    Entity::find()
+        .filter(Column::OrganizationId.eq(organization))
+        .filter(Column::DelegationId.eq_any(ids))
+        .filter(Column::RemovedAt.is_null())
+        .order_by_asc(Column::Id)
+}
+
+/// A property; a portfolio, with what is in it at the time; or, with both, the property as long as it
+/// is in the portfolio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, SimpleObject)]
+#[graphql(name = "DelegationItem")]
+pub struct Item {
+    pub property_id: Option<PropertyId>,
+    pub portfolio_id: Option<PortfolioId>,
+}
+
+impl From<&Model> for Item {
+    fn from(row: &Model) -> Self {
+        Item { property_id: row.property_id, portfolio_id: row.portfolio_id }
+    }
+}
+
+impl Item {
+    /// Whether who has these has this as well.
+    pub fn covered_by(&self, theirs: &[Item]) -> bool {
+        theirs.contains(self)
+            || (self.property_id.is_some()
+                && self.portfolio_id.is_some()
+                && theirs.iter().any(|their| {
+                    their.property_id.is_none() && their.portfolio_id == self.portfolio_id
+                        || their.portfolio_id.is_none() && their.property_id == self.property_id
+                }))
+    }
+}
+
+/// The items of a delegation. Whoever sees a delegation sees them.
+pub struct Items(Key);
+
+impl Items {
+    pub fn of(delegation: &Delegation) -> Self {
+        Items((delegation.organization_id, delegation.id.0))
+    }
+}
+
+#[ComplexObject]
+impl Items {
+    /// What it covers.
+    async fn items(&self, cx: &Context<'_>) -> Nullable<Vec<Item>> {
+        nullable(async { load_one(&snapshot(cx).await?.loader(Loads), self.0).await }).await
+    }
+}
+
+/// Loads the items of many delegations.
+struct Loads(Weak<Snapshot>);
+
+#[async_trait::async_trait]
+impl Loader<Key> for Loads {
+    type Value = Vec<Item>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[Key]) -> Result<HashMap<Key, Vec<Item>>, Arc<Error>> {
+        let load = async {
+            let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
+            let mut found: HashMap<_, Vec<Item>> = keys.iter().map(|key| (*key, Vec::new())).collect();
+            let mut organizations: Vec<OrganizationId> = keys.iter().map(|(organization, _)| *organization).collect();
+            organizations.sort_unstable();
+            organizations.dedup();
+            let ids: Vec<DelegationId> = keys.iter().map(|(_, id)| DelegationId(*id)).collect();
+            for organization in organizations {
+                for row in kind::row::all::<Model>(&snapshot.tx, of(organization, &ids)).await? {
+                    found.entry((organization, row.delegation_id.0)).or_default().push((&row).into());
+                }
+            }
+            Ok(found)
+        };
+        load.await.map_err(Arc::new)
+    }
+}

@@ -1,0 +1,64 @@
+//! The organizations that engaged the acting one.
+
+use crate::{
+    access_grant::{self, AccessGrantOrder, AccessScope},
+    prelude::*,
+};
+use async_graphql::SimpleObject;
+use chrono::{DateTime, Utc};
+use kind::{
+    Connection, Page,
+    page::{self, Order as _},
+};
+use schema::{Result, Snapshot, Tx};
+use schemars::JsonSchema;
+use sea_orm::Condition;
+use serde::{Deserialize, Serialize};
+
+/// An organization that engaged the acting one, and by which leave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject)]
+#[serde(rename_all = "camelCase")]
+#[graphql(complex)]
+pub struct EngagedOrganization {
+    pub organization_id: OrganizationId,
+    /// Send it as `X-Grant-Id` to work there.
+    pub grant_id: AccessGrantId,
+    pub scopes: Vec<AccessScope>,
+    pub starts_at: Time,
+    pub ends_at: Option<Time>,
+}
+
+impl From<access_grant::Model> for EngagedOrganization {
+    fn from(row: access_grant::Model) -> Self {
+        EngagedOrganization {
+            organization_id: row.organization_id,
+            grant_id: row.id,
+            scopes: AccessScope::read(&row.scopes),
+            starts_at: row.starts_at,
+            ends_at: row.ends_at,
+        }
+    }
+}
+
+kind::related!(EngagedOrganization);
+
+/// A page of the organizations that engaged this one, of those that the reader may see.
+pub async fn engaged(
+    tx: &Tx,
+    grantee: OrganizationId,
+    visible: Condition,
+    page: Page,
+    now: DateTime<Utc>,
+) -> Result<Connection<EngagedOrganization>> {
+    let select = access_grant::engaging(grantee, now).filter(visible);
+    let sort = page::Sort { list: "engaged_organization", ..AccessGrantOrder::CreatedAsc.sort() };
+    page::page(tx, select, access_grant::Column::Id, sort, page, |row: &access_grant::Model| row.id.0).await
+}
+
+/// The same for a query, whose transaction then reaches those of the page.
+pub async fn seen(snapshot: &Snapshot, page: Page) -> Result<Connection<EngagedOrganization>> {
+    let visible = snapshot.filter(access_grant::KIND)?;
+    let found = engaged(&snapshot.tx, snapshot.actor.organization, visible, page, snapshot.now).await?;
+    snapshot.reach(found.edges.iter().map(|edge| edge.node.organization_id)).await?;
+    Ok(found)
+}

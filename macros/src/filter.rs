@@ -1,0 +1,73 @@
+//! `#[filter]`: which rows of a kind a list holds.
+
+use crate::{field, rules};
+use proc_macro2::TokenStream as Tokens;
+use quote::quote;
+use syn::{Error, Fields, Ident, Path, Result, spanned::Spanned};
+
+/// How a field chooses. Each becomes one condition.
+const WORDS: &[&str] = &["any", "is", "begins", "from", "until", "set", "unless", "by"];
+
+pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
+    if !args.is_empty() {
+        return Err(Error::new(args.span(), "#[filter] takes nothing"));
+    }
+    let mut item = field::plain(item, "filter")?;
+    let name = item.ident.clone();
+    let about = field::about(&item.attrs).ok_or_else(|| Error::new(name.span(), "say which rows these are, in a doc comment"))?;
+    item.attrs.retain(|attribute| !attribute.path().is_ident("doc"));
+    let about = format!("{about} All that is given must hold.");
+    let mut fields = Vec::new();
+    let mut conditions = Vec::new();
+    let Fields::Named(named) = &mut item.fields else { unreachable!("fields are named") };
+    for each in &mut named.named {
+        let ident = field::ident(each).clone();
+        if field::outer(&each.ty).as_deref() != Some("Option") {
+            return Err(Error::new(each.ty.span(), "a filter's field may be absent: make it an Option"));
+        }
+        let Some(word) = field::take(each, WORDS)? else {
+            return Err(Error::new(ident.span(), format!("say how it chooses: one of {}", WORDS.join(", "))));
+        };
+        let how = word.path().get_ident().map(ToString::to_string).unwrap_or_default();
+        conditions.push(if how == "by" {
+            let function: Path = word.parse_args()?;
+            quote!(.add_option(#ident.map(#function)))
+        } else {
+            let column: Ident = word.parse_args()?;
+            condition(&how, &ident, &quote!(Column::#column))
+        });
+        let rule = rules::taken(each)?;
+        rules::apply(each, rule);
+        fields.push(ident);
+    }
+    Ok(quote! {
+        #[doc = #about]
+        #[derive(
+            Debug, Clone, Default, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize, ::schemars::JsonSchema,
+            ::garde::Validate, ::async_graphql::InputObject,
+        )]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        #item
+
+        impl ::kind::Filter for #name {
+            fn condition(self) -> ::sea_orm::Condition {
+                #[expect(unused_imports, reason = "some filters need none of these")]
+                use ::sea_orm::{ColumnTrait as _, sea_query::ExprTrait as _};
+                let #name { #(#fields),* } = self;
+                ::sea_orm::Condition::all() #(#conditions)*
+            }
+        }
+    })
+}
+
+fn condition(how: &str, ident: &Ident, column: &Tokens) -> Tokens {
+    match how {
+        "any" => quote!(.add_option(#ident.map(|all| ::kind::filter::any(#column, all)))),
+        "is" => quote!(.add_option(#ident.map(|one| #column.eq(one)))),
+        "begins" => quote!(.add_option(#ident.map(|start| ::kind::filter::begins(#column, start)))),
+        "from" => quote!(.add_option(#ident.map(|first| #column.gte(first)))),
+        "until" => quote!(.add_option(#ident.map(|end| #column.lt(end)))),
+        "set" => quote!(.add_option(#ident.map(|yes| if yes { #column.is_not_null() } else { #column.is_null() }))),
+        _ => quote!(.add_option((!#ident.unwrap_or_default()).then(|| #column.is_null()))),
+    }
+}
