@@ -1,16 +1,22 @@
-//! The gateway's process is killed at each boundary, with every procedure standing there. Half of
-//! the clients come back with their keys, half never do.
+//! The gateway's process is killed at each boundary, with procedures standing there: all of them around their commit, some of
+//! every sort elsewhere. Half of the clients come back with their keys, half never do.
 
-use crate::harness::{
-    Options, Process, World,
-    examples::{Examples, reads_of},
-    person, until,
+use crate::{
+    harness::{
+        Options, Process, World,
+        examples::{Examples, Home},
+        person, until,
+    },
+    plans::random::Dice,
 };
 use futures_util::future::join_all;
 use nix::sys::signal::Signal;
-use schema::{Boundary, Entry, Scope, Surface};
+use schema::{Boundary, Clock, Entry, Runs, Scope, Surface};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 use uuid::Uuid;
 use workflows::Supervision;
 
@@ -31,25 +37,16 @@ struct Stand {
 }
 
 impl Stand {
-    async fn lay(world: &World, examples: &Examples, entry: &'static Entry, number: u128, returns: bool) -> Stand {
-        let home = Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0001_0000 + number);
-        let mut input = entry.example();
-        let invitation = match (entry.name(), returns) {
-            ("membership/v1/accept", true) => "c1".to_owned(),
-            ("membership/v1/accept", false) => "c8".to_owned(),
-            _ => format!("{:02x}", 0x10 + number),
+    /// Two for each entry: half of the clients come back, half never do.
+    async fn lay(world: &World, examples: &Examples, entries: &[&'static Entry]) -> Vec<Stand> {
+        let twice = entries.iter().chain(entries).copied();
+        let returns = [true, false].into_iter().flat_map(|returns| std::iter::repeat_n(returns, entries.len()));
+        let laid = examples.lay(world, twice).await.into_iter().zip(returns);
+        let stand = |((entry, home), returns): ((&'static Entry, Home), bool)| {
+            // A key is somebody's, so an organization's own id will do.
+            Stand { entry, home: home.id(), key: home.id(), input: home.input(entry), returns }
         };
-        if entry.name() == "membership/v1/accept" {
-            input["id"] = format!("01920000-0000-7000-8000-0000000000{invitation}").into();
-        }
-        if entry.name() == "organization/v1/update" {
-            input["id"] = home.to_string().into();
-        }
-        if entry.name() == "principal/v1/register" {
-            input["subject"] = format!("agent-{number}").into();
-        }
-        examples.lay_at(world, home, &invitation, entry.name()).await;
-        Stand { entry, home, key: Uuid::from_u128(0xabc0 + number), input, returns }
+        laid.map(stand).collect()
     }
 
     fn inside(&self) -> bool {
@@ -80,19 +77,73 @@ impl Stand {
 /// So many procedures stand at once as a small machine can carry.
 const AT_ONCE: usize = 10;
 
-async fn killed_at(boundary: Boundary) {
-    let world = sleeping().await;
-    let examples = Examples::new(&world).await;
-    let mutations: Vec<_> = resolvers::TABLE.iter().filter(|entry| !reads_of(entry)).collect();
-    let mut number = 0;
-    for entries in mutations.chunks(AT_ONCE) {
-        let mut stands = Vec::new();
-        for returns in [true, false] {
-            for entry in entries {
-                stands.push(Stand::lay(&world, &examples, entry, number, returns).await);
-                number += 1;
+/// Turns by the day; `CRASH_SEED` is another choice.
+fn seed() -> u64 {
+    let today = || schema::SystemClock.now().timestamp() / (24 * 3_600);
+    std::env::var("CRASH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| today().unsigned_abs())
+}
+
+/// The procedures that stand at a boundary. Whether a procedure's own work is done whole shows around its commit, so all of
+/// them stand there. Elsewhere the waist and the engine are the same for all: one of each family of workflows stands there,
+/// with all timers, and whoever else has room in as many processes as those need.
+fn standing_at(boundary: Boundary, seed: u64) -> Vec<&'static Entry> {
+    let all = resolvers::TABLE.iter().filter_map(|entry| match entry.runs() {
+        Runs::Mutation(workflow) => Some((workflow.family, entry)),
+        Runs::Read => None,
+    });
+    if matches!(boundary, Boundary::AfterClaim | Boundary::BeforeCommit) {
+        return all.map(|(_, entry)| entry).collect();
+    }
+    let (timers, mut carried): (Vec<_>, Vec<_>) = all.partition(|(_, entry)| entry.surface() == Surface::Inside);
+    let mut standing: Vec<_> = timers.into_iter().map(|(_, entry)| entry).collect();
+    let mut dice = Dice::new((seed << 8) + boundary as u64);
+    let (mut families, mut others) = (BTreeSet::new(), Vec::new());
+    while !carried.is_empty() {
+        let (family, entry) = carried.swap_remove(dice.below(carried.len()));
+        let into = if families.insert(family) { &mut standing } else { &mut others };
+        into.push(entry);
+    }
+    let room = standing.len().next_multiple_of(AT_ONCE) - standing.len();
+    standing.extend(others.into_iter().take(room));
+    standing
+}
+
+#[test]
+fn every_procedure_stands_around_its_commit_and_every_family_and_timer_everywhere() {
+    let mutations = resolvers::TABLE.iter().filter(|entry| entry.is_mutation());
+    let family = |entry: &Entry| match entry.runs() {
+        Runs::Mutation(workflow) => workflow.family,
+        Runs::Read => "",
+    };
+    let all: BTreeSet<_> = mutations.clone().map(Entry::name).collect();
+    let timers: BTreeSet<_> = mutations.clone().filter(|entry| entry.surface() == Surface::Inside).map(Entry::name).collect();
+    let families: BTreeSet<_> = mutations.map(family).collect();
+    let mut ever = BTreeSet::new();
+    for seed in 0..100 {
+        for boundary in Boundary::ALL {
+            let standing = standing_at(*boundary, seed);
+            let names: BTreeSet<_> = standing.iter().map(|entry| entry.name()).collect();
+            assert_eq!(names.len(), standing.len(), "none stands twice");
+            match boundary {
+                Boundary::AfterClaim | Boundary::BeforeCommit => assert_eq!(names, all),
+                _ => {
+                    assert!(names.is_superset(&timers));
+                    assert_eq!(standing.iter().map(|entry| family(entry)).collect::<BTreeSet<_>>(), families);
+                    ever.extend(names);
+                }
             }
         }
+    }
+    assert_eq!(ever, all, "in a hundred days everyone had a turn everywhere");
+}
+
+async fn killed_at(boundary: Boundary) {
+    let seed = seed();
+    eprintln!("CRASH_SEED={seed}");
+    let world = sleeping().await;
+    let examples = Examples::new(&world).await;
+    for entries in standing_at(boundary, seed).chunks(AT_ONCE) {
+        let stands = Stand::lay(&world, &examples, entries).await;
         killed_with(&world, &examples, boundary, stands).await;
     }
 }

@@ -17,6 +17,7 @@ mod golden;
 mod graphql_surface;
 mod idempotency;
 mod identity;
+mod kinds;
 mod lanes;
 mod live;
 mod membership;

@@ -1,17 +1,20 @@
 //! Nothing crosses from one organization to another: for every table, procedure and query field.
 
 use crate::harness::{
-    World,
-    examples::{Call, Examples, HOME, carried, query_field},
+    Contract, Person, World,
+    examples::{Call, DESK, Examples, HOME, carried, query_field},
+    kinds, rows,
 };
 use schema::Scope;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
+use uuid::Uuid;
 
 #[tokio::test]
 async fn no_table_lets_the_application_across() {
     let world = World::new().await;
     let examples = Examples::new(&world).await;
+    let home = HOME.id();
     let mut app = world.cluster.connect("hestami_app", &world.database).await;
     let tables = sqlx::query(
         "SELECT relname::text, substr(obj_description(oid, 'pg_class'), 8), relispartition FROM pg_class
@@ -30,14 +33,14 @@ async fn no_table_lets_the_application_across() {
             continue;
         }
         looked += 1;
-        let sql = format!("SELECT to_jsonb(t) FROM {table} t WHERE {column} = '{HOME}' LIMIT 1");
+        let sql = format!("SELECT to_jsonb(t) FROM {table} t WHERE {column} = '{home}' LIMIT 1");
         let row: Option<Value> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_optional(&world.sql).await.expect("a row");
-        let row = row.unwrap_or_else(|| panic!("{table}: the examples need a row of it"));
+        let row = row.unwrap_or_else(|| panic!("{table}: say in harness/rows.rs what a row of it is"));
         // As the stranger, and as nobody.
         for acting in [format!("SET LOCAL app.organization_id = '{}'", examples.elsewhere), "SELECT 1".to_owned()] {
             let mut tx = app.begin().await.expect("a transaction");
             tx.execute(AssertSqlSafe(acting.clone())).await.expect("a scope");
-            let seen: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table} WHERE {column} = '{HOME}'")))
+            let seen: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table} WHERE {column} = '{home}'")))
                 .fetch_one(&mut *tx)
                 .await
                 .expect("a count");
@@ -56,7 +59,7 @@ async fn no_table_lets_the_application_across() {
             .expect("columns");
             if let Some(updatable) = updatable.first() {
                 let changed = tx
-                    .execute(AssertSqlSafe(format!("UPDATE {table} SET {updatable} = {updatable} WHERE {column} = '{HOME}'")))
+                    .execute(AssertSqlSafe(format!("UPDATE {table} SET {updatable} = {updatable} WHERE {column} = '{home}'")))
                     .await
                     .expect("no rows");
                 assert_eq!(changed.rows_affected(), 0, "{table} is changed across organizations");
@@ -83,7 +86,9 @@ fn code(error: &sqlx::Error) -> String {
 async fn no_procedure_reaches_another_organization() {
     let world = World::new().await;
     let examples = Examples::new(&world).await;
-    let (home, elsewhere) = (HOME.to_string(), examples.elsewhere.to_string());
+    let (home, elsewhere) = (HOME.id().to_string(), examples.elsewhere.to_string());
+    let rows = rows::rows(&rows::Principals::default());
+    let at_home: Vec<&Value> = rows.iter().map(|(_, row)| &row["id"]).collect();
     for entry in carried() {
         let key = || Some(world.key()).filter(|_| entry.is_mutation());
         let call = |organization, key| Call { entry, who: &examples.stranger, organization, key, input: entry.example() };
@@ -96,8 +101,9 @@ async fn no_procedure_reaches_another_organization() {
             let by_graphql = call(Some(home.as_str()), key()).by_graphql(&world, &Value::Null).await;
             assert_eq!(by_graphql.gql_code(), "ORGANIZATION_NOT_FOUND", "{}: {:#}", entry.name(), by_graphql.body);
         }
-        if entry.example().get("id").is_some() {
-            // From one's own organization, another's ids are not there.
+        if let Some(id) = entry.example().get("id") {
+            // From one's own organization, another's ids are not there, though they are at home.
+            assert!(at_home.contains(&id), "{}: there is no {id} at home", entry.name());
             let organization = (entry.scope() == Scope::Organization).then_some(elsewhere.as_str());
             let answer = call(organization, key()).by_rpc(&world).await;
             assert_eq!((answer.status, answer.code()), (404, "NOT_FOUND"), "{}: {:#}", entry.name(), answer.body);
@@ -108,7 +114,7 @@ async fn no_procedure_reaches_another_organization() {
     let rows: Vec<i64> = sqlx::query_scalar(
         "SELECT version::bigint FROM property UNION ALL SELECT event_seq FROM org_head WHERE organization_id = $1",
     )
-    .bind(HOME)
+    .bind(HOME.id())
     .fetch_all(&world.sql)
     .await
     .expect("rows");
@@ -119,84 +125,116 @@ async fn no_procedure_reaches_another_organization() {
 async fn no_query_field_reaches_another_organization() {
     let world = World::new().await;
     let examples = Examples::new(&world).await;
-    let fields = world
-        .gql(
-            &examples.stranger,
-            None,
-            "{ __schema { queryType { fields { name args { name type { kind ofType { name } } } } } } }",
-            json!({}),
-        )
-        .await;
-    let ids = ["a1", "b1", "c2", "d1", "f1", "21", "31", "41", "51", "e1"]
-        .map(|end| format!("01920000-0000-7000-8000-0000000000{end}"));
-    let id = |field: &str| match field {
-        "organization" => &ids[4],
-        "operation" => &ids[3],
-        "externalParty" => &ids[1],
-        "portfolio" | "portfolioFinancials" => &ids[5],
-        "ownership" => &ids[6],
-        "financialEntry" => &ids[7],
-        "delegation" => &ids[8],
-        "accessGrant" => &ids[9],
-        _ => &ids[0],
-    };
+    let contract = Contract::read().await;
     let mut looked = Vec::new();
-    for field in fields.data()["__schema"]["queryType"]["fields"].as_array().expect("fields") {
-        let name = field["name"].as_str().expect("a name");
-        looked.push(name.to_owned());
-        let takes = |argument: &str| field["args"].as_array().is_some_and(|all| all.iter().any(|each| each["name"] == argument));
-        if name == "viewer" {
-            let mine = world
-                .gql(
-                    &examples.stranger,
-                    None,
-                    "{ viewer { memberships { organizationId } invitations { organizationId } } }",
-                    json!({}),
-                )
-                .await;
-            assert!(!mine.body.to_string().contains(&HOME.to_string()));
-        } else if takes("id") {
-            let query = format!("{{ {name}(id: \"{}\") {{ __typename }} }}", id(name));
-            let answer = world.gql(&examples.stranger, Some(examples.elsewhere), &query, json!({})).await;
-            assert_eq!(answer.gql_code(), "NOT_FOUND", "{name}: {:#}", answer.body);
-            let acting = world.gql(&examples.stranger, Some(HOME), &query, json!({})).await;
-            assert_eq!(acting.gql_code(), "ORGANIZATION_NOT_FOUND", "{name}: {:#}", acting.body);
-        } else if takes("ids") {
-            let query = format!("{{ {name}(ids: {ids:?}) {{ id }} }}");
-            let answer = world.gql(&examples.stranger, Some(examples.elsewhere), &query, json!({})).await;
-            assert_eq!(answer.data()[name], json!([null, null, null, null, null, null, null, null, null, null]));
-        } else if name == "changes" {
-            let query = "query ($after: String) { changes(after: $after) { cursor items { organizationId node { id } } } }";
-            let ask = async |organization, after: Value| {
-                world.gql(&examples.stranger, Some(organization), query, json!({ "after": after })).await
-            };
-            let cursor = ask(examples.elsewhere, Value::Null).await.data()["changes"]["cursor"].clone();
-            // Another's log by its name, in a cursor of one's own.
-            let cursor = cursor.as_str().expect("a cursor");
-            let theirs = format!("{}{}{}", &cursor[..1], HOME.simple(), &cursor[33..]);
-            assert_eq!(ask(examples.elsewhere, theirs.into()).await.gql_code(), "INVALID_CURSOR");
-            let all = format!("{}{:016x}{}", &cursor[..33], 0, &cursor[49..]);
-            let answer = ask(examples.elsewhere, all.into()).await;
-            assert!(!answer.data().to_string().contains(&HOME.to_string()), "{:#}", answer.body);
-            assert_eq!(ask(HOME, Value::Null).await.gql_code(), "ORGANIZATION_NOT_FOUND");
-        } else if takes("first") {
-            let query = format!("{{ {name}(first: 100) {{ totalCount edges {{ node {{ organizationId }} }} }} }}");
-            let answer = world.gql(&examples.stranger, Some(examples.elsewhere), &query, json!({})).await;
-            assert!(!answer.body.to_string().contains(&HOME.to_string()), "{name}: {:#}", answer.body);
-            let acting = world.gql(&examples.stranger, Some(HOME), &query, json!({})).await;
-            assert_eq!(acting.gql_code(), "ORGANIZATION_NOT_FOUND", "{name}: {:#}", acting.body);
-        } else if name == "report" {
-            let query =
-                format!("{{ report(portfolioIds: [\"{}\"], by: KIND, measure: PROPERTIES) {{ rows {{ value }} }} }}", ids[5]);
-            let answer = world.gql(&examples.stranger, Some(examples.elsewhere), &query, json!({})).await;
-            assert_eq!(answer.data()["report"]["rows"], json!([]));
-            let acting = world.gql(&examples.stranger, Some(HOME), &query, json!({})).await;
-            assert_eq!(acting.gql_code(), "ORGANIZATION_NOT_FOUND");
-        } else {
-            panic!("{name}: say here how it is tried from another organization");
+    for field in &contract.get("Query").fields {
+        match field.name.as_str() {
+            "viewer" => {
+                let query = "{ viewer { memberships { organizationId } invitations { organizationId } } }";
+                let of = async |who: &Person| names_home(world.gql(who, None, query, json!({})).await.data());
+                assert!(of(&examples.owner).await && !of(&examples.stranger).await);
+            }
+            // Both together, below.
+            "node" | "nodes" => {}
+            "changes" => log_stays_at_home(&world, &examples).await,
+            name => field_stays_at_home(&world, &examples, name).await,
         }
+        looked.push(field.name.clone());
     }
+    nodes_stay_at_home(&world, &examples, &contract).await;
     for entry in carried().filter(|entry| !entry.is_mutation()) {
         assert!(looked.contains(&query_field(entry)), "{} has no query field", entry.name());
     }
+}
+
+fn names_home(answer: &Value) -> bool {
+    answer.to_string().contains(&HOME.id().to_string())
+}
+
+/// Whether there is anything in an answer's lists.
+fn has_items(answer: &Value) -> bool {
+    match answer {
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => fields.values().any(has_items),
+        _ => false,
+    }
+}
+
+/// A field with a procedure is asked by that procedure's example: it answers those who may see home, and has nothing for a
+/// stranger.
+async fn field_stays_at_home(world: &World, examples: &Examples, name: &str) {
+    let entry = carried().find(|entry| !entry.is_mutation() && query_field(entry) == name);
+    let entry = entry.unwrap_or_else(|| panic!("{name}: say here how it is tried from another organization"));
+    let of_one = entry.example().get("id").is_some();
+    let mut shape = Value::Null;
+    for (who, organization) in [(&examples.owner, HOME.id()), (&examples.concierge, DESK)] {
+        let organization = organization.to_string();
+        let answer =
+            Call { entry, who, organization: Some(&organization), key: None, input: entry.example() }.by_rpc(world).await;
+        if answer.status == 200 && (of_one || has_items(&answer.body["result"])) {
+            shape = answer.ok().clone();
+            break;
+        }
+    }
+    assert!(!shape.is_null(), "{name}: nobody sees home by it, so that a stranger proves nothing");
+    let ask = async |organization: Uuid| {
+        let organization = organization.to_string();
+        let call = Call { entry, who: &examples.stranger, organization: Some(&organization), key: None, input: entry.example() };
+        call.by_graphql(world, &shape).await
+    };
+    let answer = ask(examples.elsewhere).await;
+    if of_one {
+        assert_eq!(answer.gql_code(), "NOT_FOUND", "{name}: {:#}", answer.body);
+    } else {
+        assert!(!has_items(answer.data()), "{name}: {:#}", answer.body);
+    }
+    assert!(!names_home(&answer.body["data"]), "{name}: {:#}", answer.body);
+    let acting = ask(HOME.id()).await;
+    assert_eq!(acting.gql_code(), "ORGANIZATION_NOT_FOUND", "{name}: {:#}", acting.body);
+}
+
+/// One of each kind that has an id, by that id alone.
+async fn nodes_stay_at_home(world: &World, examples: &Examples, contract: &Contract) {
+    let (objects, ids): (Vec<_>, Vec<_>) = kinds()
+        .filter_map(|kind| Some((kind.name, kind.object?)))
+        .filter(|(_, object)| contract.get(object).is_node())
+        .map(|(name, object)| (object, rows::id_of(name)))
+        .unzip();
+    let ask = async |who: &Person, organization: Uuid, query: &str, variables: Value| {
+        world.gql(who, Some(organization), query, variables).await
+    };
+    let (one, many) = ("query($id: ID!) { node(id: $id) { id } }", "query($ids: [ID!]!) { nodes(ids: $ids) { __typename } }");
+    let seen = ask(&examples.owner, HOME.id(), many, json!({ "ids": ids })).await;
+    let expected: Vec<_> = objects.iter().map(|object| json!({ "__typename": object })).collect();
+    assert_eq!(seen.data()["nodes"], Value::from(expected), "the owner sees one of each kind at home");
+    let unseen = ask(&examples.stranger, examples.elsewhere, many, json!({ "ids": ids })).await;
+    assert_eq!(unseen.data()["nodes"], Value::from(vec![Value::Null; ids.len()]));
+    for id in ids {
+        let answer = ask(&examples.stranger, examples.elsewhere, one, json!({ "id": id })).await;
+        assert_eq!(answer.gql_code(), "NOT_FOUND", "{id}: {:#}", answer.body);
+        let acting = ask(&examples.stranger, HOME.id(), one, json!({ "id": id })).await;
+        assert_eq!(acting.gql_code(), "ORGANIZATION_NOT_FOUND", "{id}: {:#}", acting.body);
+    }
+}
+
+async fn log_stays_at_home(world: &World, examples: &Examples) {
+    let query = "query ($after: String) { changes(after: $after) { cursor items { organizationId node { id } } } }";
+    let ask = async |who: &Person, organization: Uuid, after: Value| {
+        world.gql(who, Some(organization), query, json!({ "after": after })).await
+    };
+    let now = async |who: &Person, organization: Uuid| {
+        ask(who, organization, Value::Null).await.data()["changes"]["cursor"].as_str().expect("a cursor").to_owned()
+    };
+    let first = |cursor: &str| Value::from(format!("{}{:016x}{}", &cursor[..33], 0, &cursor[49..]));
+    let owners = now(&examples.owner, HOME.id()).await;
+    let all = ask(&examples.owner, HOME.id(), first(&owners)).await;
+    assert!(names_home(all.data()), "{:#}", all.body);
+    let cursor = now(&examples.stranger, examples.elsewhere).await;
+    // Another's log by its name, in a cursor of one's own.
+    let theirs = format!("{}{}{}", &cursor[..1], HOME.id().simple(), &cursor[33..]);
+    let answer = ask(&examples.stranger, examples.elsewhere, theirs.into()).await;
+    assert_eq!(answer.gql_code(), "INVALID_CURSOR");
+    let answer = ask(&examples.stranger, examples.elsewhere, first(&cursor)).await;
+    assert!(!names_home(answer.data()), "{:#}", answer.body);
+    assert_eq!(ask(&examples.stranger, HOME.id(), Value::Null).await.gql_code(), "ORGANIZATION_NOT_FOUND");
 }

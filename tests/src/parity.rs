@@ -3,16 +3,19 @@
 
 use crate::harness::{
     Person, World,
-    examples::{Call, Examples, HOME, carried, header_of, reads_of},
+    examples::{Call, Examples, Home, carried, reads_of},
 };
-use schema::Runs;
+use schema::{Entry, Runs};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-async fn twins() -> [(World, Examples); 2] {
+/// With an organization for each entry, of the same id in both.
+async fn twins() -> ([World; 2], Examples, Vec<(&'static Entry, Home)>) {
     let (a, b) = (World::new().await, World::new().await);
     let (of_a, of_b) = (Examples::new(&a).await, Examples::new(&b).await);
-    [(a, of_a), (b, of_b)]
+    of_b.lay(&b, carried()).await;
+    let homes = of_a.lay(&a, carried()).await;
+    ([a, b], of_a, homes)
 }
 
 /// What RPC answers, without what names the request.
@@ -35,16 +38,14 @@ fn shown(result: &Value) -> Value {
 
 #[tokio::test]
 async fn every_example_answers_the_same_on_both_surfaces() {
-    let [(one, of_one), (two, of_two)] = twins().await;
-    for entry in carried() {
-        of_one.lay(&one, entry.name()).await;
-        of_two.lay(&two, entry.name()).await;
-        let home = header_of(entry, HOME).map(|id| id.to_string());
-        let key = Some(Uuid::from_u128(7)).filter(|_| entry.is_mutation());
-        let call = |who| Call { entry, who, organization: home.as_deref(), key, input: entry.example() };
-        let rpc = call(&of_one.owner).by_rpc(&one).await;
+    let ([one, two], examples, homes) = twins().await;
+    for (entry, home) in homes {
+        let organization = home.header(entry).map(|id| id.to_string());
+        let key = Some(home.id()).filter(|_| entry.is_mutation());
+        let call = Call { entry, who: &examples.owner, organization: organization.as_deref(), key, input: home.input(entry) };
+        let rpc = call.by_rpc(&one).await;
         let result = shown(rpc.ok());
-        let gql = call(&of_two.owner).by_graphql(&two, &result).await;
+        let gql = call.by_graphql(&two, &result).await;
         let field = gql.data().as_object().and_then(|data| data.values().next()).cloned().unwrap_or_default();
         if entry.is_mutation() {
             assert_eq!(field["result"], result, "{}", entry.name());
@@ -111,18 +112,16 @@ fn said(code: &str, message: &Value, fields: &Value) -> Value {
 
 #[tokio::test]
 async fn every_error_is_the_same_on_both_surfaces() {
-    let [(one, of_one), (two, of_two)] = twins().await;
+    let ([one, two], examples, homes) = twins().await;
     let mut met = std::collections::BTreeSet::new();
     let mut number = 100;
-    for entry in carried() {
-        of_one.lay(&one, entry.name()).await;
-        of_two.lay(&two, entry.name()).await;
+    for (entry, home) in homes {
         for (wrong, make) in WRONGS {
             number += 1;
-            let mut input = entry.example();
-            let mut organization = header_of(entry, HOME).map(|id| id.to_string());
+            let mut input = home.input(entry);
+            let mut organization = home.header(entry).map(|id| id.to_string());
             let mut key = Some(Uuid::from_u128(number)).filter(|_| entry.is_mutation());
-            let Some(who) = make(&mut input, &mut organization, &mut key, &of_one) else { continue };
+            let Some(who) = make(&mut input, &mut organization, &mut key, &examples) else { continue };
             let call = Call { entry, who: &who, organization: organization.as_deref(), key, input };
             let rpc = call.by_rpc(&one).await;
             let gql = call.by_graphql(&two, &Value::Null).await;
@@ -204,12 +203,10 @@ fn patchable(schema: &Value, name: &str) -> bool {
 async fn the_workflow_that_ran_is_the_declared_one() {
     let world = World::new().await;
     let examples = Examples::new(&world).await;
-    for entry in carried().filter(|entry| entry.is_mutation()) {
-        examples.lay(&world, entry.name()).await;
-        let home = header_of(entry, HOME).map(|id| id.to_string());
-        let call =
-            Call { entry, who: &examples.owner, organization: home.as_deref(), key: Some(world.key()), input: entry.example() };
-        let answer = call.by_rpc(&world).await;
+    for (entry, home) in examples.lay(&world, carried().filter(|entry| entry.is_mutation())).await {
+        let organization = home.header(entry).map(|id| id.to_string());
+        let (organization, key) = (organization.as_deref(), Some(world.key()));
+        let answer = Call { entry, who: &examples.owner, organization, key, input: home.input(entry) }.by_rpc(&world).await;
         answer.ok();
         let Runs::Mutation(workflow) = entry.runs() else { unreachable!() };
         assert_eq!(workflow.version, entry.parts().version, "{}: the workflow's version is the procedure's", entry.name());

@@ -41,9 +41,9 @@ pub async fn run(ground: &Ground, asker: &Asker, report: &mut Report) -> Result<
             .unwrap_or_default(),
     };
     let plan = pdp.plan(&principal, "read", "property").await.map_err(told)?;
-    let resource = entities::resource("property").ok_or("no property")?;
+    let resource = entities::kind("property").ok_or("no property")?.resource;
     let rule = Rule::new(&plan, resource, &principal.literal())?;
-    let bindings = Bindings { values: [(entities::ACTING, home.0.into())].into(), ..Bindings::default() };
+    let bindings = Bindings { values: [(kind::ACTING, home.0.into())].into(), ..Bindings::default() };
 
     let planned = median(RUNS, async || pdp.plan(&principal, "read", "property").await.map(drop).map_err(told)).await?;
     let translated = median(RUNS, async || {

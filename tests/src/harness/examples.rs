@@ -1,117 +1,159 @@
-//! The world that every procedure's own `example()` works in: the enumerated tests stand on it, so
-//! a new procedure is covered by its example alone.
+//! Organizations in which every procedure's own `example()` works: the enumerated tests stand on them, so a new procedure
+//! is covered by its example alone.
 
-use super::{Answer, Person, World, person};
-use schema::{Entry, Runs, Scope, Surface};
+use super::{
+    Answer, Person, World, person,
+    rows::{self, AT, Otherwise, Principals},
+};
+use entities::membership::MembershipId;
+use schema::{Entry, OrganizationId, Runs, Scope, Surface};
 use serde_json::{Map, Value, json};
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::{AssertSqlSafe, PgConnection};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::atomic::{AtomicU32, Ordering},
+};
 use uuid::Uuid;
 
-/// The organization of the examples.
-pub const HOME: Uuid = Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_00f1);
+/// An organization with the examples' rows. Their ids are the same in each but for those that are found across organizations.
+#[derive(Debug, Clone, Copy)]
+pub struct Home(u32);
+
+/// The organization that the contract's examples name.
+pub const HOME: Home = Home(0);
+
+/// A concierge, whom every home engaged.
+pub const DESK: Uuid = OrganizationId::CONCIERGE_EXAMPLE.0;
+
+impl Home {
+    pub fn id(self) -> Uuid {
+        self.own(OrganizationId::EXAMPLE.0)
+    }
+
+    /// Numbers of examples have 32 bits; a home's is above them.
+    fn own(self, example: Uuid) -> Uuid {
+        Uuid::from_u128(example.as_u128() | (u128::from(self.0) << 32))
+    }
+
+    fn own_ids(self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                let across = [OrganizationId::EXAMPLE.0, MembershipId::INVITED_EXAMPLE.0];
+                if let Some(id) = across.into_iter().find(|id| id.to_string() == *text) {
+                    *text = self.own(id).to_string();
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.own_ids(item)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| self.own_ids(field)),
+            _ => {}
+        }
+    }
+
+    /// The example of an entry, for this organization.
+    pub fn input(self, entry: &Entry) -> Value {
+        let mut input = entry.example();
+        self.own_ids(&mut input);
+        if entry.name() == "principal/v1/register" {
+            input["subject"] = format!("agent-{}", self.0).into();
+        }
+        input
+    }
+
+    /// The organization that the header names for an entry.
+    pub fn header(self, entry: &Entry) -> Option<Uuid> {
+        (entry.scope() == Scope::Organization).then(|| self.id())
+    }
+}
 
 pub struct Examples {
-    /// Owns the organization, and is the one that its open invitation is addressed to.
+    /// Owns every home, and is the one that its open invitation is addressed to.
     pub owner: Person,
     /// Concierge staff: sees, changes nothing.
     pub staff: Person,
+    /// Owner of the concierge's organization.
+    pub concierge: Person,
     /// Owner of another organization.
     pub stranger: Person,
     pub elsewhere: Uuid,
+    principals: Principals,
+    columns: HashMap<String, BTreeSet<String>>,
+    homes: AtomicU32,
 }
 
 impl Examples {
+    /// With [`HOME`].
     pub async fn new(world: &World) -> Examples {
-        let (owner, staff, stranger, tom) = (person("olga"), person("sam"), person("mallory"), person("tom"));
-        for who in [&owner, &staff, &tom] {
-            world.gql(who, None, "{ viewer { id } }", json!({})).await.data();
+        let (owner, staff, concierge) = (person("olga"), person("sam"), person("dana"));
+        let mut ids = Vec::new();
+        for who in [&owner, &staff, &person("tom"), &concierge] {
+            ids.push(world.principal(who).await.as_str().and_then(|id| id.parse().ok()).expect("an id"));
         }
+        let stranger = person("mallory");
         let elsewhere = world.found(&stranger, "TRUST_OR_LLC").await;
-        let examples = Examples { owner, staff, stranger, elsewhere };
-        examples.lay(world, "").await;
+        let sql = "SELECT table_name::text, column_name::text FROM information_schema.columns WHERE table_schema = 'public'";
+        let mut columns: HashMap<String, BTreeSet<String>> = HashMap::new();
+        for (table, column) in sqlx::query_as::<_, (String, String)>(sql).fetch_all(&world.sql).await.expect("columns") {
+            columns.entry(table).or_default().insert(column);
+        }
+        let principals = Principals { olga: ids[0], sam: ids[1], tom: ids[2] };
+        let examples = Examples { owner, staff, concierge, stranger, elsewhere, principals, columns, homes: AtomicU32::new(1) };
+        let mut sql = world.sql.acquire().await.expect("a connection");
+        let desk = json!({ "id": DESK, "type": "CONCIERGE_OPERATOR", "name": "Desert Sky" });
+        examples.insert(&mut sql, "organization", vec![desk]).await;
+        let dana = json!({ "id": schema::example(0xc9), "organization_id": DESK, "principal_id": ids[3], "role": "OWNER",
+            "state": "ACTIVE", "starts_at": AT, "invited_by": ids[3] });
+        examples.insert(&mut sql, "membership", vec![dana]).await;
+        drop(sql);
+        examples.lay_in(world, &[(HOME, None)]).await;
         examples
     }
 
-    /// Puts the examples' rows back as they were, ready for this procedure.
-    pub async fn lay(&self, world: &World, procedure: &str) {
-        self.lay_at(world, HOME, "c1", procedure).await;
+    /// An organization for each of these, with its rows ready for it.
+    pub async fn lay(&self, world: &World, entries: impl IntoIterator<Item = &'static Entry>) -> Vec<(&'static Entry, Home)> {
+        let laid = entries.into_iter().map(|entry| (entry, Home(self.homes.fetch_add(1, Ordering::Relaxed))));
+        let laid: Vec<_> = laid.collect();
+        let otherwise = rows::otherwise();
+        let state = |entry: &Entry| otherwise.iter().find(|state| state.procedure == entry.name());
+        let homes: Vec<_> = laid.iter().map(|(entry, home)| (*home, state(entry))).collect();
+        self.lay_in(world, &homes).await;
+        laid
     }
 
-    /// The same in an organization of its own: ids are one an organization, but for invitations,
-    /// which are found across them.
-    pub async fn lay_at(&self, world: &World, home: Uuid, invitation: &str, procedure: &str) {
-        let archived = procedure == "property/v1/restore";
-        let (status, archived_at) = if archived { ("ARCHIVED", "now()") } else { ("ACTIVE", "NULL") };
-        let outside = if procedure == "externalParty/v1/restore" { "ARCHIVED" } else { "ACTIVE" };
-        let term = if procedure == "membership/v1/expire" { "'2026-01-02'" } else { "NULL" };
-        let at = "'2026-01-01T00:00:00Z'::timestamptz";
-        let who = |name: &str| format!("(SELECT id FROM principal WHERE subject = '{name}')");
-        let (olga, sam, tom) = (who("olga"), who("sam"), who("tom"));
-        let over = if procedure == "delegation/v1/expire" { "'2026-01-02'" } else { "NULL" };
-        let id = |end: &str| format!("'01920000-0000-7000-8000-0000000000{end}'");
-        let home = format!("'{home}'");
-        let (property, party, grant) = (id("a1"), id("b1"), id("e1"));
-        let (second, portfolio) = (id("a2"), id("21"));
-        let member = "INSERT INTO membership (organization_id, id, principal_id, email, role, state, starts_at, ends_at, invited_by, created_at, updated_at)";
-        let sql = format!(
-            "DELETE FROM engaged_property WHERE organization_id = {home}; DELETE FROM access_grant WHERE organization_id = {home};
-             DELETE FROM delegation_item WHERE organization_id = {home}; DELETE FROM delegation WHERE organization_id = {home};
-             DELETE FROM ownership WHERE organization_id = {home}; DELETE FROM financial_entry WHERE organization_id = {home};
-             DELETE FROM portfolio_property WHERE organization_id = {home};
-             DELETE FROM portfolio WHERE organization_id = {home}; DELETE FROM property WHERE organization_id = {home};
-             DELETE FROM external_party WHERE organization_id = {home}; DELETE FROM membership WHERE organization_id = {home};
-             DELETE FROM org_head WHERE organization_id = {home}; DELETE FROM event WHERE organization_id = {home};
-             DELETE FROM operation WHERE organization_id IN ({home}, {olga}, {sam}); DELETE FROM authority_epoch WHERE organization_id = {home};
-             DELETE FROM principal WHERE kind IN ('AGENT', 'SERVICE') AND id NOT IN (SELECT principal_id FROM membership WHERE principal_id IS NOT NULL);
-             DELETE FROM organization WHERE id = {home};
-             INSERT INTO organization (id, type, name, created_at, updated_at) VALUES ({home}, 'TRUST_OR_LLC', 'Alvarez Family Trust', {at}, {at});
-             INSERT INTO organization (id, type, name, created_at, updated_at) VALUES ({desk}, 'CONCIERGE_OPERATOR', 'Desert Sky', {at}, {at}) ON CONFLICT DO NOTHING;
-             INSERT INTO org_head (organization_id) VALUES ({home});
-             {member} VALUES
-               ({home}, {owner}, {olga}, NULL, 'OWNER', 'ACTIVE', {at}, NULL, {olga}, {at}, {at}),
-               ({home}, {staff}, {sam}, NULL, 'CONCIERGE_STAFF', 'ACTIVE', {at}, NULL, {olga}, {at}, {at}),
-               ({home}, {invited}, NULL, 'olga@example.com', 'TRUSTEE', 'INVITED', {at}, NULL, {olga}, {at}, {at}),
-               ({home}, {revoked}, {tom}, NULL, 'CO_OWNER', 'ACTIVE', {at}, NULL, {olga}, {at}, {at}),
-               ({home}, {due}, {tom}, NULL, 'TRUSTEE', 'ACTIVE', {at}, {term}, {olga}, {at}, {at});
-             INSERT INTO external_party (organization_id, id, kind, name, status, created_at, updated_at) VALUES ({home}, {party}, 'HOA', 'Ridge', '{outside}', {at}, {at});
-             INSERT INTO property (organization_id, id, kind, line1, locality, country, time_zone, status, archived_at, hoa_id, created_at, updated_at)
-             VALUES ({home}, {property}, 'LAND', '1 First Street', 'Tucson', 'US', 'America/Phoenix', '{status}', {archived_at}, {party}, {at}, {at});
-             INSERT INTO property (organization_id, id, kind, line1, locality, country, time_zone, status, created_at, updated_at)
-             VALUES ({home}, {second}, 'LAND', '2 Second Street', 'Tucson', 'US', 'America/Phoenix', 'ACTIVE', {at}, {at});
-             INSERT INTO portfolio (organization_id, id, name, position, status, created_at, updated_at) VALUES ({home}, {portfolio}, 'Rentals', 1, 'ACTIVE', {at}, {at});
-             INSERT INTO portfolio_property (organization_id, portfolio_id, property_id, position, added_at) VALUES ({home}, {portfolio}, {property}, 1, {at});
-             INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, starts_at, ends_at, granted_by, created_at, updated_at)
-             VALUES ({home}, {grant}, {desk}, 'ENGAGEMENT', '{{act}}', {at}, NULL, {olga}, {at}, {at});
-             INSERT INTO engaged_property (organization_id, owner_organization_id, property_id, kind, status, line1, locality, country, updated_at)
-             VALUES ({home}, {desk}, {property}, 'LAND', 'ACTIVE', '1 First Street', 'Tucson', 'US', {at});
-             INSERT INTO ownership (organization_id, id, property_id, holder_name, capacity, share_basis_points, starts_on, recorded_by, created_at, updated_at)
-             VALUES ({home}, {ownership}, {property}, 'Olga', 'OWNER', 5000, '2019-04-01', {olga}, {at}, {at});
-             INSERT INTO financial_entry (organization_id, id, property_id, kind, amount_minor, currency, booked_on, source, recorded_by, created_at, updated_at)
-             VALUES ({home}, {entry}, {property}, 'TAX', -184205, 'USD', '2026-04-30', 'County treasurer', {olga}, {at}, {at});
-             INSERT INTO delegation (organization_id, id, holder_id, grantor_id, root_id, actions, may_delegate, starts_at, ends_at, state, created_at, updated_at)
-             VALUES ({home}, {delegation}, {tom}, {olga}, {olga}, '{{READ,UPDATE}}', false, {at}, {over}, 'ACTIVE', {at}, {at});
-             INSERT INTO delegation_item (organization_id, id, delegation_id, property_id) VALUES ({home}, {delegation}, {delegation}, {property});
-             INSERT INTO operation (organization_id, id, procedure, key, fingerprint, initiator, actor, authority, state, outcome, created_at, updated_at)
-             VALUES ({home}, {operation}, 'property/v1/create', {operation}, '', {olga}, '{{\"kind\": \"HUMAN\"}}', '{{\"epoch\": 0, \"judged\": \"\", \"decided_at\": \"2026-01-01T00:00:00Z\"}}', 'COMPLETED', '{{\"result\": {{}}}}', {at}, {at});
-             INSERT INTO event (organization_id, seq, kind, resource_kind, resource_id, version, actor, actor_kind, actor_organization_id, operation_id, change, at)
-             VALUES ({home}, 1, 'property.created', 'property', {property}, 1, {olga}, 'HUMAN', {home}, {operation}, '{{}}', {at});
-             UPDATE org_head SET event_seq = 1 WHERE organization_id = {home};
-             INSERT INTO feed_head (organization_id, position) VALUES ({home}, 1) ON CONFLICT DO NOTHING;
-             INSERT INTO feed_scope (organization_id, source_organization_id, relayed_seq) VALUES ({home}, {home}, 1) ON CONFLICT DO NOTHING;
-             INSERT INTO feed (organization_id, position, source_organization_id, seq, at) VALUES ({home}, 1, {home}, 1, {at}) ON CONFLICT DO NOTHING;",
-            owner = id("c0"),
-            invited = id(invitation),
-            revoked = id("c2"),
-            due = id("c3"),
-            staff = id("c4"),
-            operation = id("d1"),
-            desk = id("f9"),
-            ownership = id("31"),
-            entry = id("41"),
-            delegation = id("51"),
-        );
-        let mut connection = world.sql.acquire().await.expect("a connection");
-        connection.execute(AssertSqlSafe(sql)).await.expect("the examples' rows");
+    async fn lay_in(&self, world: &World, homes: &[(Home, Option<&Otherwise>)]) {
+        let mut tx = world.sql.begin().await.expect("a transaction");
+        for (table, row) in rows::rows(&self.principals) {
+            let of_each = homes.iter().map(|(home, otherwise)| {
+                let mut row = row.clone();
+                if let Some(otherwise) = otherwise.filter(|otherwise| row["id"] == otherwise.id.to_string()) {
+                    row.as_object_mut().expect("columns").extend(otherwise.columns.as_object().cloned().expect("columns"));
+                }
+                home.own_ids(&mut row);
+                if row.get("organization_id").is_none() {
+                    row["organization_id"] = home.id().to_string().into();
+                }
+                row
+            });
+            self.insert(&mut tx, table, of_each.collect()).await;
+        }
+        tx.commit().await.expect("the examples' rows");
+    }
+
+    /// Rows of one table, in one statement.
+    async fn insert(&self, sql: &mut PgConnection, table: &str, mut rows: Vec<Value>) {
+        let known = self.columns.get(table).unwrap_or_else(|| panic!("there is no table {table}"));
+        let mut columns = BTreeSet::new();
+        for row in rows.iter_mut().filter_map(Value::as_object_mut) {
+            for (time, at) in [("created_at", AT), ("updated_at", AT)].into_iter().filter(|(time, _)| known.contains(*time)) {
+                row.entry(time).or_insert(at.into());
+            }
+            // The organization's own row is it.
+            row.retain(|column, _| column != "organization_id" || known.contains(column));
+            columns.extend(row.keys().map(|column| format!("\"{column}\"")));
+        }
+        let columns = Vec::from_iter(columns).join(", ");
+        let insert = format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM jsonb_populate_recordset(NULL::{table}, $1)");
+        let done = sqlx::query(AssertSqlSafe(insert)).bind(Value::from(rows)).execute(sql).await;
+        done.unwrap_or_else(|error| panic!("{table}: {error}"));
     }
 }
 
@@ -122,11 +164,6 @@ pub fn carried() -> impl Iterator<Item = &'static Entry> {
 
 pub fn reads_of(entry: &Entry) -> bool {
     entry.runs() == Runs::Read
-}
-
-/// The organization that the header names for this entry.
-pub fn header_of(entry: &Entry, home: Uuid) -> Option<Uuid> {
-    (entry.scope() == Scope::Organization).then_some(home)
 }
 
 /// One call of an entry, on both surfaces.

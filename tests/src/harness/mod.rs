@@ -2,17 +2,22 @@
 //! this process with its own clock and ids, and people with tokens.
 
 mod cluster;
+mod contract;
 pub mod examples;
 mod explain;
 mod faults;
+mod kinds;
 pub mod people;
 mod process;
+pub mod rows;
 pub mod subscriber;
 mod world;
 
 pub use cluster::{Cluster, PASSWORD, cluster, folder, root};
+pub use contract::{Contract, Field, Type};
 pub use explain::Explain;
 pub use faults::{Gate, Shaky};
+pub use kinds::{Kind, kinds, shown_by};
 pub use people::{Person, person};
 pub use process::{Process, binary};
 pub use subscriber::Socket;

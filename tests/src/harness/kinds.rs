@@ -1,0 +1,32 @@
+//! The kinds, with what tests ask of each by name. A test that goes over kinds begins here, and fails on one that it does
+//! not know.
+
+use entities::{engaged_property, history};
+
+pub struct Kind {
+    /// Its table's name, too.
+    pub name: &'static str,
+    /// The first part of its procedures' names.
+    pub namespace: String,
+    /// The GraphQL type that shows it.
+    pub object: Option<String>,
+}
+
+pub fn kinds() -> impl Iterator<Item = Kind> {
+    entities::declare();
+    entities::KINDS.iter().map(|kind| {
+        let object = match (kind.api, kind.name) {
+            (Some(api), _) => Some(api.object().into_owned()),
+            (None, history::KIND) => Some("HistoryEntry".to_owned()),
+            // A projection: its lists show the properties themselves.
+            (None, engaged_property::KIND) => None,
+            (None, other) => panic!("{other}: say here which object shows it"),
+        };
+        Kind { name: kind.name, namespace: kind.namespace(), object }
+    })
+}
+
+/// The kind that a GraphQL type shows.
+pub fn shown_by(object: &str) -> Option<Kind> {
+    kinds().find(|kind| kind.object.as_deref() == Some(object))
+}

@@ -1,0 +1,140 @@
+//! The rows that every procedure's own `example()` works on. A new kind, or another table, has a line here.
+
+use entities::{
+    delegation::DelegationId, external_party::ExternalPartyId, financial_entry::FinancialEntryId, membership::MembershipId,
+    ownership::OwnershipId, portfolio::PortfolioId, property::PropertyId,
+};
+use schema::{AccessGrantId, OperationId, OrganizationId};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// The time of all rows.
+pub const AT: &str = "2026-01-01T00:00:00Z";
+/// A deadline that has passed.
+const PASSED: &str = "2026-01-02T00:00:00Z";
+
+/// The principals whom rows name.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Principals {
+    /// Owns the organization.
+    pub olga: Uuid,
+    /// Concierge staff.
+    pub sam: Uuid,
+    /// A co-owner, who holds a delegation.
+    pub tom: Uuid,
+}
+
+/// The rows of one organization, each with its table; a row comes after those that it refers to. Organization and times are
+/// filled in where the table has them.
+pub fn rows(principals: &Principals) -> Vec<(&'static str, Value)> {
+    let Principals { olga, sam, tom } = principals;
+    let desk = OrganizationId::CONCIERGE_EXAMPLE;
+    let (property, portfolio, party) = (PropertyId::EXAMPLE, PortfolioId::EXAMPLE, ExternalPartyId::EXAMPLE);
+    let (operation, delegation) = (OperationId::EXAMPLE, DelegationId::EXAMPLE);
+    let member = |id: MembershipId, principal: Option<&Uuid>, role: &str| {
+        let (state, email) = if principal.is_some() { ("ACTIVE", None) } else { ("INVITED", Some("olga@example.com")) };
+        let row = json!({ "id": id, "principal_id": principal, "email": email, "role": role, "state": state, "starts_at": AT, "invited_by": olga });
+        ("membership", row)
+    };
+    vec![
+        ("organization", json!({ "id": OrganizationId::EXAMPLE, "type": "TRUST_OR_LLC", "name": "Alvarez Family Trust" })),
+        ("org_head", json!({ "event_seq": 1 })),
+        member(MembershipId::EXAMPLE, Some(tom), "CO_OWNER"),
+        member(MembershipId(schema::example(0xc0)), Some(olga), "OWNER"),
+        member(MembershipId::INVITED_EXAMPLE, None, "TRUSTEE"),
+        member(MembershipId::DUE_EXAMPLE, Some(tom), "TRUSTEE"),
+        member(MembershipId(schema::example(0xc4)), Some(sam), "CONCIERGE_STAFF"),
+        ("external_party", json!({ "id": party, "kind": "HOA", "name": "Ridge", "status": "ACTIVE" })),
+        ("property", address(property, "1 First Street", Some(party))),
+        ("property", address(PropertyId::SECOND_EXAMPLE, "2 Second Street", None)),
+        ("portfolio", json!({ "id": portfolio, "name": "Rentals", "position": 1, "status": "ACTIVE" })),
+        ("portfolio_property", json!({ "portfolio_id": portfolio, "property_id": property, "position": 1, "added_at": AT })),
+        (
+            "access_grant",
+            json!({ "id": AccessGrantId::EXAMPLE, "grantee_organization_id": desk, "kind": "ENGAGEMENT", "scopes": ["act"], "starts_at": AT, "granted_by": olga }),
+        ),
+        (
+            "engaged_property",
+            json!({ "owner_organization_id": desk, "property_id": property, "kind": "LAND", "status": "ACTIVE",
+                "line1": "1 First Street", "locality": "Tucson", "country": "US" }),
+        ),
+        (
+            "ownership",
+            json!({ "id": OwnershipId::EXAMPLE, "property_id": property, "holder_name": "Olga", "capacity": "OWNER",
+                "share_basis_points": 5_000, "starts_on": "2019-04-01", "recorded_by": olga }),
+        ),
+        (
+            "financial_entry",
+            json!({ "id": FinancialEntryId::EXAMPLE, "property_id": property, "kind": "TAX", "amount_minor": -184_205,
+                "currency": "USD", "booked_on": "2026-04-30", "source": "County treasurer", "recorded_by": olga }),
+        ),
+        (
+            "delegation",
+            json!({ "id": delegation, "holder_id": tom, "grantor_id": olga, "root_id": olga, "actions": ["READ", "UPDATE"],
+                "may_delegate": false, "starts_at": AT, "state": "ACTIVE" }),
+        ),
+        ("delegation_item", json!({ "id": schema::example(0x52), "delegation_id": delegation, "property_id": property })),
+        (
+            "operation",
+            json!({ "id": operation, "procedure": "property/v1/create", "key": operation, "fingerprint": "", "initiator": olga,
+                "actor": { "kind": "HUMAN" }, "authority": { "epoch": 0, "judged": "", "decided_at": AT }, "state": "COMPLETED",
+                "outcome": { "result": {} } }),
+        ),
+        (
+            "event",
+            json!({ "seq": 1, "kind": "property.created", "resource_kind": "property", "resource_id": property, "version": 1,
+                "actor": olga, "actor_kind": "HUMAN", "actor_organization_id": OrganizationId::EXAMPLE,
+                "operation_id": operation, "change": {}, "at": AT }),
+        ),
+        ("feed_head", json!({ "position": 1 })),
+        ("feed_scope", json!({ "source_organization_id": OrganizationId::EXAMPLE, "relayed_seq": 1 })),
+        ("feed", json!({ "position": 1, "source_organization_id": OrganizationId::EXAMPLE, "seq": 1, "at": AT })),
+    ]
+}
+
+fn address(id: PropertyId, line1: &str, hoa: Option<ExternalPartyId>) -> Value {
+    json!({ "id": id, "kind": "LAND", "line1": line1, "locality": "Tucson", "country": "US", "time_zone": "America/Phoenix",
+        "status": "ACTIVE", "hoa_id": hoa })
+}
+
+/// A row that is in another state for one procedure.
+pub struct Otherwise {
+    pub procedure: &'static str,
+    pub id: Uuid,
+    pub columns: Value,
+}
+
+/// Procedures whose examples ask for another state of a row.
+pub fn otherwise() -> Vec<Otherwise> {
+    let row = |procedure, id, columns| Otherwise { procedure, id, columns };
+    vec![
+        row("delegation/v1/expire", DelegationId::EXAMPLE.0, json!({ "ends_at": PASSED })),
+        row("externalParty/v1/restore", ExternalPartyId::EXAMPLE.0, json!({ "status": "ARCHIVED" })),
+        row("membership/v1/expire", MembershipId::DUE_EXAMPLE.0, json!({ "ends_at": PASSED })),
+        row("property/v1/restore", PropertyId::EXAMPLE.0, json!({ "status": "ARCHIVED", "archived_at": AT })),
+    ]
+}
+
+/// The id of a kind's first row.
+pub fn id_of(kind: &str) -> Uuid {
+    let row = rows(&Principals::default()).into_iter().find(|(table, _)| *table == kind);
+    let (_, row) = row.unwrap_or_else(|| panic!("{kind}: say in harness/rows.rs what a row of it is"));
+    row["id"].as_str().and_then(|id| id.parse().ok()).unwrap_or_else(|| panic!("{kind} has no id"))
+}
+
+#[test]
+fn every_kind_has_a_row_and_no_two_rows_share_an_id() {
+    let rows = rows(&Principals::default());
+    for kind in super::kinds() {
+        assert!(rows.iter().any(|(table, _)| *table == kind.name), "{}: say in harness/rows.rs what a row of it is", kind.name);
+    }
+    let mut ids: Vec<&str> = rows.iter().filter_map(|(_, row)| row["id"].as_str()).collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "an id is the example of two things: {ids:?}");
+    for Otherwise { procedure, id, .. } in otherwise() {
+        assert!(resolvers::TABLE.iter().any(|entry| entry.name() == procedure), "there is no {procedure}");
+        assert!(ids.contains(&id.to_string().as_str()), "{procedure}: there is no row {id}");
+    }
+}
