@@ -1,4 +1,5 @@
 //! OpenAPI 3.1 from the table: one path a procedure, its example, and every code that it can answer.
+//! Refusals are shared components, named by their codes, so that a path stays short enough to read.
 
 use schema::{Code, Entry, Scope, Surface};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
@@ -6,6 +7,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 const REF: &str = "#/components/schemas/";
+const MEDIA: &str = "application/json";
 
 pub fn openapi(table: &'static [Entry]) -> Value {
     // An output says what is always there, an input what may be left out.
@@ -26,9 +28,18 @@ pub fn openapi(table: &'static [Entry]) -> Value {
     let mut components = definitions(&mut outputs);
 
     let mut paths = Map::new();
+    let mut responses = BTreeMap::from([("Running".to_owned(), running())]);
+    let mut examples = BTreeMap::new();
     for ((entry, body), result) in carried.iter().zip(bodies).zip(results) {
         let body = body_of(entry, body, &mut input_definitions);
-        paths.insert(format!("/api/v1/rpc/{}", entry.name()), json!({ "post": operation_of(entry, body, result, &operation) }));
+        let mut post = operation_of(entry, body, result, &operation);
+        for (status, codes) in by_status(&entry.errors()) {
+            let name = refusal_name(status, &codes);
+            post["responses"][status.to_string()] = shared("responses", &name);
+            responses.entry(name).or_insert_with(|| refusal_of(&codes));
+            examples.extend(codes.iter().map(|code| (code.as_str(), json!({ "value": example_of(*code) }))));
+        }
+        paths.insert(format!("/api/v1/rpc/{}", entry.name()), json!({ "post": post }));
     }
     let clash: Vec<String> = input_definitions
         .iter()
@@ -45,6 +56,7 @@ pub fn openapi(table: &'static [Entry]) -> Value {
         components.extend(definitions);
     }
     components.insert("Error".into(), error_schema(schema::Table::new(table).codes()));
+    components.insert("IdempotencyKey".into(), key_schema());
 
     json!({
         "openapi": "3.1.0",
@@ -58,6 +70,9 @@ pub fn openapi(table: &'static [Entry]) -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" } },
+            "parameters": parameters(),
+            "responses": responses,
+            "examples": examples,
             "schemas": components,
         },
     })
@@ -72,10 +87,7 @@ fn body_of(entry: &Entry, reference: Value, definitions: &mut BTreeMap<String, V
     let name = reference["$ref"].as_str().and_then(|r| r.strip_prefix(REF)).unwrap_or_default();
     let mut body = definitions.remove(name).unwrap_or(reference);
     if entry.is_mutation() {
-        body["properties"]["idempotencyKey"] = json!({
-            "type": "string", "format": "uuid",
-            "description": "Names this mutation: sent again, it answers what it answered and does nothing twice.",
-        });
+        body["properties"]["idempotencyKey"] = shared("schemas", "IdempotencyKey");
         let mut required = body["required"].as_array().cloned().unwrap_or_default();
         required.insert(0, "idempotencyKey".into());
         body["required"] = required.into();
@@ -96,46 +108,66 @@ fn operation_of(entry: &Entry, body: Value, result: Value, operation: &Value) ->
     }
     let ok = json!({
         "description": "Done.",
-        "content": { "application/json": { "schema": { "type": "object", "properties": properties, "required": required } } },
+        "content": { MEDIA: { "schema": { "type": "object", "properties": properties, "required": required } } },
     });
-    let mut responses = Map::from_iter([("200".to_owned(), ok)]);
+    let mut responses = json!({ "200": ok });
     if entry.is_mutation() {
-        responses.insert(
-            "202".into(),
-            json!({
-                "description": "Recorded and still running: `result` is null. Send the same key again, or ask for the operation.",
-            }),
-        );
-    }
-    for (status, codes) in by_status(&entry.errors()) {
-        let examples: Map<String, Value> =
-            codes.iter().map(|code| (code.as_str().to_owned(), json!({ "value": example_of(*code) }))).collect();
-        responses.insert(
-            status.to_string(),
-            json!({
-                "description": codes.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(", "),
-                "content": { "application/json": { "schema": { "$ref": format!("{REF}Error") }, "examples": examples } },
-            }),
-        );
+        responses["202"] = shared("responses", "Running");
     }
     let mut described = json!({
         "operationId": name.field(),
         "tags": [name.namespace],
         "summary": entry.about(),
-        "requestBody": { "required": true, "content": { "application/json": { "schema": body, "example": example } } },
+        "requestBody": { "required": true, "content": { MEDIA: { "schema": body, "example": example } } },
         "responses": responses,
     });
     if entry.scope() == Scope::Organization {
-        let id = json!({ "type": "string", "format": "uuid" });
-        described["parameters"] = json!([
-            { "name": "X-Organization-Id", "in": "header", "required": true, "description": "The acting organization.", "schema": id },
-            {
-                "name": "X-Grant-Id", "in": "header", "required": false,
-                "description": "To work in the organization that gave the acting one this grant.", "schema": id,
-            },
-        ]);
+        described["parameters"] = json!([shared("parameters", ACTING), shared("parameters", GRANT)]);
     }
     described
+}
+
+fn shared(section: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{section}/{name}") })
+}
+
+const ACTING: &str = "X-Organization-Id";
+const GRANT: &str = "X-Grant-Id";
+
+fn parameters() -> Value {
+    let header = |name: &str, required: bool, about: &str| {
+        json!({
+            "name": name, "in": "header", "required": required, "description": about,
+            "schema": { "type": "string", "format": "uuid" },
+        })
+    };
+    json!({
+        ACTING: header(ACTING, true, "The acting organization."),
+        GRANT: header(GRANT, false, "To work in the organization that gave the acting one this grant."),
+    })
+}
+
+fn running() -> Value {
+    json!({
+        "description": "Recorded and still running: `result` is null. Send the same key again, or ask for the operation.",
+    })
+}
+
+/// The name of a shared refusal: codes that every procedure or every mutation has are not spelled out.
+fn refusal_name(status: u16, codes: &[Code]) -> String {
+    let of_mutations = |code: &Code| Code::MUTATION.contains(code);
+    let kind = if codes.iter().any(of_mutations) { "MutationError" } else { "Error" };
+    let own = codes.iter().filter(|code| !of_mutations(code) && !Code::COMMON.contains(code));
+    own.fold(format!("{kind}{status}"), |name, code| name + "." + code.as_str())
+}
+
+fn refusal_of(codes: &[Code]) -> Value {
+    let examples: Map<String, Value> =
+        codes.iter().map(|code| (code.as_str().to_owned(), shared("examples", code.as_str()))).collect();
+    json!({
+        "description": codes.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(", "),
+        "content": { MEDIA: { "schema": shared("schemas", "Error"), "examples": examples } },
+    })
 }
 
 fn by_status(codes: &[Code]) -> BTreeMap<u16, Vec<Code>> {
@@ -148,6 +180,13 @@ fn by_status(codes: &[Code]) -> BTreeMap<u16, Vec<Code>> {
 
 fn example_of(code: Code) -> Value {
     schema::Error::new(code).envelope("4bf92f3577b34da6a3ce929d0e0e4736")
+}
+
+fn key_schema() -> Value {
+    json!({
+        "type": "string", "format": "uuid",
+        "description": "Names this mutation: sent again, it answers what it answered and does nothing twice.",
+    })
 }
 
 fn error_schema(codes: &[Code]) -> Value {

@@ -2,18 +2,55 @@
 
 use crate::Fault;
 use schema::{Runs, Scope, Surface};
+use serde_json::{Value, json};
 use std::{fmt::Write, fs, path::Path};
 
 /// Every file of the contract that needs no server, by its path from the project's root.
 pub fn files() -> Vec<(&'static str, String)> {
-    let openapi = serde_json::to_string_pretty(&rpc::openapi(resolvers::TABLE)).unwrap_or_default() + "\n";
     vec![
         ("schema/golden/schema.graphql", graphql::sdl()),
-        ("schema/golden/openapi.json", openapi),
+        ("schema/golden/openapi.json", openapi()),
         ("schema/golden/errors.txt", errors()),
         ("schema/golden/procedures.txt", procedures()),
         ("docs/configuration.md", crate::config::document()),
     ]
+}
+
+pub fn openapi() -> String {
+    broken(&rpc::openapi(resolvers::TABLE), 0) + "\n"
+}
+
+/// The longest line, as in the code.
+const WIDTH: usize = 130;
+
+/// JSON with one line for each member that fits on a line, so that a changed field is one changed line.
+fn broken(value: &Value, indent: usize) -> String {
+    let Some((open, members, close)) = members(value) else { return value.to_string() };
+    let inner = " ".repeat(indent + 2);
+    let lines = members.into_iter().map(|(name, member)| {
+        let line = format!("{inner}{name}{}", joined(member));
+        if line.len() < WIDTH { line } else { format!("{inner}{name}{}", broken(member, indent + 2)) }
+    });
+    format!("{open}\n{}\n{}{close}", lines.collect::<Vec<_>>().join(",\n"), " ".repeat(indent))
+}
+
+/// JSON on one line.
+fn joined(value: &Value) -> String {
+    let Some((open, members, close)) = members(value) else { return value.to_string() };
+    let space = if value.is_object() { " " } else { "" };
+    let members: Vec<String> = members.into_iter().map(|(name, member)| name + &joined(member)).collect();
+    format!("{open}{space}{}{space}{close}", members.join(", "))
+}
+
+/// The members of an object or a list that has some, with what stands before each.
+fn members(value: &Value) -> Option<(char, Vec<(String, &Value)>, char)> {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            Some(('{', fields.iter().map(|(name, field)| (format!("{}: ", json!(name)), field)).collect(), '}'))
+        }
+        Value::Array(items) if !items.is_empty() => Some(('[', items.iter().map(|item| (String::new(), item)).collect(), ']')),
+        _ => None,
+    }
 }
 
 pub fn errors() -> String {

@@ -42,15 +42,16 @@ struct Health {
     live: Arc<live::Hub>,
 }
 
+/// The OpenAPI document, written when it is first asked for.
+static DESCRIPTION: LazyLock<Bytes> = LazyLock::new(|| rpc::openapi(resolvers::TABLE).to_string().into());
+
 pub fn router(served: Served) -> Router {
     let Served { mount, engine, cerbos, live, graphiql, metrics } = served;
     let health = Health { mount: mount.clone(), engine, cerbos, live: Arc::clone(&live) };
-    // Handlers are cloned for each connection: what they hold must be cheap to clone.
-    let description = Bytes::from(rpc::openapi(resolvers::TABLE).to_string());
     let mut router = Router::new()
         .merge(graphql::routes(graphql::GraphQl::new(mount.clone(), live, graphiql.is_some())))
         .merge(rpc::routes(mount.clone()))
-        .route("/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], description) }))
+        .route("/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], DESCRIPTION.clone()) }))
         .route("/metrics", get(move || async move { exposition(&metrics) }))
         .route("/livez", get(|| async { Json(json!({ "alive": true })) }));
     router = router.merge(Router::new().route("/readyz", get(ready)).with_state(health));

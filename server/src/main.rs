@@ -105,7 +105,7 @@ fn run(command: Command) -> Result<(), Fault> {
             (true, _, _) => contract::write(root),
             (_, true, _) => contract::check(root),
             (_, _, Contract::Sdl) => print(graphql::sdl()),
-            (_, _, Contract::Openapi) => print(serde_json::to_string_pretty(&rpc::openapi(resolvers::TABLE))?),
+            (_, _, Contract::Openapi) => print(contract::openapi()),
             (_, _, Contract::Errors) => print(contract::errors()),
         };
     }

@@ -24,6 +24,7 @@ mod membership;
 mod model;
 mod observability;
 mod one_pass;
+mod openapi;
 mod order;
 mod organizations;
 mod outages;

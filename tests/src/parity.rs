@@ -1,9 +1,12 @@
 //! Each entry gives the same result and the same error on both surfaces. Two equal worlds: time and
 //! ids are theirs, so even those are equal.
 
-use crate::harness::{
-    Person, World,
-    examples::{Call, Examples, Home, carried, reads_of},
+use crate::{
+    harness::{
+        Person, World,
+        examples::{Call, Examples, Home, carried, reads_of},
+    },
+    openapi,
 };
 use schema::{Entry, Runs};
 use serde_json::{Value, json};
@@ -162,9 +165,9 @@ fn absent_null_and_value_stay_apart_through_storage() {
     let mut patches = 0;
     for entry in resolvers::TABLE {
         let example = entry.example();
-        let schema = schema_of(entry);
+        let schema = &openapi::described(entry.name())["requestBody"]["content"]["application/json"]["schema"];
         for name in schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone()) {
-            let patch = patchable(&schema, &name);
+            let patch = patchable(schema, &name);
             let mut absent = example.clone();
             absent.as_object_mut().expect("an object").remove(&name);
             let Ok(kept) = entry.round_trip(absent) else { continue };
@@ -184,11 +187,6 @@ fn absent_null_and_value_stay_apart_through_storage() {
         assert_eq!(back, example, "{}", entry.name());
     }
     assert!(patches >= 7, "the patches were looked at");
-}
-
-fn schema_of(entry: &schema::Entry) -> Value {
-    let spec = rpc::openapi(resolvers::TABLE);
-    spec["paths"][format!("/api/v1/rpc/{}", entry.name())]["post"]["requestBody"]["content"]["application/json"]["schema"].clone()
 }
 
 /// The optional fields of an update are a patch: absent leaves what is there.

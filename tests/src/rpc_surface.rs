@@ -1,6 +1,9 @@
-use crate::harness::{World, person};
+use crate::{
+    harness::{World, person},
+    openapi::DOCUMENT,
+};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 #[tokio::test]
 async fn each_mistake_has_its_own_answer() {
@@ -72,50 +75,8 @@ async fn each_mistake_has_its_own_answer() {
 }
 
 #[tokio::test]
-async fn the_description_is_served_and_complete() {
+async fn the_description_is_served() {
     let world = World::new().await;
-    let served = world.send(world.request(Method::GET, "/openapi.json")).await.body;
-    assert_eq!(served["openapi"], "3.1.0");
-    let mut references = Vec::new();
-    collect_references(&served, &mut references);
-    for reference in references {
-        assert!(
-            !served.pointer(reference.trim_start_matches('#')).unwrap_or(&Value::Null).is_null(),
-            "{reference} leads nowhere"
-        );
-    }
-    for entry in crate::harness::examples::carried() {
-        let post = &served["paths"][format!("/api/v1/rpc/{}", entry.name())]["post"];
-        let content = &post["requestBody"]["content"]["application/json"];
-        assert!(content["example"].is_object(), "{}", entry.name());
-        let required = content["schema"]["required"].as_array().cloned().unwrap_or_default();
-        assert_eq!(required.iter().any(|field| field == "idempotencyKey"), entry.is_mutation(), "{}", entry.name());
-        let described: Vec<&str> = post["responses"]
-            .as_object()
-            .expect("responses")
-            .values()
-            .filter_map(|response| response["description"].as_str())
-            .collect();
-        for code in entry.errors() {
-            assert!(
-                described.iter().any(|text| text.split(", ").any(|each| each == code.as_str())),
-                "{}: {}",
-                entry.name(),
-                code.as_str()
-            );
-        }
-    }
-}
-
-fn collect_references(tree: &Value, into: &mut Vec<String>) {
-    match tree {
-        Value::Object(fields) => {
-            if let Some(Value::String(reference)) = fields.get("$ref") {
-                into.push(reference.clone());
-            }
-            fields.values().for_each(|field| collect_references(field, into));
-        }
-        Value::Array(items) => items.iter().for_each(|item| collect_references(item, into)),
-        _ => {}
-    }
+    let served = world.send(world.request(Method::GET, "/openapi.json")).await;
+    assert_eq!((served.status, &served.body), (200, &*DOCUMENT));
 }

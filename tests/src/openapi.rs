@@ -1,0 +1,102 @@
+//! The OpenAPI document says of each procedure what its entry declares, whatever is shared in it.
+
+use crate::harness::examples::carried;
+use schema::Code;
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
+
+pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| rpc::openapi(resolvers::TABLE));
+
+/// How the document describes a procedure.
+pub fn described(name: &str) -> &'static Value {
+    &DOCUMENT["paths"][format!("/api/v1/rpc/{name}")]["post"]
+}
+
+/// The thing itself, or the one that it refers to.
+fn resolved(value: &'static Value) -> &'static Value {
+    let Some(reference) = value["$ref"].as_str() else { return value };
+    let found = DOCUMENT.pointer(reference.trim_start_matches('#'));
+    found.unwrap_or_else(|| panic!("{reference} leads nowhere"))
+}
+
+fn object(value: &'static Value) -> impl Iterator<Item = (&'static str, &'static Value)> {
+    value.as_object().into_iter().flatten().map(|(name, member)| (name.as_str(), member))
+}
+
+#[test]
+fn every_procedure_is_described_with_its_example_and_its_key() {
+    assert_eq!(object(&DOCUMENT["paths"]).count(), carried().count());
+    for entry in carried() {
+        let content = &described(entry.name())["requestBody"]["content"]["application/json"];
+        let mut example = content["example"].clone();
+        let key = example.as_object_mut().expect("an object").remove("idempotencyKey");
+        assert_eq!((example, key.is_some()), (entry.example(), entry.is_mutation()), "{}", entry.name());
+        let required = content["schema"]["required"].as_array().cloned().unwrap_or_default();
+        assert_eq!(required.iter().any(|field| field == "idempotencyKey"), entry.is_mutation(), "{}", entry.name());
+    }
+}
+
+#[test]
+fn every_procedure_answers_the_codes_that_it_declares_and_no_other() {
+    for entry in carried() {
+        let answers: &[&str] = if entry.is_mutation() { &["200", "202"] } else { &["200"] };
+        let mut declared: BTreeMap<String, BTreeSet<&str>> = answers.iter().map(|&status| (status.into(), [].into())).collect();
+        for code in entry.errors() {
+            declared.entry(code.http_status().to_string()).or_default().insert(code.as_str());
+        }
+        let responses = object(&described(entry.name())["responses"]);
+        let said: BTreeMap<_, _> =
+            responses.map(|(status, response)| (status.to_owned(), codes_of(resolved(response)))).collect();
+        assert_eq!(said, declared, "{}", entry.name());
+    }
+}
+
+/// The codes of a response, each of which has its example; none where it is no refusal.
+fn codes_of(response: &'static Value) -> BTreeSet<&'static str> {
+    let content = &response["content"]["application/json"];
+    let codes: BTreeSet<&str> = object(&content["examples"])
+        .map(|(name, example)| {
+            let code = Code::ALL.iter().find(|code| code.as_str() == name).unwrap_or_else(|| panic!("there is no code {name}"));
+            let error = &resolved(example)["value"]["error"];
+            assert_eq!(
+                (&error["code"], &error["type"], &error["message"]),
+                (&name.into(), &code.error_type().as_str().into(), &code.message().into()),
+            );
+            name
+        })
+        .collect();
+    if !codes.is_empty() {
+        let told: BTreeSet<&str> = response["description"].as_str().expect("a description").split(", ").collect();
+        assert_eq!(told, codes);
+        assert_eq!(resolved(&content["schema"]), &DOCUMENT["components"]["schemas"]["Error"]);
+    }
+    codes
+}
+
+#[test]
+fn every_component_is_reached_from_a_path() {
+    let mut reached = BTreeSet::new();
+    reach(&DOCUMENT["paths"], &mut reached);
+    for (section, components) in object(&DOCUMENT["components"]).filter(|(section, _)| *section != "securitySchemes") {
+        for (name, _) in object(components) {
+            assert!(reached.contains(format!("#/components/{section}/{name}").as_str()), "no path leads to {section}/{name}");
+        }
+    }
+    let required: BTreeSet<&str> =
+        DOCUMENT["security"].as_array().into_iter().flatten().flat_map(object).map(|(name, _)| name).collect();
+    let offered: BTreeSet<&str> = object(&DOCUMENT["components"]["securitySchemes"]).map(|(name, _)| name).collect();
+    assert_eq!(required, offered);
+}
+
+/// Follows every reference in a tree.
+fn reach(tree: &'static Value, reached: &mut BTreeSet<&'static str>) {
+    if let Some(reference) = tree["$ref"].as_str()
+        && reached.insert(reference)
+    {
+        reach(resolved(tree), reached);
+    }
+    object(tree).map(|(_, member)| member).chain(tree.as_array().into_iter().flatten()).for_each(|member| reach(member, reached));
+}
