@@ -17,61 +17,137 @@ fn golden_files_are_what_the_code_gives() {
     server::contract::check(&root()).expect("the committed contract");
 }
 
+/// Who is asked for: a column of the access table.
+struct Standing {
+    column: &'static str,
+    about: &'static str,
+    actor: Actor,
+}
+
+/// A line of the access table.
+struct Question {
+    kind: &'static str,
+    action: &'static str,
+    note: &'static str,
+    attributes: Value,
+}
+
+impl Question {
+    fn check(&self, relation: &str) -> Check {
+        let mut attributes = self.attributes.clone();
+        attributes["relation"] = relation.into();
+        let resource = Resource { kind: self.kind, id: Uuid::from_u128(3), attributes, version: None };
+        Check { action: self.action, resource }
+    }
+}
+
+const LEGEND: &str = "\
+# Who may do what, as the PDP answers: a line for each question, a column for each standing.
+#   O   in their own organization
+#   E   in an organization that engages theirs, a concierge's
+#   OE  in both, - in neither
+";
+
 /// Role × action × kind, as the real PDP answers.
 #[tokio::test]
 async fn golden_access_is_what_the_pdp_says() {
     let cerbos = Cerbos::new(Settings::new(cluster().await.cerbos_url())).unwrap_or_else(|_| panic!("a client"));
-    let me = Uuid::from_u128(1);
-    let mut text = String::from("# role               kind             action         own  engaged\n");
-    let actor = |kind, roles| Actor {
-        organization: OrganizationId(Uuid::from_u128(2)),
-        organization_type: Some("TRUST_OR_LLC".into()),
-        roles,
-        ..Actor::own_scope(PrincipalId(me), kind)
-    };
-    let mut standings: Vec<(String, Actor)> =
-        Role::ALL.iter().map(|role| (role.as_str().to_owned(), actor(PrincipalKind::Human, vec![*role]))).collect();
-    standings.push(("(nobody)".into(), actor(PrincipalKind::Human, Vec::new())));
-    standings.push(("(delegate)".into(), Actor { delegated: true, ..actor(PrincipalKind::Human, Vec::new()) }));
-    let owner = OrganizationId(Uuid::from_u128(4));
-    let through = Some(Through { grant: AccessGrantId(Uuid::from_u128(5)), owner, acts: true, epoch: 0 });
-    standings.push(("(acting staff)".into(), Actor { through, ..actor(PrincipalKind::Human, vec![Role::ConciergeStaff]) }));
-    standings.push(("(system)".into(), actor(PrincipalKind::System, Vec::new())));
-    // Changes are of every kind.
-    let judged = resolvers::TABLE.iter().filter(|entry| entry.parts().namespace != "change");
-    let mut questions: Vec<(&'static str, &'static str)> =
-        judged.map(|entry| (kind_of(entry.parts().namespace), entry.parts().action(entry.runs()))).collect();
-    questions.push(("membership", "read"));
-    questions.push(("operation", "replay"));
-    questions.push(("event", "read"));
-    questions.push(("engaged_property", "read"));
-    questions.sort_unstable();
-    questions.dedup();
-    for (name, actor) in standings {
-        for (resource, action) in &questions {
-            for (note, more) in variants(resource) {
-                let ask = |relation: &str| {
-                    let mut attributes = more.clone();
-                    attributes["relation"] = relation.into();
-                    Check { action, resource: Resource { kind: resource, id: Uuid::from_u128(3), attributes, version: None } }
-                };
-                let own = cerbos.check(&actor, &[ask("OWN")]).await.unwrap_or_else(|_| panic!("an answer"));
-                // Only a concierge's organization is ever engaged.
-                let desk = Actor { organization_type: Some("CONCIERGE_OPERATOR".into()), ..actor.clone() };
-                let engaged = cerbos.check(&desk, &[ask("ENGAGED")]).await.unwrap_or_else(|_| panic!("an answer"));
-                let shown = |yes: bool| if yes { "yes" } else { "-" };
-                let _ =
-                    writeln!(text, "{name:<20} {resource:<16} {action:<14} {:<4} {:<8} {note}", shown(own[0]), shown(engaged[0]));
-            }
+    let (standings, questions) = (standings(), questions());
+    let mut rows = vec![String::new(); questions.len()];
+    for Standing { column, actor, .. } in &standings {
+        let ask = async |actor: &Actor, relation| {
+            let checks: Vec<Check> = questions.iter().map(|question| question.check(relation)).collect();
+            cerbos.check(actor, &checks).await.unwrap_or_else(|_| panic!("an answer"))
+        };
+        let own = ask(actor, "OWN").await;
+        // Only a concierge's organization is ever engaged.
+        let desk = Actor { organization_type: Some("CONCIERGE_OPERATOR".into()), ..actor.clone() };
+        let engaged = ask(&desk, "ENGAGED").await;
+        for (row, answers) in rows.iter_mut().zip(own.into_iter().zip(engaged)) {
+            let shown = match answers {
+                (true, true) => "OE",
+                (true, false) => "O",
+                (false, true) => "E",
+                (false, false) => "-",
+            };
+            let _ = write!(row, " {shown:<width$}", width = column.len());
         }
     }
-    let text: String = text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
+    let mut text = String::from(LEGEND) + "#\n";
+    for Standing { column, about, .. } in &standings {
+        let _ = writeln!(text, "#   {column:<9} {about}");
+    }
+    let columns: Vec<&str> = standings.iter().map(|standing| standing.column).collect();
+    let mut before = "";
+    for (Question { kind, action, note, .. }, row) in questions.iter().zip(rows) {
+        if std::mem::replace(&mut before, kind) != *kind {
+            let _ = writeln!(text, "\n{:<16} {:<14} {:<25} {}", "# kind", "action", "of what", columns.join(" "));
+        }
+        let _ = writeln!(text, "{}", format!("{kind:<16} {action:<14} {note:<25}{row}").trim_end());
+    }
     let path = root().join("schema/golden/access.txt");
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&path, &text).expect("written");
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(committed == text, "schema/golden/access.txt is not what the PDP says; look at the difference after `make bless`");
+}
+
+fn standings() -> Vec<Standing> {
+    let actor = |kind, roles| Actor {
+        organization: OrganizationId(Uuid::from_u128(2)),
+        organization_type: Some("TRUST_OR_LLC".into()),
+        roles,
+        ..Actor::own_scope(PrincipalId(Uuid::from_u128(1)), kind)
+    };
+    let human = |roles| actor(PrincipalKind::Human, roles);
+    let owner = OrganizationId(Uuid::from_u128(4));
+    let through = Some(Through { grant: AccessGrantId(Uuid::from_u128(5)), owner, acts: true, epoch: 0 });
+    let mut standings: Vec<Standing> = Role::ALL
+        .iter()
+        .map(|role| Standing { column: column_of(*role), about: role.as_str(), actor: human(vec![*role]) })
+        .collect();
+    standings.extend([
+        Standing { column: "nobody", about: "no role", actor: human(Vec::new()) },
+        Standing {
+            column: "delegate",
+            about: "no role, but something is delegated to them",
+            actor: Actor { delegated: true, ..human(Vec::new()) },
+        },
+        Standing {
+            column: "acting",
+            about: "CONCIERGE_STAFF working in another organization, by a grant that lets them act",
+            actor: Actor { through, ..human(vec![Role::ConciergeStaff]) },
+        },
+        Standing { column: "system", about: "the gateway itself", actor: actor(PrincipalKind::System, Vec::new()) },
+    ]);
+    standings
+}
+
+fn column_of(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "owner",
+        Role::CoOwner => "co-owner",
+        Role::Trustee => "trustee",
+        Role::ConciergeStaff => "staff",
+        Role::Administrator => "admin",
+    }
+}
+
+fn questions() -> Vec<Question> {
+    // Changes are of every kind.
+    let judged = resolvers::TABLE.iter().filter(|entry| entry.parts().namespace != "change");
+    let mut asked: Vec<(&'static str, &'static str)> =
+        judged.map(|entry| (kind_of(entry.parts().namespace), entry.parts().action(entry.kind()))).collect();
+    asked.push(("membership", "read"));
+    asked.push(("operation", "replay"));
+    asked.push(("event", "read"));
+    asked.push(("engaged_property", "read"));
+    asked.sort_unstable();
+    asked.dedup();
+    let each =
+        |(kind, action)| variants(kind).into_iter().map(move |(note, attributes)| Question { kind, action, note, attributes });
+    asked.into_iter().flat_map(each).collect()
 }
 
 fn kind_of(namespace: &'static str) -> &'static str {
