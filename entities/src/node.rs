@@ -118,15 +118,11 @@ impl JsonSchema for Node {
     }
 }
 
-/// Says in an object's schema which object it is.
+/// Says beside an object's schema which object it is.
 fn tag(object: &mut Schema, name: &str) {
-    let tag = serde_json::json!({ "type": "string", "const": name });
-    if let Some(properties) = object.ensure_object().get_mut("properties").and_then(serde_json::Value::as_object_mut) {
-        properties.insert("__typename".into(), tag);
-    }
-    if let Some(required) = object.ensure_object().get_mut("required").and_then(serde_json::Value::as_array_mut) {
-        required.insert(0, "__typename".into());
-    }
+    object.insert("type".into(), "object".into());
+    object.insert("properties".into(), serde_json::json!({ "__typename": { "type": "string", "const": name } }));
+    object.insert("required".into(), serde_json::json!(["__typename"]));
 }
 
 #[async_trait]

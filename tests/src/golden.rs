@@ -2,6 +2,7 @@
 
 use crate::harness::{cluster, root};
 use authz::{Cerbos, Settings};
+use queryplan::Of;
 use schema::{
     AccessGrantId, Actor, Check, Decide, Runs, OrganizationId, PrincipalId, PrincipalKind, Resource, Role, Sight, Through,
 };
@@ -138,11 +139,9 @@ fn questions() -> Vec<Question> {
     // Changes are of every kind.
     let judged = resolvers::TABLE.iter().filter(|entry| entry.parts().namespace != "change");
     let mut asked: Vec<(&'static str, &'static str)> =
-        judged.map(|entry| (kind_of(entry.parts().namespace), entry.parts().action(entry.kind()))).collect();
-    asked.push(("membership", "read"));
+        judged.map(|entry| (kind_of(entry.parts().namespace), entry.parts().action(entry.runs()))).collect();
+    asked.extend(entities::NAMES.iter().map(|kind| (*kind, "read")));
     asked.push(("operation", "replay"));
-    asked.push(("event", "read"));
-    asked.push(("engaged_property", "read"));
     asked.sort_unstable();
     asked.dedup();
     let each =
@@ -158,12 +157,6 @@ fn kind_of(namespace: &'static str) -> &'static str {
 fn variants(kind: &str) -> Vec<(&'static str, Value)> {
     let me = Uuid::from_u128(1).to_string();
     match kind {
-        "property" => delegable(json!({ "kind": "LAND", "status": "ACTIVE" })),
-        "ownership" => delegable(json!({ "capacity": "OWNER" })),
-        "financial_entry" => delegable(json!({ "kind": "TAX" })),
-        "event" => delegable(json!({ "resourceKind": "property" })),
-        "engaged_property" => vec![("", json!({ "kind": "LAND", "status": "ACTIVE" }))],
-        "access_grant" => vec![("", json!({ "kind": "ENGAGEMENT" }))],
         "delegation" => vec![
             ("another's", json!({ "holder": "someone", "grantor": "someone" })),
             ("held", json!({ "holder": me, "grantor": "someone" })),
@@ -171,9 +164,6 @@ fn variants(kind: &str) -> Vec<(&'static str, Value)> {
             ("by one held", json!({ "holder": "x", "grantor": "x", "parent": { "holder": me, "mayDelegate": false } })),
             ("by one to pass on", json!({ "holder": "x", "grantor": "x", "parent": { "holder": me, "mayDelegate": true } })),
         ],
-        "external_party" => vec![("", json!({ "kind": "HOA", "status": "ACTIVE" }))],
-        "portfolio" => delegable(json!({ "status": "ACTIVE" })),
-        "organization" => vec![("", json!({ "type": "TRUST_OR_LLC" }))],
         "membership" => vec![
             ("of a trustee", json!({ "role": "TRUSTEE" })),
             ("of an owner", json!({ "role": "OWNER" })),
@@ -187,8 +177,27 @@ fn variants(kind: &str) -> Vec<(&'static str, Value)> {
             ("as staff", json!({ "kind": "AGENT", "role": "CONCIERGE_STAFF" })),
             ("as an owner", json!({ "kind": "AGENT", "role": "OWNER" })),
         ],
-        other => panic!("{other}: say here what its rules look at"),
+        plain => usual(plain),
     }
+}
+
+/// The attributes that its struct declares; where delegations count, with each of them.
+fn usual(kind: &str) -> Vec<(&'static str, Value)> {
+    let kind = entities::kind(kind).unwrap_or_else(|| panic!("{kind}: say above what its rules look at"));
+    let mut attributes = json!({});
+    let mut delegated = false;
+    for attribute in kind.resource.attributes {
+        match &attribute.of {
+            Of::Value(_) if attribute.name == "relation" => {}
+            Of::Value(scalar) => {
+                let column = kind.columns.iter().find(|column| column.name == scalar.column).expect("a column");
+                attributes[attribute.name] = column.texts.first().copied().unwrap_or("property").into();
+            }
+            _ if attribute.name == "delegations" => delegated = true,
+            _ => panic!("{}: say above what its rules make of {}", kind.name, attribute.name),
+        }
+    }
+    if delegated { delegable(attributes) } else { vec![("", attributes)] }
 }
 
 /// As it is, and with each action delegated over it.

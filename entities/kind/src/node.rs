@@ -6,7 +6,7 @@ use async_graphql::{
 };
 use async_trait::async_trait;
 use schema::{OrganizationId, Result, Tx};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{Schema, SchemaGenerator};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, QueryFilter, Statement};
 use std::{any::Any, borrow::Cow, marker::PhantomData, sync::Arc};
 use uuid::Uuid;
@@ -68,7 +68,7 @@ impl<K: Kind> Api for ApiOf<K> {
     }
 
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
-        K::Object::json_schema(generator)
+        generator.subschema_for::<K::Object>()
     }
 
     fn example(&self) -> Uuid {
