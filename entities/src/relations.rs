@@ -26,6 +26,7 @@ use kind::{
 };
 use schema::{Date, Nullable, OrganizationId, input, nullable, snapshot};
 use sea_orm::{ColumnTrait, Condition};
+use std::collections::BTreeSet;
 
 /// All relations. An object that is not here has none.
 pub static ALL: &[&dyn Declared] = &[
@@ -127,15 +128,18 @@ fn properties_of_each<'a>(cx: &'a Context<'a>, rows: &'a [&'a Portfolio]) -> Box
             rows.first().map(|row| row.organization_id).filter(|one| rows.iter().all(|row| row.organization_id == *one))?;
         let snapshot = snapshot(cx).await.ok()?;
         let which = Condition::all().add(snapshot.filter(property::KIND).ok()?).add(filter.unwrap_or_default().condition());
-        let of: Vec<_> = rows.iter().map(|row| row.id).collect();
+        // A portfolio may hang on several parents.
+        let of: BTreeSet<_> = rows.iter().map(|row| row.id).collect();
+        let of: Vec<_> = of.into_iter().collect();
         // Any other order needs all of a portfolio's properties, which is a statement for each.
         let sort = Some(order.unwrap_or(property::Model::ELSE).sort()).filter(|sort| matches!(sort.column, property::Column::Id))?;
         let found = portfolio_property::first_of_each(&snapshot.tx, organization, &of, which, sort.descending, size + 1);
-        let mut found = found.await.ok()?;
-        let page = |portfolio| {
-            page::first(found.remove(portfolio).unwrap_or_default(), size, sort, |row: &property::Model| row.id.0)
+        let found = found.await.ok()?;
+        let page = |row: &&Portfolio| {
+            let properties = found.get(&row.id).cloned().unwrap_or_default();
+            page::first(properties, size, sort, |row: &property::Model| row.id.0)
         };
-        let pages: Vec<Connection<Property>> = of.iter().map(page).collect();
+        let pages: Vec<Connection<Property>> = rows.iter().map(page).collect();
         connections(&cx.with_selection_set(&cx.item.node.selection_set), &pages.iter().collect::<Vec<_>>()).await
     })
 }
