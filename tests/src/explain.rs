@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Executor};
 use uuid::Uuid;
 
-/// 100 organizations with 1,000 of each kind; the person's own is one of them.
+/// 100 organizations with 1,000 of each kind; the person's own is one of them. Of grants each gave 100: row security asks for
+/// either side of a grant, so that a list of them is sorted from all that the organization gave.
 async fn crowded(world: &World, home: Uuid) {
     let sql = format!(
         "SET session_replication_role = replica; CREATE TEMPORARY TABLE crowd AS SELECT CASE WHEN n = 1 THEN '{home}'::uuid ELSE gen_random_uuid() END AS id FROM generate_series(1, 100) n;
@@ -32,7 +33,8 @@ async fn crowded(world: &World, home: Uuid) {
            SELECT organization_id, id, organization_id, organization_id, organization_id, '{{READ}}', false, now(), 'ACTIVE', now(), now() FROM property;
          INSERT INTO delegation_item (organization_id, id, delegation_id, property_id) SELECT organization_id, id, id, id FROM property;
          INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, starts_at, granted_by, created_at, updated_at)
-           SELECT organization_id, id, id, 'ENGAGEMENT', '{{read}}', now(), organization_id, now(), now() FROM property;
+           SELECT organization_id, id, id, 'ENGAGEMENT', '{{read}}', now(), organization_id, now(), now() FROM property
+           WHERE split_part(line1, ' ', 1)::int <= 100;
          INSERT INTO event (organization_id, seq, kind, resource_kind, resource_id, version, actor, actor_kind, actor_organization_id, operation_id, change, at)
            SELECT organization_id, 1 + row_number() OVER (PARTITION BY organization_id ORDER BY id), 'property.created', 'property', id, 1, organization_id, 'HUMAN', organization_id, gen_random_uuid(), '{{}}', now() FROM property;
          INSERT INTO org_head (organization_id, event_seq) SELECT id, 1001 FROM crowd ON CONFLICT (organization_id) DO UPDATE SET event_seq = 1001;

@@ -70,7 +70,7 @@ pub struct Examples {
     pub owner: Person,
     /// Concierge staff: sees, changes nothing.
     pub staff: Person,
-    /// Owner of the concierge's organization.
+    /// Administers the concierge's organization.
     pub concierge: Person,
     /// Owner of another organization.
     pub stranger: Person,
@@ -100,7 +100,7 @@ impl Examples {
         let mut sql = world.sql.acquire().await.expect("a connection");
         let desk = json!({ "id": DESK, "type": "CONCIERGE_OPERATOR", "name": "Desert Sky" });
         examples.insert(&mut sql, "organization", vec![desk]).await;
-        let dana = json!({ "id": schema::example(0xc9), "organization_id": DESK, "principal_id": ids[3], "role": "OWNER",
+        let dana = json!({ "id": schema::example(0xc9), "organization_id": DESK, "principal_id": ids[3], "role": "ADMINISTRATOR",
             "state": "ACTIVE", "starts_at": AT, "invited_by": ids[3] });
         examples.insert(&mut sql, "membership", vec![dana]).await;
         drop(sql);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 pub struct Explain {
     log: PathBuf,
+    database: String,
     from: usize,
 }
 
@@ -38,7 +39,7 @@ impl Explain {
     pub fn of(world: &World) -> Explain {
         let log = world.cluster.log();
         let from = std::fs::read(&log).expect("a log").len();
-        Explain { log, from }
+        Explain { log, database: world.database.clone(), from }
     }
 
     /// The statements that read this table, once there are some.
@@ -51,8 +52,10 @@ impl Explain {
         until("the plan of a statement", async || {
             let log = std::fs::read(&self.log).expect("a log");
             let text = String::from_utf8_lossy(&log[self.from..]).into_owned();
-            let entries = text.split("LOG:  duration:").skip(1).filter_map(|entry| {
-                let (text, plan) = entry.split_once("Query Text:")?.1.split_once('\n')?;
+            // The line of an entry begins with its database; others run in theirs meanwhile.
+            let (parts, own): (Vec<_>, _) = (text.split("LOG:  duration:").collect(), format!("] {}", self.database));
+            let entries = parts.windows(2).filter(|pair| pair[0].trim_end().ends_with(&own)).filter_map(|pair| {
+                let (text, plan) = pair[1].split_once("Query Text:")?.1.split_once('\n')?;
                 Some(Explained { text: text.trim().to_owned(), plan: plan.to_owned() })
             });
             let found: Vec<_> = entries.filter(|entry| entry.text.contains(words)).collect();
