@@ -129,7 +129,7 @@ impl OutputType for Mutation {
 #[async_trait]
 impl ContainerType for Mutation {
     async fn resolve_field(&self, cx: &Context<'_>) -> ServerResult<Option<Value>> {
-        schema::resolve_mutation(TABLE, cx).await
+        schema::resolve_mutation(cx).await
     }
 }
 

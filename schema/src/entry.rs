@@ -37,7 +37,7 @@ impl Entry {
         self.0.name()
     }
     pub fn parts(&self) -> Name {
-        Name::of(self.0.name())
+        self.0.parts()
     }
     pub fn about(&self) -> &'static str {
         self.0.about()
@@ -118,6 +118,7 @@ pub(crate) enum Performed {
 #[async_trait]
 trait Erased: Send + Sync {
     fn name(&self) -> &'static str;
+    fn parts(&self) -> Name;
     fn about(&self) -> &'static str;
     fn runs(&self) -> Runs;
     fn scope(&self) -> Scope;
@@ -142,6 +143,9 @@ struct Of<P>(PhantomData<fn() -> P>);
 impl<P: Procedure> Erased for Of<P> {
     fn name(&self) -> &'static str {
         P::NAME
+    }
+    fn parts(&self) -> Name {
+        const { Name::of(P::NAME) }
     }
     fn about(&self) -> &'static str {
         P::ABOUT

@@ -64,11 +64,12 @@ pub struct Gateway {
     pub tasks: Tasks,
 }
 
-/// The procedures, by name.
+/// The procedures, by name, and those that are mutations by GraphQL's field.
 pub struct Table {
     entries: &'static [Entry],
     by_name: HashMap<&'static str, &'static Entry>,
     codes: Vec<Code>,
+    by_field: HashMap<String, &'static Entry>,
 }
 
 impl Table {
@@ -81,7 +82,10 @@ impl Table {
                 codes.push(code);
             }
         }
-        Table { entries, by_name, codes }
+        let mutations = || entries.iter().filter(|entry| entry.is_mutation());
+        let by_field: HashMap<_, _> = mutations().map(|entry| (entry.parts().field(), entry)).collect();
+        assert_eq!(by_field.len(), mutations().count(), "two mutations have one field");
+        Table { entries, by_name, by_field, codes }
     }
 
     pub fn get(&self, name: &str) -> Option<&'static Entry> {
@@ -96,6 +100,11 @@ impl Table {
     /// The code of this name.
     pub fn code(&self, name: &str) -> Option<Code> {
         self.codes.iter().copied().find(|code| code.as_str() == name)
+    }
+
+    /// The mutation behind a field of GraphQL's.
+    pub fn mutation(&self, field: &str) -> Option<&'static Entry> {
+        self.by_field.get(field).copied()
     }
 
     pub fn entries(&self) -> &'static [Entry] {

@@ -1,9 +1,7 @@
 //! The mutation root over the table: the one place that uses async-graphql's undocumented
 //! interfaces. The schema it gives is what derives would give.
 
-use crate::{
-    Answer, Caller, Entry, Error, Gateway, Name, Operation, Procedure, Reads, Result, entry::idempotency_key, input, run,
-};
+use crate::{Answer, Caller, Error, Gateway, Name, Operation, Procedure, Reads, Result, entry::idempotency_key, input, run};
 use async_graphql::{
     Context, ContextSelectionSet, InputType, InputValueResult, OutputType, Positioned, ServerError, ServerResult, Value,
     parser::types::Field,
@@ -22,7 +20,7 @@ pub(crate) fn field<P: Procedure>(registry: &mut Registry) -> MetaField {
     let key = <Uuid as InputType>::create_type_info(registry);
     let input = P::Input::create_type_info(registry);
     let output = <Option<Payload<P>> as OutputType>::create_type_info(registry);
-    let mut field = MetaField::new(Name::of(P::NAME).field(), output);
+    let mut field = MetaField::new(const { Name::of(P::NAME) }.field(), output);
     field.description = Some(P::ABOUT.into());
     let mut argument = MetaInputValue::new("idempotencyKey", key);
     argument.description = Some("Names this mutation: sent again, it answers what it answered and does nothing twice.".into());
@@ -97,10 +95,10 @@ fn data<'a, T: Send + Sync + 'static>(cx: &Context<'a>) -> Result<&'a T> {
     cx.data::<T>().map_err(|error| Error::internal(error.message))
 }
 
-/// The field of a mutation, looked up in the table.
-pub async fn resolve_mutation(table: &'static [Entry], cx: &Context<'_>) -> ServerResult<Option<Value>> {
-    let name = cx.item.node.name.node.as_str();
-    match table.iter().find(|entry| entry.is_mutation() && entry.parts().field() == name) {
+/// The field of a mutation, looked up in the gateway's table.
+pub async fn resolve_mutation(cx: &Context<'_>) -> ServerResult<Option<Value>> {
+    let gateway = data::<Arc<Gateway>>(cx).map_err(|error| async_graphql::Error::from(error).into_server_error(cx.item.pos))?;
+    match gateway.table.mutation(cx.item.node.name.node.as_str()) {
         Some(entry) => entry.resolve(cx).await,
         None => Ok(None),
     }
@@ -109,7 +107,7 @@ pub async fn resolve_mutation(table: &'static [Entry], cx: &Context<'_>) -> Serv
 #[async_trait]
 impl<P: Procedure> OutputType for Payload<P> {
     fn type_name() -> Cow<'static, str> {
-        Name::of(P::NAME).payload().into()
+        const { Name::of(P::NAME) }.payload().into()
     }
 
     fn create_type_info(registry: &mut Registry) -> String {

@@ -80,6 +80,23 @@ pub trait Procedure: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Output>> + Send;
 }
 
+/// Where the first slash is; the end, if there is none.
+const fn slash(text: &str) -> usize {
+    let mut at = 0;
+    while at < text.len() && text.as_bytes()[at] != b'/' {
+        at += 1;
+    }
+    at
+}
+
+/// The text before the first slash, and the text behind it; neither is empty.
+const fn cut(text: &'static str) -> (&'static str, &'static str) {
+    let at = slash(text);
+    assert!(at > 0 && at + 1 < text.len(), "a procedure is named namespace/vN/verb");
+    let (before, rest) = text.split_at(at);
+    (before, rest.split_at(1).1)
+}
+
 /// A procedure's name, taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Name {
@@ -89,13 +106,14 @@ pub struct Name {
 }
 
 impl Name {
-    pub fn of(name: &'static str) -> Name {
-        let mut parts = name.split('/');
-        let (namespace, version, verb) = (parts.next(), parts.next(), parts.next());
-        let version = version.and_then(|v| v.strip_prefix('v')).and_then(|v| v.parse().ok());
-        match (namespace, version, verb, parts.next()) {
-            (Some(namespace), Some(version), Some(verb), None) => Name { namespace, version, verb },
-            _ => panic!("a procedure is named namespace/vN/verb, not {name}"),
+    /// Taken apart when the program is compiled: one that is named otherwise does not compile.
+    pub const fn of(name: &'static str) -> Name {
+        let (namespace, rest) = cut(name);
+        let (version, verb) = cut(rest);
+        let (v, version) = version.split_at(1);
+        match u32::from_str_radix(version, 10) {
+            Ok(version) if v.as_bytes()[0] == b'v' && slash(verb) == verb.len() => Name { namespace, version, verb },
+            _ => panic!("a procedure is named namespace/vN/verb"),
         }
     }
 
@@ -124,6 +142,21 @@ impl Name {
         match runs {
             Runs::Read => "read",
             Runs::Mutation(_) => self.verb,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Name;
+
+    #[test]
+    fn a_name_is_taken_apart_and_any_other_is_refused() {
+        const NAME: Name = Name::of("externalParty/v12/setUp");
+        assert_eq!(NAME, Name { namespace: "externalParty", version: 12, verb: "setUp" });
+        assert_eq!(NAME.field(), "externalPartySetUpV12");
+        for other in ["", "a", "a/v1", "a/v1/", "/v1/b", "a//b", "a/1/b", "a/v/b", "a/vx/b", "a/v1/b/c"] {
+            assert!(std::panic::catch_unwind(|| Name::of(other)).is_err(), "{other}");
         }
     }
 }
