@@ -8,6 +8,7 @@ use crate::{
     OperationId, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Scope, Sight, Stored, Subject, Type,
     Verdict, Workflow, execute, filter::Filters, input, operation::Claim,
 };
+use futures_util::future::try_join_all;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Instant};
@@ -278,24 +279,24 @@ pub(crate) async fn authorize(gateway: &Gateway, actor: &Actor, entry: Entry, su
     let action = entry.parts().action(entry.runs());
     let judged = subject.judged();
     let span = tracing::info_span!("authorize", action, organization_id = %actor.organization, actor_id = %actor.principal);
-    let mut filters = Vec::new();
-    match &judged {
+    let filters = match &judged {
         Judged::One(resource) => {
             let check = Check { action, resource: resource.clone() };
             match gateway.decide.check(actor, &[check]).instrument(span).await?.first() {
-                Some(true) => {}
+                Some(true) => Filters::new(),
                 _ if action == "read" => return Err(Error::new(Code::NOT_FOUND)),
                 _ => return Err(Error::new(hidden(gateway, actor, subject).await?)),
             }
         }
         Judged::Filter(kinds) => {
             let sight = if entry.across() { Sight::Across } else { actor.reach(gateway.clock.now()).sight() };
-            for kind in *kinds {
-                let filter = gateway.decide.query_filter(actor, action, kind, sight).instrument(span.clone()).await?;
-                filters.push((*kind, filter));
-            }
+            let asked = kinds.iter().map(|kind| {
+                let asked = gateway.decide.query_filter(actor, action, kind, sight).instrument(span.clone());
+                async move { Ok::<_, Error>((*kind, asked.await?)) }
+            });
+            try_join_all(asked).await?
         }
-    }
+    };
     let claim = Claim {
         epoch: actor.epoch,
         standing: actor.standing(),
