@@ -1,74 +1,28 @@
-//! Plans that are kept. A plan is a pure function of the policies and of what the PDP is told of the principal, unless the
-//! policies use the clock. So it is kept until the sentinel names other policies, not at all if these use the clock, and
-//! not used while the sentinel is silent. Where the sentinel says that people are told apart by equality alone, one plan
-//! serves all of a kind, and what is each one's own is their rule.
+//! The people who ask, with the plans that are kept for them. A plan is a pure function of the policies and of the facts that
+//! the PDP is told of the principal, unless the policies use the clock. So it is kept until the sentinel names other policies,
+//! not at all if these use the clock, and not used while the sentinel is silent. Where the sentinel says that people are told
+//! apart by equality alone, one plan serves all of a kind: it is asked for, and kept, in the name of a stand-in.
 
-use crate::{bundle::Bundle, client::Settings, pdp::Principal};
-use queryplan::{Plan, Rule};
-use schema::{Error, OrganizationId, PrincipalId, Result};
+use crate::{asker::Asker, bundle::Bundle, facts::Facts, plan::PdpPlan, ring::Ring, settings::Settings};
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::sync::OnceCell;
 
-/// Plans, and rules of all of them. To make a rule again takes microseconds.
-const KEPT: usize = 10_000;
+/// People, each with a plan and a rule for a kind at the most.
+const PEOPLE: usize = 2_000;
+/// Kinds of people. They are kept apart, so that no crowd of people costs anyone the plans of all.
+const STAND_INS: usize = 500;
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PlanKey {
-    pub action: &'static str,
-    pub kind: &'static str,
-    /// All that the PDP is told of the principal that it is asked about.
-    pub told: String,
-}
+pub struct Keeper(Mutex<Kept>);
 
-/// Who wants a rule.
-pub struct Me {
-    pub principal: PrincipalId,
-    pub organization: OrganizationId,
-    pub told: Principal,
-}
-
-/// What is known already: their rule, or the plan to make it from.
-pub struct Known {
-    pub rule: Result<Arc<Rule>, Arc<Plan>>,
-    /// It is time to ask again.
-    pub old: bool,
-}
-
-#[derive(Default)]
-pub struct Plans(Mutex<Kept>);
-
-impl Plans {
-    pub fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// What came of it, a failure too: those who waited for it do not each wait for another.
-type Asking = OnceCell<Result<Option<Arc<Plan>>, Arc<Error>>>;
-
-#[derive(Default)]
 pub struct Kept {
     heard: Option<Heard>,
-    plans: HashMap<PlanKey, KeptPlan>,
-    /// How many rules were put beside plans, at most so many are there.
-    rules: usize,
-    /// What is being asked just now: many who want the same ask once.
-    asking: HashMap<PlanKey, Arc<Asking>>,
+    people: Ring<Facts, Arc<Asker>>,
+    stand_ins: Ring<Facts, Arc<Asker>>,
 }
 
-struct KeptPlan {
-    plan: Arc<Plan>,
-    /// From when on it is asked for again, and until when it is used.
-    renew: Instant,
-    until: Instant,
-    rules: HashMap<(PrincipalId, OrganizationId), Arc<Rule>>,
-}
-
-/// What the sentinel says, since when and when last.
+/// The sentinel's word, since when it is the same, and when it was last heard.
 #[derive(Clone)]
 pub struct Heard {
     pub bundle: Bundle,
@@ -76,12 +30,36 @@ pub struct Heard {
     last: Instant,
 }
 
+/// An actor, and who is asked about in its place.
+pub struct Askers {
+    pub own: Arc<Asker>,
+    pub asked: Arc<Asker>,
+    /// The sentinel is not silent: plans that are kept may be used.
+    pub fresh: bool,
+}
+
+impl Default for Keeper {
+    fn default() -> Self {
+        Keeper(Mutex::new(Kept { heard: None, people: Ring::new(PEOPLE), stand_ins: Ring::new(STAND_INS) }))
+    }
+}
+
+impl Keeper {
+    pub fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl Kept {
     pub fn hear(&mut self, bundle: Bundle) {
         let now = Instant::now();
         match &mut self.heard {
             Some(heard) if heard.bundle == bundle => heard.last = now,
-            _ => *self = Kept { heard: Some(Heard { bundle, since: now, last: now }), ..Kept::default() },
+            _ => {
+                self.heard = Some(Heard { bundle, since: now, last: now });
+                self.people.clear();
+                self.stand_ins.clear();
+            }
         }
     }
 
@@ -89,41 +67,21 @@ impl Kept {
         self.heard.clone()
     }
 
-    /// What is in force, if the sentinel said so within that time.
+    /// The policies in force, if the sentinel named them within that time.
     pub fn fresh(&self, within: Duration) -> Option<&Bundle> {
         self.heard.as_ref().filter(|heard| heard.last.elapsed() < within).map(|heard| &heard.bundle)
     }
 
-    /// Whether one plan can serve many, and will be kept for them.
-    pub fn shares(&self, within: Duration) -> bool {
-        self.fresh(within).is_some_and(Bundle::serves_many)
+    pub fn askers(&mut self, facts: Facts, within: Duration) -> Askers {
+        let fresh = self.fresh(within);
+        let (fresh, shared) = (fresh.is_some(), fresh.is_some_and(Bundle::serves_many));
+        let stand_in = shared.then(|| self.stand_ins.of(facts.stand_in(), Asker::new));
+        let own = self.people.of(facts, Asker::new);
+        Askers { asked: stand_in.unwrap_or_else(|| Arc::clone(&own)), own, fresh }
     }
 
-    pub fn known(&self, key: &PlanKey, me: &Me, within: Duration) -> Option<Known> {
-        self.fresh(within)?;
-        let now = Instant::now();
-        let known = self.plans.get(key).filter(|known| now < known.until)?;
-        let rule = known.rules.get(&(me.principal, me.organization)).map(Arc::clone);
-        let old = known.renew <= now && !self.asking.contains_key(key);
-        Some(Known { rule: rule.ok_or_else(|| Arc::clone(&known.plan)), old })
-    }
-
-    pub fn asking(&mut self, key: &PlanKey) -> Arc<Asking> {
-        if self.asking.len() >= KEPT {
-            // Those whose askers all went away.
-            self.asking.retain(|_, asking| Arc::strong_count(asking) > 1);
-        }
-        Arc::clone(self.asking.entry(key.clone()).or_default())
-    }
-
-    pub fn asked(&mut self, key: &PlanKey, asking: &Arc<Asking>) {
-        if self.asking.get(key).is_some_and(|known| Arc::ptr_eq(known, asking)) {
-            self.asking.remove(key);
-        }
-    }
-
-    /// Only if the policies are still those that it was asked under.
-    pub fn keep_plan(&mut self, key: &PlanKey, plan: &Arc<Plan>, before: Option<Heard>, asked: Instant, settings: &Settings) {
+    /// Keeps a plan only if the policies are still those that it was asked under.
+    pub fn keep(&self, asker: &Asker, plan: &Arc<PdpPlan>, before: Option<Heard>, asked: Instant, settings: &Settings) {
         let (Some(before), Some(heard)) = (before, &self.heard) else { return };
         // What was asked in a silence may be of policies that nobody named.
         if before.since != heard.since || heard.bundle.clock || heard.last.elapsed() >= settings.patience() {
@@ -131,24 +89,76 @@ impl Kept {
         }
         let [soon, most] = settings.life;
         let until = asked + (asked.duration_since(heard.since) * 2).clamp(soon, most);
-        let renew = asked + (until - asked) / 2;
-        self.plans.retain(|_, kept| asked < kept.until);
-        if self.plans.len() >= KEPT {
-            self.plans.clear();
-        }
-        self.plans.insert(key.clone(), KeptPlan { plan: Arc::clone(plan), renew, until, rules: HashMap::new() });
+        asker.keep(plan, asked + (until - asked) / 2, until);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Access;
+    use queryplan::{Filter, Plan};
+    use schema::{Actor, PrincipalId, PrincipalKind};
+    use std::sync::Weak;
+    use uuid::Uuid;
+
+    const READ: Access = Access { action: "read", kind: "property" };
+    const WITHIN: Duration = Duration::from_secs(60);
+
+    fn facts(who: u128) -> Facts {
+        Facts::of(&Actor::own_scope(PrincipalId(Uuid::from_u128(who)), PrincipalKind::Human))
     }
 
-    /// Beside the plan that it was made from, if that is still kept.
-    pub fn keep_rule(&mut self, key: &PlanKey, plan: &Arc<Plan>, me: &Me, rule: &Arc<Rule>) {
-        if self.rules >= KEPT {
-            for kept in self.plans.values_mut() {
-                kept.rules.clear();
+    /// Keeps a plan for whoever is asked about in the place of this person.
+    fn planned(keeper: &Keeper, who: u128) -> Askers {
+        let settings = Settings::new("");
+        let plan = Arc::new(PdpPlan::new(READ, Plan { kind: Filter::AlwaysAllowed, condition: None }));
+        keeper.with(|kept| {
+            let askers = kept.askers(facts(who), WITHIN);
+            kept.keep(&askers.asked, &plan, kept.heard(), Instant::now(), &settings);
+            askers
+        })
+    }
+
+    #[test]
+    fn a_crowd_costs_nobody_who_comes_again_their_plans_and_no_more_memory() {
+        for shared in [false, true] {
+            let keeper = Keeper::default();
+            keeper.with(|kept| kept.hear(Bundle { hash: "1".into(), clock: false, shared }));
+            let regular = planned(&keeper, 1);
+            let mut crowd: Vec<Weak<Asker>> = Vec::new();
+            for stranger in 0..3 * PEOPLE as u128 {
+                crowd.push(Arc::downgrade(&keeper.with(|kept| kept.askers(facts(1_000 + stranger), WITHIN)).own));
+                if stranger % 1_000 == 0 {
+                    let again = keeper.with(|kept| kept.askers(facts(1), WITHIN));
+                    assert!(Arc::ptr_eq(&again.own, &regular.own) && again.asked.known(READ).is_some());
+                }
             }
-            self.rules = 0;
+            // One goes for each that comes.
+            let there: Vec<bool> = crowd.iter().map(|stranger| stranger.strong_count() > 0).collect();
+            assert_eq!(there.iter().filter(|there| **there).count(), PEOPLE - 1);
+            assert!(there[crowd.len() - PEOPLE / 2..].iter().all(|there| *there));
+            // Of those of one kind who never came again, the plan is another matter.
+            assert_eq!(keeper.with(|kept| kept.askers(facts(2), WITHIN)).asked.known(READ).is_some(), shared);
         }
-        let Some(kept) = self.plans.get_mut(key).filter(|kept| Arc::ptr_eq(&kept.plan, plan)) else { return };
-        kept.rules.insert((me.principal, me.organization), Arc::clone(rule));
-        self.rules += 1;
+    }
+
+    #[test]
+    fn other_policies_leave_nothing_of_before() {
+        let keeper = Keeper::default();
+        let bundle = Bundle { hash: "1".into(), clock: false, shared: true };
+        keeper.with(|kept| kept.hear(bundle.clone()));
+        assert!(planned(&keeper, 1).asked.known(READ).is_some());
+        keeper.with(|kept| kept.hear(Bundle { hash: "2".into(), ..bundle.clone() }));
+        assert!(keeper.with(|kept| kept.askers(facts(1), WITHIN)).asked.known(READ).is_none());
+        // Nor is a plan kept that was asked for before.
+        let before = keeper.with(|kept| kept.heard());
+        keeper.with(|kept| kept.hear(bundle));
+        let plan = Arc::new(PdpPlan::new(READ, Plan { kind: Filter::AlwaysAllowed, condition: None }));
+        keeper.with(|kept| {
+            let asked = kept.askers(facts(1), WITHIN).asked;
+            kept.keep(&asked, &plan, before, Instant::now(), &Settings::new(""));
+            assert!(asked.known(READ).is_none());
+        });
     }
 }

@@ -63,12 +63,14 @@ pub use long::Long;
 pub use metrics::SECONDS;
 pub use operation::{Claim, NewOperation, Operation, OperationError, OperationState, Outcome, Stored, StoredError};
 pub use ports::{
-    Actor, Boundary, Claimed, Decide, Due, Engine, Faults, Guard, Identity, Known, Log, NoFaults, Operations, PeopleAct, Run,
-    Through, Tick, Verdict,
+    Actor, Boundary, Claimed, Decide, Due, Engine, Faults, Filter, Guard, Identity, Known, Log, NoFaults, Operations, PeopleAct,
+    Run, Through, Tick, Verdict,
 };
 pub use procedure::{Name, Procedure, Runs, Scope, Workflow};
 pub use reading::{Proven, Reading};
-pub use reads::{Caller, Filters, MOST_ACROSS, Nullable, Planned, Reads, Snapshot, load_one, nullable, snapshot};
+pub use reads::{
+    Caller, Filters, MOST_ACROSS, Nullable, Planned, Reads, Snapshot, Unwritten, load_one, nullable, snapshot, written,
+};
 pub use run::{read, resume, run};
 pub use text_enum::{PrincipalKind, Role};
 pub use time::{Date, Time};

@@ -102,7 +102,20 @@ pub trait Decide: Send + Sync {
 
     /// The rows of a kind on which the actor may do this, for a query that can meet no others than
     /// `sight` says.
-    async fn query_filter(&self, actor: &Actor, action: &'static str, kind: &'static str, sight: Sight) -> Result<Condition>;
+    async fn filter(&self, actor: &Actor, action: &'static str, kind: &'static str, sight: Sight) -> Result<Box<dyn Filter>>;
+
+    /// The same, written.
+    async fn query_filter(&self, actor: &Actor, action: &'static str, kind: &'static str, sight: Sight) -> Result<Condition> {
+        self.filter(actor, action, kind, sight).await?.condition()
+    }
+}
+
+/// The filter of a kind for an actor, known by its identity before it is written.
+pub trait Filter: Send + Sync {
+    /// Filters with the same identity are the same condition.
+    fn identity(&self) -> [u8; 32];
+
+    fn condition(&self) -> Result<Condition>;
 }
 
 /// Who is behind a token, and what their rows say.

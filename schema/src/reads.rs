@@ -2,8 +2,8 @@
 //! then the transaction opens, and all fields read from that one snapshot.
 
 use crate::{
-    AccessGrantId, Actor, Carried, Code, Decide, Error, Gateway, Mode, OrganizationId, PrincipalId, PrincipalKind, Result, Scope,
-    Sight, Tx,
+    AccessGrantId, Actor, Carried, Code, Decide, Error, Filter, Gateway, Mode, OrganizationId, PrincipalId, PrincipalKind,
+    Result, Scope, Sight, Tx,
 };
 use async_graphql::{
     dataloader::{DataLoader, Loader},
@@ -65,15 +65,26 @@ pub struct Planned {
 /// The condition of each kind under which its rows may be seen.
 pub type Filters = HashMap<&'static str, Condition>;
 
+/// The filter of each kind, in the kinds' order and not written yet.
+pub type Unwritten = Vec<(&'static str, Box<dyn Filter>)>;
+
 impl Planned {
-    pub async fn filters(&self, decide: &dyn Decide, actor: &Actor) -> Result<Filters> {
+    pub async fn unwritten(&self, decide: &dyn Decide, actor: &Actor) -> Result<Unwritten> {
         let sight = if self.across || actor.through.is_some() { Sight::Across } else { Sight::Own };
-        let plans = self
+        let filters = self
             .kinds
             .iter()
-            .map(|kind| async move { Ok::<_, Error>((*kind, decide.query_filter(actor, "read", kind, sight).await?)) });
-        Ok(try_join_all(plans).await?.into_iter().collect())
+            .map(|kind| async move { Ok::<_, Error>((*kind, decide.filter(actor, "read", kind, sight).await?)) });
+        try_join_all(filters).await
     }
+
+    pub async fn filters(&self, decide: &dyn Decide, actor: &Actor) -> Result<Filters> {
+        written(&self.unwritten(decide, actor).await?)
+    }
+}
+
+pub fn written(filters: &Unwritten) -> Result<Filters> {
+    filters.iter().map(|(kind, filter)| Ok((*kind, filter.condition()?))).collect()
 }
 
 pub struct Reads {

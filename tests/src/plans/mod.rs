@@ -5,6 +5,7 @@
 //! lists two and three levels deep, relations to one row, and NULLs of both meanings.
 
 mod conformance;
+mod filters;
 pub mod random;
 mod shipped;
 

@@ -16,12 +16,12 @@ use std::{
 };
 use uuid::Uuid;
 
-fn client(url: &str) -> Cerbos {
+pub fn client(url: &str) -> Cerbos {
     Cerbos::new(Settings::new(url)).unwrap_or_else(|error| panic!("{:?}", error.cause()))
 }
 
 /// One that has heard the sentinel, so that it keeps and shares plans.
-async fn watching(url: &str) -> Arc<Cerbos> {
+pub async fn watching(url: &str) -> Arc<Cerbos> {
     let cerbos = Arc::new(client(url));
     cerbos.watch();
     crate::harness::until("the sentinel", async || cerbos.heard().then_some(())).await;
@@ -29,7 +29,7 @@ async fn watching(url: &str) -> Arc<Cerbos> {
 }
 
 /// Each role alone, none and all, in two organizations.
-fn actors(tom: Uuid) -> Vec<Actor> {
+pub fn actors(tom: Uuid) -> Vec<Actor> {
     let mut actors = Vec::new();
     for organization in [0xf1, 0xf2] {
         for roles in Role::ALL.iter().map(|role| vec![*role]).chain([Vec::new(), Role::ALL.to_vec()]) {

@@ -1,0 +1,39 @@
+//! The filter of a kind for one actor.
+
+use crate::{asker::Asker, plan::PdpPlan};
+use queryplan::Bindings;
+use schema::{Error, Filter, Result, Sight};
+use sea_orm::Condition;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+pub struct ActorFilter {
+    pub asker: Arc<Asker>,
+    pub plan: Arc<PdpPlan>,
+    pub sight: Sight,
+}
+
+impl Filter for ActorFilter {
+    fn identity(&self) -> [u8; 32] {
+        let facts = &self.asker.facts;
+        let mut hash = Sha256::new_with_prefix(self.plan.identity(facts));
+        // These are all the values that the condition is written with.
+        hash.update(facts.organization.0);
+        hash.update([u8::from(self.sight == Sight::Own)]);
+        hash.finalize().into()
+    }
+
+    fn condition(&self) -> Result<Condition> {
+        let kind = self.plan.access.kind;
+        let rule = self.asker.rule(&self.plan)?;
+        let resource = entities::resource(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?;
+        let acting = self.asker.facts.organization.0;
+        let mut bindings = Bindings { values: [(entities::ACTING, acting.into())].into(), ..Bindings::default() };
+        if self.sight == Sight::Own {
+            // Said once by the finder and by row security; said again it would only mislead the planner.
+            bindings.equal.insert(entities::ACTING, true);
+        }
+        let condition = rule.condition(resource.table, &bindings);
+        Ok(Condition::all().add(condition.map_err(|refused| Error::internal(format!("read {kind}: {refused}")))?))
+    }
+}
