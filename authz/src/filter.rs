@@ -26,12 +26,12 @@ impl Filter for ActorFilter {
     fn condition(&self) -> Result<Condition> {
         let kind = self.plan.access.kind;
         let rule = self.asker.rule(&self.plan)?;
-        let resource = entities::resource(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?;
+        let resource = entities::kind(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?.resource;
         let acting = self.asker.facts.organization.0;
-        let mut bindings = Bindings { values: [(entities::ACTING, acting.into())].into(), ..Bindings::default() };
+        let mut bindings = Bindings { values: [(kind::ACTING, acting.into())].into(), ..Bindings::default() };
         if self.sight == Sight::Own {
             // Said once by the finder and by row security; said again it would only mislead the planner.
-            bindings.equal.insert(entities::ACTING, true);
+            bindings.equal.insert(kind::ACTING, true);
         }
         let condition = rule.condition(resource.table, &bindings);
         Ok(Condition::all().add(condition.map_err(|refused| Error::internal(format!("read {kind}: {refused}")))?))

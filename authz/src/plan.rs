@@ -61,7 +61,7 @@ impl PdpPlan {
     /// The rule that it is to this person.
     pub fn rule(&self, facts: &Facts) -> Result<Arc<Rule>> {
         let Access { action, kind } = self.access;
-        let resource = entities::resource(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?;
+        let resource = entities::kind(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?.resource;
         let [stand_in, principal] = [STAND_IN, facts.principal].map(|id| id.to_string());
         let [stand_in_for, organization] = [STAND_IN_FOR, facts.organization].map(|id| id.to_string());
         let theirs =

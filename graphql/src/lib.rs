@@ -7,12 +7,15 @@ mod kinds;
 mod limits;
 mod live;
 mod looks;
+mod mount;
+mod request;
 mod roots;
 mod streams;
 mod turns;
 mod unfold;
 mod ws;
 
-pub use http::{GraphQl, routes};
+pub use http::routes;
 pub use kinds::{Plans, planned, plans};
+pub use mount::GraphQl;
 pub use roots::{GatewaySchema, schema, sdl};

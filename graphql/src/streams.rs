@@ -3,7 +3,6 @@
 
 use crate::{
     errors::refused,
-    http::GRAPHQL_RESPONSE,
     live::{Out, Subscription},
 };
 use ::live::Guest;
@@ -28,6 +27,9 @@ pub enum Streamed {
     Events,
     Multipart,
 }
+
+/// One answer, as the GraphQL specification for HTTP names it.
+pub const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 
 /// Something goes over the wire at least so often, or what stands between would cut it.
 const KEEP_ALIVE: Duration = Duration::from_secs(12);

@@ -3,8 +3,9 @@
 
 use crate::{
     errors::refused,
-    http::{GraphQl, execute, from_json, prepare},
     live::{Out, Subscription},
+    mount::GraphQl,
+    request::from_json,
 };
 use ::live::Guest;
 use async_graphql::parser::types::OperationType;
@@ -302,7 +303,7 @@ async fn begin(
             return Err(Said::Over(Error::new(Code::TOKEN_EXPIRED)));
         }
         let failed = |response: &async_graphql::Response| Said::Failed(id.clone(), errors(response));
-        let prepared = async { prepare(&graphql, &caller, from_json(payload)?).await };
+        let prepared = async { graphql.prepare(&caller, from_json(payload)?).await };
         let prepared = match prepared.await {
             Ok(Ok(prepared)) => prepared,
             Ok(Err(response)) => return Err(failed(&response)),
@@ -316,7 +317,7 @@ async fn begin(
             // It may have failed instead.
             let _ = earlier.wait_for(|opened| *opened).await;
         }
-        let response = execute(&graphql, caller, prepared).await;
+        let response = graphql.execute(caller, prepared).await;
         // Nothing was done, so it is an error; otherwise an answer, though fields of it may have failed.
         let before = response.data == async_graphql::Value::Null && response.errors.iter().all(|error| error.path.is_empty());
         if before && !response.errors.is_empty() {

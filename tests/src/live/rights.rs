@@ -306,3 +306,46 @@ async fn what_was_told_before_is_not_told_again_once_the_grant_is_gone() {
         assert_eq!((&told["change"], &told["property"]), (&json!("SCOPE_LOST"), &Value::Null), "{told:#}");
     }
 }
+
+/// The same role is the same rights; what is one's own is not the other's for that.
+#[tokio::test]
+async fn two_people_who_see_different_things_never_share_an_answer() {
+    let world = World::new().await;
+    let (olga, tom, tina, lena, mona) = (person("olga"), person("tom"), person("tina"), person("lena"), person("mona"));
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    let toms = world.join(&olga, home, &tom, "TRUSTEE").await;
+    world.join(&olga, home, &tina, "TRUSTEE").await;
+    let mut delegated = Vec::new();
+    for who in [&lena, &mona] {
+        let house = world.create_property(&olga, home, &who.subject).await;
+        let what = json!({ "holderId": world.principal(who).await, "actions": ["READ"], "propertyIds": [house["id"]] });
+        world.call(&olga, home, "delegation/v1/grant", what).await.ok();
+        delegated.push((house, subscribed(&world, who, home, ALL, json!({})).await));
+    }
+    let mut trustees =
+        [subscribed(&world, &tom, home, ALL, json!({})).await, subscribed(&world, &tina, home, ALL, json!({})).await];
+
+    for version in 1..3 {
+        for (house, _) in &delegated {
+            note(&world, &olga, home, house, version, "told to one of them").await;
+        }
+        for (house, theirs) in &mut delegated {
+            let told = theirs.next().await;
+            assert_eq!((kinds(&told).1, &told["resourceId"]), ("property.updated", &house["id"]), "{told:#}");
+        }
+    }
+    for trustee in &mut trustees {
+        for _ in 0..4 {
+            assert_eq!(kinds(&trustee.next().await).1, "property.updated");
+        }
+    }
+    let extended = json!({ "id": toms["id"], "version": toms["version"], "endsAt": "2099-01-01T00:00:00Z" });
+    world.call(&olga, home, "membership/v1/extend", extended).await.ok();
+    world.create_property(&olga, home, "3 Third").await;
+    let [tom_hears, tina_hears] = &mut trustees;
+    let told = tom_hears.next().await;
+    assert_eq!((kinds(&told).1, &told["resourceId"]), ("membership.extended", &toms["id"]), "{told:#}");
+    for trustee in [tom_hears, tina_hears] {
+        assert_eq!(kinds(&trustee.next().await).1, "property.created");
+    }
+}

@@ -31,7 +31,7 @@ async fn one_identity_is_one_condition() {
     let (sharing, alone) = (watching(url).await, client(url));
     let mut written: HashMap<Identity, String> = HashMap::new();
     for actor in actors(Uuid::from_u128(7)) {
-        for kind in entities::KINDS {
+        for kind in entities::NAMES {
             for sight in [Sight::Own, Sight::Across] {
                 let (identity, text) = filter(&sharing, &actor, kind, sight).await;
                 assert_eq!(*written.entry(identity).or_insert_with(|| text.clone()), text, "{kind} as {actor:?}");

@@ -1,0 +1,143 @@
+//! Answers, made once for everyone with the same view.
+
+use super::shapes::Shape;
+use crate::{
+    errors::{classify, code_of},
+    looks::Look,
+    mount::GraphQl,
+};
+use ::live::{Answer, Key};
+use async_graphql::Response;
+use axum::body::Bytes;
+use chrono::{DateTime, Utc};
+use entities::feed::Entry;
+use futures_util::StreamExt;
+use resolvers::change::live::Delivery;
+use schema::{Actor, Caller, Code, Error, Filters, LogId, Place, Reads, Result, Standing};
+use sha2::{Digest, Sha256};
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::time::{Sleep, sleep};
+use tracing::Instrument;
+
+/// A subscriber as of now: who it is, and the filters of what it may see.
+pub struct View {
+    pub actor: Actor,
+    pub standing: Standing,
+    filters: Arc<Filters>,
+    /// A hash of the shape, the rights and the filters. An answer that is made for one view is right for all with this key.
+    pub key: Key,
+    pub since: Instant,
+}
+
+/// Everything that an answer is made from. An answer is made in a task of its own, so that nobody who waits for the same one
+/// depends on whether somebody else reads. Only some are made at a time, so that requests find connections.
+#[derive(Clone)]
+pub struct Maker {
+    pub graphql: GraphQl,
+    pub caller: Caller,
+    pub look: Arc<Look>,
+    pub shape: Arc<Shape>,
+}
+
+/// Clocks are set, and machines sleep: no wait is longer than this without a look at the clock.
+const LONGEST: Duration = Duration::from_secs(60);
+
+impl Maker {
+    pub fn now(&self) -> DateTime<Utc> {
+        self.graphql.mount.gateway.clock.now()
+    }
+
+    /// A wait until a time by the gateway's clock.
+    pub fn until(&self, at: Option<DateTime<Utc>>) -> Pin<Box<Sleep>> {
+        let left = at.map(|at| (at - self.now()).to_std().unwrap_or_default());
+        Box::pin(sleep(left.unwrap_or(LONGEST).min(LONGEST)))
+    }
+
+    /// The view at this moment or later. It is found in a task of its own: others wait for it as well.
+    pub async fn view(&self, moment: Instant) -> Result<View> {
+        let maker = self.clone();
+        let task = async move {
+            let looks = &maker.graphql.looks;
+            let (actor, standing) = looks.since(moment, &maker.graphql.mount.gateway, &maker.caller, &maker.look).await?;
+            View::of(&maker, actor, standing, moment).await
+        };
+        tokio::spawn(task.in_current_span()).await.map_err(Error::internal)?
+    }
+
+    /// The answer for a place of the log, for everyone with this view.
+    pub async fn place(self, view: Arc<View>, entry: Arc<Entry>) -> Result<Answer> {
+        let place = Place { log: LogId::of(&view.actor), position: entry.position, rights: view.standing.rights };
+        let delivery = Delivery::Place { entry: Entry::clone(&entry), cursor: place.to_string() };
+        let _turn = self.graphql.turns.take(view.actor.organization).await?;
+        match self.run(&view, Arc::new(delivery)).await {
+            None => Ok(None),
+            Some(response) => bytes(&whole(response)?).map(Some),
+        }
+    }
+
+    /// The operation that is asked for, and whether it ended.
+    pub async fn operation(&self, view: &Arc<View>) -> Result<(Response, bool)> {
+        let (maker, view) = (self.clone(), Arc::clone(view));
+        let task = async move {
+            let _turn = maker.graphql.turns.take(view.actor.organization).await?;
+            let delivery = Arc::new(Delivery::Operation(Mutex::default()));
+            let response = maker.run(&view, Arc::clone(&delivery)).await.unwrap_or_default();
+            let Delivery::Operation(state) = &*delivery else { return Ok((response, false)) };
+            let state = *state.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok((response, state.is_some_and(|state| state.ended())))
+        };
+        tokio::spawn(task.in_current_span()).await.map_err(Error::internal)?
+    }
+
+    pub async fn state(&self, view: &Arc<View>) -> Result<(Bytes, bool)> {
+        let (response, ended) = self.operation(view).await?;
+        Ok((bytes(&whole(response)?)?, ended))
+    }
+
+    async fn run(&self, view: &View, delivery: Arc<Delivery>) -> Option<Response> {
+        let gateway = &self.graphql.mount.gateway;
+        let (actor, filters) = (view.actor.clone(), Arc::clone(&view.filters));
+        let reads = Arc::new(Reads::prepared(gateway, self.caller, actor, filters, self.shape.document.planned.clone()));
+        let request = self.shape.request().data(Arc::clone(gateway)).data(self.caller).data(Arc::clone(&reads)).data(delivery);
+        let span = tracing::info_span!(
+            "deliver",
+            organization_id = %view.actor.organization,
+            actor_id = %self.caller.principal,
+            actor_kind = self.caller.kind.as_str(),
+        );
+        // It was found valid when it was asked, with the same variables.
+        let response = self.graphql.proven.execute_stream(request).next().instrument(span).await;
+        reads.close().await;
+        response.map(|mut response| {
+            classify(&mut response, Some(&self.shape.document.tree));
+            response
+        })
+    }
+}
+
+impl View {
+    async fn of(Maker { graphql, shape, .. }: &Maker, actor: Actor, standing: Standing, since: Instant) -> Result<View> {
+        let unwritten = shape.document.planned.unwritten(&*graphql.mount.gateway.decide, &actor).await?;
+        let seen: Key =
+            unwritten.iter().fold(Sha256::new(), |hash, (_, filter)| hash.chain_update(filter.identity())).finalize().into();
+        let filters = graphql.shapes.filters(seen, || schema::written(&unwritten))?;
+        let key = Sha256::new_with_prefix(shape.digest).chain_update(standing.rights.0.to_be_bytes()).chain_update(seen);
+        Ok(View { actor, standing, filters, key: key.finalize().into(), since })
+    }
+}
+
+/// A response, unless it is to be tried again. Any other failure is an answer as well: it would be the same next time.
+fn whole(response: Response) -> Result<Response> {
+    if response.errors.iter().filter_map(code_of).any(|code| code == Code::UNAVAILABLE.as_str()) {
+        return Err(Error::unavailable("an answer could not be made"));
+    }
+    Ok(response)
+}
+
+fn bytes(response: &Response) -> Result<Bytes> {
+    Ok(serde_json::to_vec(response)?.into())
+}

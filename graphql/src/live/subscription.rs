@@ -1,0 +1,312 @@
+//! A subscription as its transport sees it: answers, one after the other, and how it ends.
+
+use super::{
+    asked::{Refusal, asked},
+    maker::{Maker, View},
+    patience::patiently,
+    shapes::Shape,
+};
+use crate::{looks::Seat, mount::GraphQl, request::Prepared};
+use ::live::{Follow, Log, Marks, Watched};
+use async_graphql::Response;
+use axum::body::Bytes;
+use entities::feed::{Entry, What};
+use futures_util::future::select_all;
+use resolvers::change::live::{Asked, Topic};
+use schema::{Caller, Code, Error, LogId, Place, Result};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{sync::watch, time::Sleep};
+
+/// An output of a subscription.
+pub enum Out {
+    /// A response, as JSON.
+    Next(Bytes),
+    /// It ended by itself.
+    Complete,
+    /// It is over; if the error is about the connection, so is that.
+    Ended(Error),
+}
+
+pub struct Subscription {
+    maker: Maker,
+    _seat: Seat,
+    view: Arc<View>,
+    follow: Follow,
+    /// The logs that tell of other rights: the one that is followed, and that of who acts.
+    rights: Vec<Rights>,
+    /// An entry that was taken from the log and not answered yet.
+    pending: Option<Arc<Entry>>,
+    watched: Option<Moves>,
+    closing: watch::Receiver<bool>,
+    token_ends: Pin<Box<Sleep>>,
+    rights_may_end: Pin<Box<Sleep>>,
+    over: bool,
+}
+
+/// A log that may tell of other rights, and up to where that was looked at.
+struct Rights {
+    id: LogId,
+    _held: Arc<Log>,
+    marks: watch::Receiver<Marks>,
+    seen: Marks,
+}
+
+enum Woke {
+    Closing,
+    Token,
+    Term,
+    Rights,
+    Moved,
+    Told(Arc<Entry>),
+}
+
+/// An operation that is waited for.
+struct Moves {
+    _held: Arc<Watched>,
+    moves: watch::Receiver<u64>,
+    last: Option<Bytes>,
+    /// It is to be looked at: it may have moved.
+    due: bool,
+}
+
+/// A view is made anew after this, as the filters of lists are.
+const LIFE: Duration = Duration::from_secs(30);
+
+impl Subscription {
+    /// Runs the document to learn its topic, and looks whether that may be followed. A response says why not.
+    pub async fn open(graphql: &GraphQl, caller: Caller, prepared: Prepared) -> Result<Subscription, Response> {
+        let document = Arc::clone(&prepared.document);
+        Subscription::begin(graphql, caller, prepared).await.map_err(|refusal| refusal.response(&document))
+    }
+
+    async fn begin(graphql: &GraphQl, caller: Caller, prepared: Prepared) -> Result<Subscription, Refusal> {
+        let Asked { topic, after } = asked(graphql, &prepared).await?;
+        let (look, _seat) = graphql.looks.sit(&caller)?;
+        let shape = graphql.shapes.same(Shape::new(prepared, topic));
+        let maker = Maker { graphql: graphql.clone(), caller, look, shape };
+        let actor = maker.view(Instant::now()).await?.actor;
+        let (log, acting) = (LogId::of(&actor), LogId::Own(actor.organization));
+        // Followed before the rights are found, so that a change of them comes behind.
+        let mut follow = Follow::from(&graphql.live, log, None).await?;
+        let mut rights = Vec::new();
+        for id in std::iter::once(acting).chain(Some(log).filter(|log| matches!(log, LogId::Own(_)) && *log != acting)) {
+            let log = graphql.live.open(id).await?;
+            let marks = log.marks();
+            let seen = *marks.borrow();
+            rights.push(Rights { id, _held: log, marks, seen });
+        }
+        let view = Arc::new(patiently!(maker.view(Instant::now()).await)?);
+        if let Some(after) = after {
+            let place = Place::parse(&after, "after", log, view.standing.rights)?;
+            graphql.live.check(&place).await?;
+            follow = Follow::from(&graphql.live, log, Some(place.position)).await?;
+        }
+        let watched = match maker.shape.topic {
+            Topic::Operation(id) => {
+                // Whether it is there to be seen is said at once.
+                let (response, _) = maker.operation(&view).await?;
+                if !response.errors.is_empty() {
+                    return Err(Refusal::Response(Box::new(response)));
+                }
+                let held = graphql.live.watch(view.actor.organization, id);
+                Some(Moves { moves: held.moves(), _held: held, last: None, due: true })
+            }
+            _ => None,
+        };
+        Ok(Subscription {
+            token_ends: maker.until(Some(caller.until)),
+            rights_may_end: maker.until(view.standing.until),
+            closing: graphql.live.closing(),
+            maker,
+            _seat,
+            view,
+            follow,
+            rights,
+            pending: None,
+            watched,
+            over: false,
+        })
+    }
+
+    /// Where it stands.
+    pub fn place(&self) -> Place {
+        let position = match &self.pending {
+            Some(told) => told.position - 1,
+            None => self.follow.position(),
+        };
+        Place { log: LogId::of(&self.view.actor), position, rights: self.view.standing.rights }
+    }
+
+    /// The next answer; None after the end. Whoever stops waiting loses nothing.
+    pub async fn next(&mut self) -> Option<Out> {
+        if self.over {
+            return None;
+        }
+        let out = match self.wait().await {
+            Ok(out) => out,
+            Err(error) if matches!(self.maker.shape.topic, Topic::Operation(_)) || error.code() == Code::CURSOR_EXPIRED => {
+                Out::Ended(error)
+            }
+            // What was answered needs not be told again.
+            Err(error) => Out::Ended(error.details(serde_json::json!({ "cursor": self.place().to_string() }))),
+        };
+        self.over = !matches!(out, Out::Next(_));
+        Some(out)
+    }
+
+    async fn wait(&mut self) -> Result<Out> {
+        loop {
+            // Whoever stopped waiting in the midst of it begins here again.
+            if self.rights_moved() || self.term_is_over() {
+                self.look_again().await?;
+            }
+            if let Some(told) = self.pending.clone() {
+                let answer = self.tell(&told).await?;
+                self.pending = None;
+                if let Some(answer) = answer {
+                    return Ok(Out::Next(answer));
+                }
+                continue;
+            }
+            if self.watched.as_ref().is_some_and(|watched| watched.due)
+                && let Some(out) = self.moved().await?
+            {
+                return Ok(out);
+            }
+            let moves = async {
+                match &mut self.watched {
+                    Some(watched) => drop(watched.moves.changed().await),
+                    None => std::future::pending().await,
+                }
+            };
+            let rights = select_all(self.rights.iter_mut().map(|log| Box::pin(log.marks.changed())));
+            let woke = tokio::select! {
+                biased;
+                () = ::live::closed(&mut self.closing) => Woke::Closing,
+                () = &mut self.token_ends => Woke::Token,
+                () = &mut self.rights_may_end => Woke::Term,
+                _ = rights => Woke::Rights,
+                () = moves => Woke::Moved,
+                told = self.follow.next() => Woke::Told(told?),
+            };
+            match woke {
+                Woke::Closing => return Err(Error::new(Code::SHUTTING_DOWN)),
+                Woke::Token => {
+                    self.current()?;
+                    self.token_ends = self.maker.until(Some(self.maker.caller.until));
+                }
+                Woke::Term => self.rights_may_end = self.maker.until(self.view.standing.until),
+                Woke::Rights => {}
+                Woke::Moved => self.watched.iter_mut().for_each(|watched| watched.due = true),
+                Woke::Told(told) => self.pending = Some(told),
+            }
+        }
+    }
+
+    /// The token still says who it is.
+    fn current(&self) -> Result<()> {
+        if self.maker.now() < self.maker.caller.until { Ok(()) } else { Err(Error::new(Code::TOKEN_EXPIRED)) }
+    }
+
+    fn term_is_over(&self) -> bool {
+        self.view.standing.until.is_some_and(|until| until <= self.maker.now())
+    }
+
+    /// Something was told that decides who sees what, and was not looked at.
+    fn rights_moved(&self) -> bool {
+        self.rights.iter().any(|log| {
+            let now = *log.marks.borrow();
+            // What is in portfolios decides for delegates only.
+            now.rights != log.seen.rights || (self.view.actor.delegated && now.groups != log.seen.groups)
+        })
+    }
+
+    /// It tells itself of something that decides who sees what, and the log is not yet followed as far as that.
+    fn decides(&self, entry: &Entry) -> bool {
+        let What::Event(event) = &entry.what else { return false };
+        let told = Marks::default().after(entry);
+        let source = self.rights.iter().find(|log| log.id == LogId::Own(entry.source));
+        source.is_some_and(|log| {
+            (told.rights > 0 && log.seen.rights < event.seq)
+                || (told.groups > 0 && self.view.actor.delegated && log.seen.groups < event.seq)
+        })
+    }
+
+    /// Answers what was taken from the log, by the rights of today, however old it is. Nothing, if it does not concern who asks.
+    async fn tell(&mut self, told: &Arc<Entry>) -> Result<Option<Bytes>> {
+        self.current()?;
+        if self.decides(told) {
+            self.look_again().await?;
+        }
+        if !self.maker.shape.topic.concerns(told) {
+            return Ok(None);
+        }
+        loop {
+            if self.rights_moved() || self.term_is_over() {
+                self.look_again().await?;
+            }
+            let decide = Arc::clone(&self.maker.graphql.mount.gateway.decide);
+            let policies = patiently!(decide.policies().await)?;
+            if policies != self.view.standing.policies || self.view.since.elapsed() > LIFE {
+                self.look_again().await?;
+            }
+            let (hub, maker, view) = (&self.maker.graphql.live, &self.maker, &self.view);
+            let log = LogId::of(&view.actor);
+            let making = async {
+                patiently!({
+                    let make = maker.clone().place(Arc::clone(view), Arc::clone(told));
+                    hub.made(log, told, view.key, make).await
+                })
+            };
+            let made = tokio::select! {
+                biased;
+                () = ::live::closed(&mut self.closing) => return Err(Error::new(Code::SHUTTING_DOWN)),
+                made = making => made?,
+            };
+            self.current()?;
+            // It may have taken a while: what it says is said only under the rights that still hold.
+            if !self.rights_moved() && !self.term_is_over() {
+                return Ok(made);
+            }
+        }
+    }
+
+    /// The operation as it is now, if that was not said yet; and its end.
+    async fn moved(&mut self) -> Result<Option<Out>> {
+        let (maker, view) = (&self.maker, &self.view);
+        let (answer, ended) = patiently!(maker.state(view).await)?;
+        let Some(watched) = &mut self.watched else { return Ok(None) };
+        if watched.last.as_ref() == Some(&answer) {
+            watched.due = false;
+            return Ok(ended.then_some(Out::Complete));
+        }
+        watched.last = Some(answer.clone());
+        // Its end is found at the next look.
+        watched.due = ended;
+        Ok(Some(Out::Next(answer)))
+    }
+
+    /// Whether it may still see what it saw. Another sight is an end: what came into it, or left it, was not told.
+    async fn look_again(&mut self) -> Result<()> {
+        let seen: Vec<Marks> = self.rights.iter_mut().map(|log| *log.marks.borrow_and_update()).collect();
+        let maker = &self.maker;
+        let view = patiently!(maker.view(Instant::now()).await).map_err(|error| match error.code() {
+            Code::ORGANIZATION_NOT_FOUND | Code::GRANT_NOT_FOUND => Error::new(Code::AUTHORITY_LOST),
+            _ => error,
+        })?;
+        // Only now: whoever stops waiting before looks again.
+        for (log, seen) in self.rights.iter_mut().zip(seen) {
+            log.seen = seen;
+        }
+        if view.standing.rights != self.view.standing.rights {
+            return Err(schema::Expired::ScopeChanged.into());
+        }
+        self.rights_may_end = self.maker.until(view.standing.until);
+        self.view = Arc::new(view);
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! A request as a client sends it, in a body or in a URL.
+
+use crate::documents::Document;
+use async_graphql::{Request, Variables, parser::types::OperationType};
+use schema::{Code, Error, Result};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A request whose document was read.
+pub struct Prepared {
+    pub query: String,
+    pub operation: Option<String>,
+    pub variables: Variables,
+    pub document: Arc<Document>,
+}
+
+impl Prepared {
+    /// What the chosen operation does.
+    pub fn operation_type(&self) -> OperationType {
+        let named = self.operation.as_deref();
+        let mut chosen = self
+            .document
+            .tree
+            .operations
+            .iter()
+            .filter(|(name, _)| named.is_none() || name.map(|name| name.as_str()) == named)
+            .map(|(_, operation)| operation.node.ty);
+        // Of several, the one that does most: a GET with any mutation among them is refused.
+        let first = chosen.next().unwrap_or(OperationType::Query);
+        chosen.fold(first, |most, ty| if ty == OperationType::Query { most } else { ty })
+    }
+
+    /// A variable without which its operation cannot be. (The engine looks at those only that fields use.)
+    pub fn missing_variable(&self) -> Option<String> {
+        let named = self.operation.as_deref();
+        let chosen =
+            self.document.tree.operations.iter().filter(|(name, _)| named.is_none() || name.map(|name| name.as_str()) == named);
+        let mut required = chosen
+            .flat_map(|(_, operation)| &operation.node.variable_definitions)
+            .filter(|variable| !variable.node.var_type.node.nullable && variable.node.default_value.is_none());
+        let missing = required.find(|variable| {
+            let given = self.variables.get(variable.node.name.node.as_str());
+            given.is_none_or(|value| *value == async_graphql::Value::Null)
+        });
+        missing.map(|variable| variable.node.name.node.to_string())
+    }
+}
+
+pub fn from_json(body: Value) -> Result<Request> {
+    let refuse = |field: &str, message: &str| Err(Error::new(Code::INVALID_INPUT).field(field, "WRONG_TYPE", message));
+    let Value::Object(mut body) = body else {
+        return Err(
+            Error::new(Code::INVALID_INPUT).message("Send one GraphQL request as a JSON object; batches are not accepted.")
+        );
+    };
+    let request = match body.remove("query") {
+        Some(Value::String(query)) => Request::new(query),
+        None | Some(Value::Null) => return refuse("query", "a GraphQL document is required"),
+        Some(_) => return refuse("query", "must be a string"),
+    };
+    let request = match body.remove("operationName") {
+        None | Some(Value::Null) => request,
+        Some(Value::String(name)) => request.operation_name(name),
+        Some(_) => return refuse("operationName", "must be a string"),
+    };
+    match body.remove("variables") {
+        None | Some(Value::Null) => Ok(request),
+        Some(variables @ Value::Object(_)) => Ok(request.variables(Variables::from_json(variables))),
+        Some(_) => refuse("variables", "must be an object"),
+    }
+}
+
+pub fn from_query(query: &str) -> Result<Request> {
+    let mut body = serde_json::Map::new();
+    for (name, value) in form_pairs(query) {
+        match name.as_str() {
+            "query" | "operationName" => drop(body.insert(name, Value::String(value))),
+            "variables" => {
+                let variables = serde_json::from_str(&value)
+                    .map_err(|_| Error::new(Code::INVALID_INPUT).field("variables", "MALFORMED_JSON", "must be a JSON object"))?;
+                body.insert(name, variables);
+            }
+            _ => {}
+        }
+    }
+    from_json(Value::Object(body))
+}
+
+fn form_pairs(query: &str) -> Vec<(String, String)> {
+    axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&format!("/?{query}").parse().unwrap_or_default())
+        .map(|pairs| pairs.0)
+        .unwrap_or_default()
+}
