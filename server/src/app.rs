@@ -3,6 +3,7 @@
 use crate::{
     Fault, http,
     identity::{Registry, Verifier},
+    statements,
 };
 use authz::Cerbos;
 use axum::serve::ListenerExt;
@@ -27,6 +28,8 @@ pub struct Parts {
     /// As hestami_app.
     pub database_url: String,
     pub database_connections: u32,
+    /// Prepared statements that each of these connections keeps.
+    pub database_statements: usize,
     /// As hestami_workflow.
     pub workflow_url: String,
     pub workflow_connections: u32,
@@ -66,7 +69,7 @@ const GOODBYE: Duration = Duration::from_secs(3);
 
 impl App {
     pub async fn start(parts: Parts) -> Result<App, Fault> {
-        let pool = pool(&parts.database_url, parts.database_connections).await?;
+        let pool = pool(&parts.database_url, parts.database_connections, parts.database_statements).await?;
         let lanes = schema::Lanes::over(pool.clone());
         let cerbos = Arc::new(Cerbos::new(parts.cerbos).map_err(told)?);
         cerbos.watch();
@@ -173,14 +176,11 @@ pub fn told(error: schema::Error) -> Fault {
     format!("{} {:?}", error.text(), error.cause()).into()
 }
 
-/// Statements that a connection keeps prepared: more than all filters and orders that are in use at a time.
-const STATEMENTS: usize = 400;
-
 /// Kept full: after a cold start or a lost server, requests that each open a connection and each give up
 /// would keep one another from ever having one. Here one task opens them, one after the other.
 ///
 /// Connections that were used a moment ago are taken as they are; older ones are asked first.
-async fn pool(url: &str, connections: u32) -> Result<PgPool, Fault> {
+async fn pool(url: &str, connections: u32, statements: usize) -> Result<PgPool, Fault> {
     let options = PgPoolOptions::new()
         .max_connections(connections)
         .min_connections(connections)
@@ -195,10 +195,16 @@ async fn pool(url: &str, connections: u32) -> Result<PgPool, Fault> {
                 }
                 Ok(true)
             })
+        })
+        .after_release(move |connection, _| {
+            Box::pin(async move {
+                statements::count_evicted(connection, statements).await;
+                Ok(true)
+            })
         });
     let problem = |problem: sqlx::Error| format!("PostgreSQL: {problem}");
     // Whether it can be reached at all, before anything waits for it.
     PgConnection::connect(url).await.map_err(problem)?.close().await.map_err(problem)?;
     let known: PgConnectOptions = url.parse().map_err(problem)?;
-    Ok(options.connect_lazy_with(known.statement_cache_capacity(STATEMENTS)))
+    Ok(options.connect_lazy_with(known.statement_cache_capacity(statements)))
 }

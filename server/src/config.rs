@@ -83,6 +83,13 @@ pub const SETTINGS: &[Setting] = &[
         "Most connections of the application.",
     ),
     setting(
+        "database_statements",
+        "HESTAMI_DATABASE_STATEMENTS",
+        Some("400"),
+        "10 to 10000",
+        "Prepared statements that each of these connections keeps. Too few, if the metric `hestami.database.statements.evicted` grows all the time.",
+    ),
+    setting(
         "workflow_connections",
         "HESTAMI_WORKFLOW_CONNECTIONS",
         Some("8"),
@@ -175,6 +182,7 @@ pub struct Config {
     pub database_workflow_url: Option<String>,
     pub database_relay_url: Option<String>,
     pub database_connections: u32,
+    pub database_statements: usize,
     pub workflow_connections: u32,
     pub cerbos_url: Option<String>,
     pub issuer: Option<String>,
@@ -327,6 +335,7 @@ impl Reader {
                 database_workflow_url: self.get("database_workflow_url", url),
                 database_relay_url: self.get("database_relay_url", url),
                 database_connections: self.get("database_connections", between(2, 500))?,
+                database_statements: self.get("database_statements", between(10, 10_000))? as usize,
                 workflow_connections: self.get("workflow_connections", between(2, 200))?,
                 cerbos_url: self
                     .get("cerbos_url", |value| http(value).or_else(|| value.starts_with("unix:/").then(|| value.to_owned()))),

@@ -12,6 +12,7 @@ pub mod park;
 mod recent;
 pub mod secrets;
 pub mod serve;
+pub mod statements;
 pub mod telemetry;
 pub mod token;
 

@@ -183,6 +183,7 @@ fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry, listener: TcpL
         listener,
         database_url: ground.database_url.clone(),
         database_connections: config.database_connections,
+        database_statements: config.database_statements,
         workflow_url: ground.workflow_url.clone(),
         workflow_connections: config.workflow_connections,
         live: live::Settings::new(&ground.relay_url),

@@ -20,6 +20,8 @@ use opentelemetry_proto::tonic::{
     trace::v1::Span,
 };
 use serde_json::json;
+use server::statements::evicted;
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -263,4 +265,43 @@ async fn operators_can_ask_how_it_is() {
         world.request(reqwest::Method::GET, "/livez").header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
     assert_eq!(continued.send().await.expect("an answer").headers()["x-trace-id"], trace);
     assert!(get("/metrics").await.status().is_success());
+}
+
+#[tokio::test]
+async fn statements_that_a_connection_lets_go_of_are_counted() {
+    let world = World::new().await;
+    let options: PgConnectOptions = world.cluster.url("hestami_app", &world.database).parse().expect("an address");
+    let mut connection = PgConnection::connect_with(&options.statement_cache_capacity(3)).await.expect("a connection");
+    for (asked, gone) in [(1..=2, 0), (1..=10, 7), (8..=10, 0), (11..=12, 2)] {
+        for number in asked {
+            sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {number}"))).execute(&mut connection).await.expect("an answer");
+        }
+        assert_eq!(evicted(&mut connection).await.expect("a count"), gone);
+    }
+
+    let olga = person("olga");
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    let few = Process::serve(&world, &[("HESTAMI_DATABASE_STATEMENTS", "10")]).await;
+    let enough = Process::serve(&world, &[]).await;
+    let metrics = async |of: &Process| {
+        let answer = world.client().get(format!("{}/metrics", of.url)).send().await.expect("an answer");
+        let text = answer.text().await.expect("text");
+        let line = text.lines().find_map(|line| {
+            line.strip_prefix("hestami_database_statements_evicted_total{")?.rsplit(' ').next().map(str::to_owned)
+        });
+        line.map_or(0.0, |count| count.parse().expect("a number"))
+    };
+    until("evicted statements in the metrics", async || {
+        for of in [&few, &enough] {
+            for order in ["ADDRESS_ASC", "ADDRESS_DESC", "CREATED_ASC", "CREATED_DESC"] {
+                for first in ["first: 5", "first: 5, filter: { status: [ACTIVE] }", "first: 5, filter: { kind: [LAND] }"] {
+                    let query = format!("{{ properties({first}, orderBy: {order}) {{ totalCount edges {{ cursor }} }} }}");
+                    world.gql_at(&of.url, &olga, Some(home), &query, json!({})).await.data();
+                }
+            }
+        }
+        (metrics(&few).await > 0.0).then_some(())
+    })
+    .await;
+    assert_eq!(metrics(&enough).await, 0.0);
 }

@@ -281,6 +281,7 @@ async fn start(cluster: &Cluster, database: &str, clock: Arc<TestClock>, ids: Ar
         listener: tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port"),
         database_url: cluster.url("hestami_app", database),
         database_connections: options.connections,
+        database_statements: 400,
         workflow_url: cluster.url("hestami_workflow", database),
         workflow_connections: 4,
         live: live::Settings {
