@@ -130,8 +130,10 @@ async fn places(
     now: DateTime<Utc>,
 ) -> Result<Connection<Place>> {
     let select = of(organization, now).filter(visible).filter(filter.unwrap_or_default().condition());
-    page::page(tx, select, Column::PropertyId, sort(order.unwrap_or(PropertyOrder::CreatedAsc)), page, |row: &Model| row.property_id.0)
-        .await
+    page::page(tx, select, Column::PropertyId, sort(order.unwrap_or(PropertyOrder::CreatedAsc)), page, |row: &Model| {
+        row.property_id.0
+    })
+    .await
 }
 
 /// The properties of a page, which the transaction reaches by now.

@@ -6,8 +6,7 @@ use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use kind::{Listed, page};
 use queryplan::{Attribute, Scalar};
 use schema::{
-    Claim, Claimed, Due, Error, Lanes, Log, Mode, NewOperation, OperationState, Operations, Outcome, Reach, Result,
-    Stored, Tx,
+    Claim, Claimed, Due, Error, Lanes, Log, Mode, NewOperation, OperationState, Operations, Outcome, Reach, Result, Stored, Tx,
 };
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbBackend, FromQueryResult, JsonValue as Json, QueryResult, Statement};
 use serde_json::{Map, Value, json};
@@ -20,7 +19,11 @@ pub const KIND: &str = "operation";
 pub static RESOURCE: queryplan::Resource = queryplan::Resource {
     table: "operation",
     id: Scalar::uuid("id"),
-    attributes: &[kind::relation("organization_id"), Attribute::uuid("initiator", "initiator"), Attribute::text("state", "state")],
+    attributes: &[
+        kind::relation("organization_id"),
+        Attribute::uuid("initiator", "initiator"),
+        Attribute::text("state", "state"),
+    ],
 };
 pub static INFO: KindInfo = KindInfo::of::<Model>(&RESOURCE, Rights::None);
 

@@ -5,8 +5,8 @@ use crate::{
     prelude::*,
     property::{self, PropertyId},
 };
-use kind::{Key, among, row::read_at};
 use futures_util::future::BoxFuture;
+use kind::{Key, among, row::read_at};
 use schema::{Result, Tx};
 use sea_orm::{
     Condition, ConnectionTrait, JoinType, Order, QueryOrder, QuerySelect, QueryTrait,
@@ -76,7 +76,11 @@ pub async fn first_of_each(
 }
 
 /// The portfolios that properties are in, in their order.
-pub fn portfolios<'a>(tx: &'a Tx, properties: &'a [Key], visible: Condition) -> BoxFuture<'a, Result<Vec<(Key, portfolio::Model)>>> {
+pub fn portfolios<'a>(
+    tx: &'a Tx,
+    properties: &'a [Key],
+    visible: Condition,
+) -> BoxFuture<'a, Result<Vec<(Key, portfolio::Model)>>> {
     Box::pin(async move {
         let ids: Vec<Uuid> = properties.iter().map(|(_, id)| *id).collect();
         let joined = theirs(Column::OrganizationId)

@@ -132,7 +132,8 @@ fn properties_of_each<'a>(cx: &'a Context<'a>, rows: &'a [&'a Portfolio]) -> Box
         let of: BTreeSet<_> = rows.iter().map(|row| row.id).collect();
         let of: Vec<_> = of.into_iter().collect();
         // Any other order needs all of a portfolio's properties, which is a statement for each.
-        let sort = Some(order.unwrap_or(property::Model::ELSE).sort()).filter(|sort| matches!(sort.column, property::Column::Id))?;
+        let sort =
+            Some(order.unwrap_or(property::Model::ELSE).sort()).filter(|sort| matches!(sort.column, property::Column::Id))?;
         let found = portfolio_property::first_of_each(&snapshot.tx, organization, &of, which, sort.descending, size + 1);
         let found = found.await.ok()?;
         let page = |row: &&Portfolio| {

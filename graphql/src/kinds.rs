@@ -33,7 +33,8 @@ impl Plans {
         let mut plans = Plans(objects(&roots::sdl()));
         for (object, plan) in roots::plans() {
             let fields = plans.0.get_mut(&object).unwrap_or_else(|| panic!("{object} is planned, and not in the schema"));
-            let field = fields.get_mut(&plan.shown()).unwrap_or_else(|| panic!("{object}.{} is planned, and not there", plan.shown()));
+            let field =
+                fields.get_mut(&plan.shown()).unwrap_or_else(|| panic!("{object}.{} is planned, and not there", plan.shown()));
             (field.kinds, field.across) = (plan.kinds, plan.across);
         }
         plans

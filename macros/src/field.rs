@@ -5,7 +5,8 @@ use syn::{Attribute, Error, Expr, Field, Fields, Ident, ItemStruct, Lit, Meta, R
 
 /// The struct, if it has named fields and no parameters.
 pub fn plain(item: Tokens, attribute: &str) -> Result<ItemStruct> {
-    let item: ItemStruct = syn::parse2(item).map_err(|error| Error::new(error.span(), format!("#[{attribute}] stands on a struct")))?;
+    let item: ItemStruct =
+        syn::parse2(item).map_err(|error| Error::new(error.span(), format!("#[{attribute}] stands on a struct")))?;
     if !item.generics.params.is_empty() {
         return Err(Error::new(item.generics.span(), format!("a struct with #[{attribute}] has no parameters")));
     }
@@ -44,16 +45,17 @@ fn capital(word: &str) -> String {
 
 /// The text of doc comments, as a description.
 pub fn about(attributes: &[Attribute]) -> Option<String> {
-    let lines = attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(|attribute| match &attribute.meta {
-        Meta::NameValue(pair) => match &pair.value {
-            Expr::Lit(literal) => match &literal.lit {
-                Lit::Str(text) => Some(text.value().trim().to_owned()),
+    let lines =
+        attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(|attribute| match &attribute.meta {
+            Meta::NameValue(pair) => match &pair.value {
+                Expr::Lit(literal) => match &literal.lit {
+                    Lit::Str(text) => Some(text.value().trim().to_owned()),
+                    _ => None,
+                },
                 _ => None,
             },
             _ => None,
-        },
-        _ => None,
-    });
+        });
     let lines: Vec<String> = lines.collect();
     if lines.is_empty() { None } else { Some(lines.join("\n")) }
 }

@@ -57,7 +57,9 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
 fn patch(each: &mut Field, outer: Option<&str>) -> Result<()> {
     match outer {
         Some("Option") => {
-            each.attrs.push(parse_quote!(#[serde(default, deserialize_with = "schema::present", skip_serializing_if = "Option::is_none")]));
+            each.attrs.push(
+                parse_quote!(#[serde(default, deserialize_with = "schema::present", skip_serializing_if = "Option::is_none")]),
+            );
             Ok(())
         }
         Some("MaybeUndefined") => {
@@ -67,10 +69,9 @@ fn patch(each: &mut Field, outer: Option<&str>) -> Result<()> {
             each.attrs.push(parse_quote!(#[schemars(with = #shown)]));
             Ok(())
         }
-        _ => Err(Error::new(
-            each.ty.span(),
-            "a patch's field is an Option if it can't be cleared, and a MaybeUndefined if it can",
-        )),
+        _ => {
+            Err(Error::new(each.ty.span(), "a patch's field is an Option if it can't be cleared, and a MaybeUndefined if it can"))
+        }
     }
 }
 

@@ -16,7 +16,8 @@ fn kind(args: &str, fields: &str) -> (String, String) {
     refused(crate::kind::expand, args, &format!("/// A party.\npub struct Model {{ {fields} }}"))
 }
 
-const WHOLE: &str = "pub id: PartyId, pub organization_id: OrganizationId, pub version: i32, pub created_at: Time, pub updated_at: Time,";
+const WHOLE: &str =
+    "pub id: PartyId, pub organization_id: OrganizationId, pub version: i32, pub created_at: Time, pub updated_at: Time,";
 
 fn told(message: &str, place: &str) -> (String, String) {
     (message.to_owned(), place.to_owned())
@@ -76,7 +77,8 @@ fn a_row_is_a_plain_struct_called_model() {
 
 #[test]
 fn a_filters_field_says_how_it_chooses() {
-    let filter = |fields: &str| refused(crate::filter::expand, "", &format!("/// Which parties.\npub struct PartyFilter {{ {fields} }}"));
+    let filter =
+        |fields: &str| refused(crate::filter::expand, "", &format!("/// Which parties.\npub struct PartyFilter {{ {fields} }}"));
     let message = "say how it chooses: one of any, is, begins, from, until, set, unless, by";
     assert_eq!(filter("pub name: Option<String>"), told(message, "name"));
     assert_eq!(filter("#[is(Name)] pub name: String"), told("a filter's field may be absent: make it an Option", "String"));

@@ -4,7 +4,8 @@ use crate::field;
 use proc_macro2::TokenStream as Tokens;
 use quote::quote;
 use syn::{
-    Error, Field, Fields, Ident, ItemStruct, LitBool, LitStr, Result, Token, Type, parse::Parser, punctuated::Punctuated, spanned::Spanned,
+    Error, Field, Fields, Ident, ItemStruct, LitBool, LitStr, Result, Token, Type, parse::Parser, punctuated::Punctuated,
+    spanned::Spanned,
 };
 
 /// A column, before its attributes for SeaORM are added.

@@ -4,7 +4,8 @@ use proc_macro2::TokenStream as Tokens;
 use quote::quote;
 use syn::{Attribute, Error, Field, Meta, Result, spanned::Spanned};
 
-const PLAIN: &[&str] = &["email", "website", "country", "currency", "colour", "position", "basis_points", "amount", "version", "page_size"];
+const PLAIN: &[&str] =
+    &["email", "website", "country", "currency", "colour", "position", "basis_points", "amount", "version", "page_size"];
 const WITH: &[&str] = &["text", "count"];
 
 pub fn names() -> Vec<&'static str> {

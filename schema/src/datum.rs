@@ -111,7 +111,8 @@ impl<T: TextEnum> Cell for Vec<T> {
     fn cell(row: &sqlx::postgres::PgRow, at: usize) -> Result<Self, sqlx::Error> {
         let texts: Vec<String> = sqlx::Row::try_get(row, at)?;
         let parse = |text: &String| {
-            let unknown = || sqlx::Error::ColumnDecode { index: at.to_string(), source: format!("{text:?} is none of them").into() };
+            let unknown =
+                || sqlx::Error::ColumnDecode { index: at.to_string(), source: format!("{text:?} is none of them").into() };
             T::of_text(text).ok_or_else(unknown)
         };
         texts.iter().map(parse).collect()

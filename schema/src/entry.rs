@@ -1,7 +1,7 @@
 //! A procedure with its types erased: what a table can hold and every surface can carry.
 
 use crate::{
-    Actor, Allowed, Caller, Code, Context, Error, Gateway, Runs, Name, Outcome, Procedure, Result, Scope, Subject, graphql_field,
+    Actor, Allowed, Caller, Code, Context, Error, Gateway, Name, Outcome, Procedure, Result, Runs, Scope, Subject, graphql_field,
     input,
     operation::Claim,
     run::{about, authorize, judged_hash, mutate, payload, read},

@@ -4,9 +4,9 @@
 //! record → workflow → answer.
 
 use crate::{
-    Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Entry, Error, Gateway, Judged, Runs, NewOperation,
-    OperationId, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Scope, Sight, Stored, Subject, Type,
-    Verdict, Workflow, execute, filter::Filters, input, operation::Claim,
+    Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Entry, Error, Gateway, Judged, NewOperation,
+    OperationId, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Runs, Scope, Sight, Stored, Subject,
+    Type, Verdict, Workflow, execute, filter::Filters, input, operation::Claim,
 };
 use futures_util::future::try_join_all;
 use serde_json::Value;

@@ -4,7 +4,7 @@ use crate::harness::{cluster, root};
 use authz::{Cerbos, Settings};
 use queryplan::Of;
 use schema::{
-    AccessGrantId, Actor, Check, Decide, Runs, OrganizationId, PrincipalId, PrincipalKind, Resource, Role, Sight, Through,
+    AccessGrantId, Actor, Check, Decide, OrganizationId, PrincipalId, PrincipalKind, Resource, Role, Runs, Sight, Through,
 };
 use serde_json::{Value, json};
 use std::fmt::Write;

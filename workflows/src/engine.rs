@@ -10,7 +10,7 @@ use dbos::{
         postgres::{self, PostgresSystemDatabase},
     },
 };
-use schema::{Engine, Entry, Error, Gateway, Runs, Result, Run, Workflow, execute};
+use schema::{Engine, Entry, Error, Gateway, Result, Run, Runs, Workflow, execute};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use std::{
     collections::HashMap,

@@ -107,7 +107,8 @@ pub async fn find(
     acting: OrganizationId,
     ids: &[Uuid],
 ) -> Result<Vec<(String, Uuid)>> {
-    let probes: Vec<String> = kinds.map(|(name, api)| format!("SELECT '{name}' AS kind, id FROM ({}) AS {name}", api.probe())).collect();
+    let probes: Vec<String> =
+        kinds.map(|(name, api)| format!("SELECT '{name}' AS kind, id FROM ({}) AS {name}", api.probe())).collect();
     let owners: Vec<Uuid> = owners.iter().map(|owner| owner.0).collect();
     let values = [owners.into(), ids.to_vec().into(), acting.0.into()];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, probes.join(" UNION ALL "), values);

@@ -6,7 +6,7 @@ use async_graphql::{
     Request,
     parser::types::{ExecutableDocument, Selection},
 };
-use resolvers::change::live::Topic;
+use resolvers::change::topic::Topic;
 use schema::{Filters, Result};
 use sha2::{Digest, Sha256};
 use std::{

@@ -12,7 +12,7 @@ use async_graphql::Response;
 use axum::body::Bytes;
 use entities::feed::{Entry, What};
 use futures_util::future::select_all;
-use resolvers::change::live::{Asked, Topic};
+use resolvers::change::{live::Asked, topic::Topic};
 use schema::{Caller, Code, Error, LogId, Place, Result};
 use std::{
     pin::Pin,

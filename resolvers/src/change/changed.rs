@@ -187,4 +187,3 @@ pub async fn within(
     let member = portfolio_property::one(owner, portfolio, property).one(&snapshot.tx).await?;
     Ok(Some(member.is_some_and(|member| member.removed_at.is_none())))
 }
-

@@ -13,9 +13,9 @@ use entities::{
     property::{self, PropertyId},
 };
 use futures_util::{Stream, stream};
-use sea_orm::QueryFilter as _;
 use kind::{Plan, Root};
 use schema::{Code, Error, Operation, OperationId, OperationState, Reads, Result, Snapshot, input};
+use sea_orm::QueryFilter as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// For what a subscription's document is run.

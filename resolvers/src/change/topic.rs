@@ -90,7 +90,14 @@ impl From<PropertyChangeFilter> for Watched {
     fn from(filter: PropertyChangeFilter) -> Self {
         let PropertyChangeFilter { kinds, property_ids, portfolio_id, organization_ids } = filter;
         let ids = property_ids.map(|all| all.into_iter().map(PropertyId::uuid).collect());
-        Watched { kind: Some(property::KIND), kinds, ids, portfolio: portfolio_id, organizations: organization_ids, ..Watched::default() }
+        Watched {
+            kind: Some(property::KIND),
+            kinds,
+            ids,
+            portfolio: portfolio_id,
+            organizations: organization_ids,
+            ..Watched::default()
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Plan, Relation, field, is, value};
 use crate::{
-    ColumnOf, Kind, Key, among,
+    ColumnOf, Key, Kind, among,
     one_pass::{lists, objects},
     row,
 };
