@@ -43,6 +43,23 @@ impl Plans {
     pub fn field(&self, object: &str, field: &str) -> Option<&Read> {
         self.0.get(object)?.get(field)
     }
+
+    /// Whether a kind is planned wherever an object's field is read: by the field itself, or by every field that leads to it.
+    pub fn covers(&self, object: &str, field: &str, kind: &str) -> bool {
+        self.field(object, field).is_some_and(|read| read.kinds.contains(&kind)) || self.arrives(object, kind, &mut Vec::new())
+    }
+
+    /// Whether a kind is planned on every way to an object.
+    fn arrives<'a>(&'a self, object: &'a str, kind: &str, met: &mut Vec<&'a str>) -> bool {
+        if met.contains(&object) {
+            return true;
+        }
+        met.push(object);
+        let mut leading = self.0.iter().flat_map(|(of, fields)| fields.values().map(move |read| (of, read)));
+        let leads = |read: &Read| read.to.as_deref() == Some(object);
+        let known = leading.clone().any(|(_, read)| leads(read));
+        known && leading.all(|(of, read)| !leads(read) || read.kinds.contains(&kind) || self.arrives(of, kind, met))
+    }
 }
 
 /// The objects of a schema, by the names of their fields.

@@ -87,6 +87,11 @@ impl Entry {
         self.0.round_trip(input)
     }
 
+    /// Reads an outcome as GraphQL does: for the test that outcomes from before are still read.
+    pub fn reads(&self, outcome: Value) -> Result<()> {
+        self.0.reads(outcome)
+    }
+
     /// One call by JSON: the body's fields, the key taken out.
     pub async fn call(&self, gateway: &Arc<Gateway>, caller: &Caller, body: Map<String, Value>) -> Result<Value> {
         self.0.call(gateway, caller, body).await
@@ -130,6 +135,7 @@ trait Erased: Send + Sync {
     fn input_schema(&self, generator: &mut SchemaGenerator) -> Schema;
     fn output_schema(&self, generator: &mut SchemaGenerator) -> Schema;
     fn round_trip(&self, input: Value) -> Result<Value>;
+    fn reads(&self, outcome: Value) -> Result<()>;
     fn field(&self, registry: &mut Registry) -> MetaField;
     async fn call(&self, gateway: &Arc<Gateway>, caller: &Caller, body: Map<String, Value>) -> Result<Value>;
     async fn resolve(&self, cx: &async_graphql::Context<'_>) -> ServerResult<Option<async_graphql::Value>>;
@@ -179,6 +185,9 @@ impl<P: Procedure> Erased for Of<P> {
     }
     fn round_trip(&self, value: Value) -> Result<Value> {
         Ok(serde_json::to_value(input::parse::<P::Input>(value)?)?)
+    }
+    fn reads(&self, outcome: Value) -> Result<()> {
+        Ok(serde_json::from_value::<P::Output>(outcome).map(drop)?)
     }
     fn field(&self, registry: &mut Registry) -> MetaField {
         graphql_field::field::<P>(registry)

@@ -2,7 +2,7 @@
 //! what a fresh read gives.
 
 use crate::{
-    harness::{Options, Person, Runs, World, kinds, person, until, until_or},
+    harness::{Kind, Options, Person, World, kinds, person, until, until_or},
     plans::random::Dice,
 };
 use entities::{access_grant, delegation, engaged_property, history, membership, operation, organization};

@@ -28,6 +28,7 @@ mod openapi;
 mod order;
 mod organizations;
 mod outages;
+mod outcomes;
 mod ownership;
 mod paging;
 mod parity;

@@ -1,6 +1,10 @@
 //! The machinery of kinds. A kind is a table with an API: its row, the object that clients see, what policies see of it, and
 //! how it is listed, found, related and changed. Nothing here knows a table.
 
+// So that the attributes name this crate as everyone else does.
+#[cfg(test)]
+extern crate self as kind;
+
 pub mod delegated;
 pub mod filter;
 mod info;
@@ -50,5 +54,38 @@ pub fn among(tx: &Tx, column: impl ColumnTrait, keys: &[Key]) -> SimpleExpr {
     match keys {
         [(first, _), rest @ ..] if tx.sight() == Sight::Own && rest.iter().all(|(other, _)| other == first) => column.eq(*first),
         _ => column.eq_any(keys.iter().map(|(organization, _)| organization.0).collect::<Vec<_>>()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schema::{OrganizationId, Time};
+    use sea_orm::entity::prelude::*;
+
+    schema::id!(
+        /// A thing of this test.
+        GadgetId = 0xa
+    );
+
+    /// A thing that gained columns since it was first shipped.
+    #[crate::kind(Gadget, table = "gadget")]
+    pub struct Model {
+        pub id: GadgetId,
+        pub organization_id: OrganizationId,
+        pub name: String,
+        pub colour: Option<String>,
+        #[added(7)]
+        pub rank: i32,
+        pub version: i32,
+        pub created_at: Time,
+        pub updated_at: Time,
+    }
+
+    #[test]
+    fn an_outcome_from_before_has_the_value_that_a_column_was_added_with() {
+        let old = r#"{ "id": "01920000-0000-7000-8000-00000000000a", "organizationId": "01920000-0000-7000-8000-0000000000f1",
+                       "name": "One", "version": 1, "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z" }"#;
+        let gadget: Gadget = serde_json::from_str(old).expect("a gadget of before");
+        assert_eq!((gadget.rank, gadget.colour), (7, None));
     }
 }
