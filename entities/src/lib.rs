@@ -8,60 +8,43 @@ pub mod delegation_item;
 pub mod engaged_organization;
 pub mod engaged_property;
 pub mod event;
-pub mod external_party;
 pub mod feed;
-pub mod financial_entry;
 pub mod history;
 pub mod membership;
 pub mod node;
 pub mod operation;
 pub mod organization;
-pub mod ownership;
-pub mod portfolio;
-pub mod portfolio_property;
 pub mod principal;
-pub mod property;
 pub mod relations;
 pub mod replica;
-pub mod report;
 pub mod viewer;
+
+pub use owners::{external_party, financial_entry, ownership, portfolio, portfolio_property, property, report};
 
 use kind::KindInfo;
 
 mod prelude {
-    pub use kind::{Filter, Kind, KindInfo, Rights, Row, filter, kind, orders, row};
-    pub use schema::{
-        AccessGrantId, Date, Long, OperationId, OrganizationId, PrincipalId, PrincipalKind, Role, Time, text_enum, valid,
-    };
-    pub use sea_orm::entity::prelude::{
-        ActiveModelBehavior, ColumnTrait, DerivePrimaryKey, EntityTrait, EnumIter, PrimaryKeyTrait, QueryFilter, Select, Uuid,
-    };
+    pub use kind::prelude::*;
 }
 
-macro_rules! kinds {
-    ($($module:ident,)*) => {
-        /// Every kind, in the order of their names. All that is true of every kind follows from this list.
-        pub static KINDS: &[&KindInfo] = &[$(&$module::INFO,)*];
-
-        /// Their names: of all that a list or a relation can ask for.
-        pub const NAMES: &[&str] = &[$($module::KIND,)*];
-    };
-}
-
-kinds! {
+kind::kinds! {
+    GROUND, GROUND_NAMES:
     access_grant,
     delegation,
     engaged_property,
-    external_party,
-    financial_entry,
     history,
     membership,
     operation,
     organization,
-    ownership,
-    portfolio,
-    property,
 }
+
+/// Every kind: those that all pillars stand on, then each pillar's. All that is true of every kind follows from this list.
+pub static KINDS: &[&KindInfo] = &kind::joined::<&KindInfo, { GROUND.len() + owners::KINDS.len() }>(&[GROUND, owners::KINDS]);
+
+/// Their names: of all that a list or a relation can ask for.
+pub const NAMES: &[&str] = &kind::joined::<&str, { KINDS_LEN }>(&[GROUND_NAMES, owners::NAMES]);
+
+const KINDS_LEN: usize = GROUND_NAMES.len() + owners::NAMES.len();
 
 /// The kind of this name.
 pub fn kind(name: &str) -> Option<&'static KindInfo> {

@@ -108,12 +108,14 @@ impl JsonSchema for Node {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let variants = apis().map(|(_, api)| {
+        let mut apis: Vec<_> = apis().map(|(_, api)| api).collect();
+        apis.sort_unstable_by_key(|api| api.object());
+        let variant = |api: &dyn Api| {
             let mut object = api.schema(generator);
             tag(&mut object, &api.object());
             object
-        });
-        let variants: Vec<Schema> = variants.collect();
+        };
+        let variants: Vec<Schema> = apis.into_iter().map(variant).collect();
         schemars::json_schema!({ "description": "Anything that has an id, whatever it is.", "oneOf": variants })
     }
 }

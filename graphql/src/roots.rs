@@ -1,5 +1,5 @@
 use async_graphql::{
-    Context, ContextSelectionSet, MergedObject, ObjectType, OutputType, Positioned, Schema, ServerResult, ValidationMode, Value,
+    Context, ContextSelectionSet, ObjectType, OutputType, Positioned, Schema, ServerResult, ValidationMode, Value,
     parser::types::Field,
     registry::{MetaTypeId, ObjectBuilder, Registry},
     resolver_utils::{ContainerType, resolve_container_serial},
@@ -9,18 +9,14 @@ use entities::node::Node;
 use indexmap::IndexMap;
 use kind::{Plan, Root};
 use resolvers::{
-    TABLE,
+    OwnersQuery, TABLE,
     access_grant::{AccessGrantQuery, engaged::EngagedOrganizationsQuery},
     change::{ChangeQuery, live::LiveSubscription},
     delegation::DelegationQuery,
-    external_party::ExternalPartyQuery,
-    financial_entry::FinancialEntryQuery,
+    engaged_property::EngagedPropertiesQuery,
     node::NodeQuery,
     operation::OperationQuery,
     organization::OrganizationQuery,
-    ownership::OwnershipQuery,
-    portfolio::{PortfolioQuery, financials::PortfolioFinancialsQuery, report::ReportQuery},
-    property::{PropertyQuery, engaged::EngagedPropertiesQuery, financials::PropertyFinancialsQuery},
     viewer::ViewerQuery,
 };
 use schema::Surface;
@@ -28,30 +24,14 @@ use std::borrow::Cow;
 
 pub type GatewaySchema = Schema<Query, Mutation, LiveSubscription>;
 
-/// Merges queries into the root, and takes their plans along.
-macro_rules! query {
-    ($($query:ty,)*) => {
-        #[derive(MergedObject, Default)]
-        pub struct Query($($query,)*);
-
-        const QUERIES: &[&[Plan]] = &[$(<$query as Root>::PLANS,)*];
-    };
-}
-
-query! {
+kind::query! {
+    Query:
     ViewerQuery,
     NodeQuery,
     OrganizationQuery,
     EngagedOrganizationsQuery,
     EngagedPropertiesQuery,
-    PropertyQuery,
-    PortfolioQuery,
-    OwnershipQuery,
-    FinancialEntryQuery,
-    PropertyFinancialsQuery,
-    PortfolioFinancialsQuery,
-    ReportQuery,
-    ExternalPartyQuery,
+    OwnersQuery,
     DelegationQuery,
     AccessGrantQuery,
     OperationQuery,
@@ -61,7 +41,7 @@ query! {
 /// Every field that reads kinds, by its object.
 pub fn plans() -> impl Iterator<Item = (String, Plan)> {
     let of = |object: &'static str| move |plan: &Plan| (object.to_owned(), *plan);
-    let queries = QUERIES.iter().flat_map(|plans| plans.iter()).map(of("Query"));
+    let queries = Query::PLANS.iter().map(of("Query"));
     let subscriptions = LiveSubscription::PLANS.iter().map(of("Subscription"));
     let relations = entities::relations::ALL.iter().flat_map(|relations| {
         let object = relations.object();

@@ -12,6 +12,7 @@ mod node;
 mod object;
 pub mod one_pass;
 pub mod page;
+pub mod prelude;
 pub mod relation;
 pub mod row;
 pub mod subject;
@@ -42,6 +43,38 @@ pub const ACTING: &str = "acting";
 pub const fn relation(column: &'static str) -> Attribute {
     let stored = Stored::Choice { binding: ACTING, equal: "OWN", other: "ENGAGED" };
     Attribute::value("relation", Scalar::new(column, stored))
+}
+
+/// Lists the kinds of a pillar, each a module of its crate.
+#[macro_export]
+macro_rules! kinds {
+    ($kinds:ident, $names:ident: $($module:ident,)*) => {
+        /// The kinds of this crate.
+        pub const $kinds: &[&$crate::KindInfo] = &[$(&$module::INFO,)*];
+
+        /// The names of the kinds of this crate.
+        pub const $names: &[&str] = &[$($module::KIND,)*];
+    };
+}
+
+/// Several lists as one.
+pub const fn joined<T: Copy, const N: usize>(lists: &[&[T]]) -> [T; N] {
+    let mut first = 0;
+    while lists[first].is_empty() {
+        first += 1;
+    }
+    let mut all = [lists[first][0]; N];
+    let (mut list, mut at) = (0, 0);
+    while list < lists.len() {
+        let mut one = 0;
+        while one < lists[list].len() {
+            all[at] = lists[list][one];
+            at += 1;
+            one += 1;
+        }
+        list += 1;
+    }
+    all
 }
 
 /// A row's place: whose it is, and which.

@@ -1,4 +1,5 @@
 use crate::prelude::*;
+use entities::operation;
 
 // One a line, so that a new procedure is one line more.
 #[rustfmt::skip]

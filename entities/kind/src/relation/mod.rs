@@ -72,6 +72,20 @@ pub trait Root {
     const PLANS: &'static [Plan];
 }
 
+/// Merges the query fields of a pillar, and takes their plans along.
+#[macro_export]
+macro_rules! query {
+    ($name:ident: $($query:ty,)*) => {
+        #[derive(::async_graphql::MergedObject, Default)]
+        pub struct $name($($query,)*);
+
+        impl $crate::Root for $name {
+            const PLANS: &'static [$crate::Plan] =
+                &$crate::joined::<$crate::Plan, { 0 $(+ <$query as $crate::Root>::PLANS.len())* }>(&[$(<$query as $crate::Root>::PLANS,)*]);
+        }
+    };
+}
+
 /// All relations of one object.
 pub struct Relations<P: 'static>(pub &'static [&'static dyn Relation<P>]);
 

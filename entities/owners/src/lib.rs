@@ -1,0 +1,23 @@
+//! The tables of owners: their properties and portfolios, who owns them, what came in and went out, and who is outside. One
+//! file a table; relations between them stand above all tables, in `entities`.
+
+pub mod external_party;
+pub mod financial_entry;
+pub mod ownership;
+pub mod portfolio;
+pub mod portfolio_property;
+pub mod property;
+pub mod report;
+
+mod prelude {
+    pub use kind::prelude::*;
+}
+
+kind::kinds! {
+    KINDS, NAMES:
+    external_party,
+    financial_entry,
+    ownership,
+    portfolio,
+    property,
+}

@@ -1,0 +1,35 @@
+//! What the verbs of every pillar share: the words of their files, the reads that every kind has, and the two verbs of a
+//! shelf.
+
+pub mod reads;
+pub mod shelf;
+
+/// The words of a verb's file.
+pub mod prelude {
+    pub use crate::{Listed, ensure_in_use, ensure_stands, reads, shelf};
+    pub use async_graphql::MaybeUndefined;
+    pub use kind::{Kind as _, New, NewBelow, Row as _, Seen, Verbs as _, input, patch};
+    pub use schema::{
+        ARCHIVED, Allowed, Change, Code, Constraint as _, Context, Date, ENDED, Entry, Error, NOT_ARCHIVED, OrganizationId,
+        PrincipalId, Procedure, Result, Runs, TAKEN, Time,
+    };
+}
+
+/// The subject of a list: every row that the filter lets through.
+pub struct Listed(pub &'static [&'static str]);
+
+impl schema::Subject for Listed {
+    fn judged(&self) -> schema::Judged {
+        schema::Judged::Filter(self.0)
+    }
+}
+
+/// Refuses a row that is archived.
+pub fn ensure_in_use<K: kind::Kind>(row: &K, archived: schema::Code) -> schema::Result<()> {
+    if row.archived() { Err(kind::refusal::<K>(archived)) } else { Ok(()) }
+}
+
+/// Refuses a row in whose place another stands.
+pub fn ensure_stands<K: kind::Corrects>(row: &K, corrected: schema::Code) -> schema::Result<()> {
+    if row.stands() { Ok(()) } else { Err(kind::refusal::<K>(corrected)) }
+}
