@@ -192,7 +192,7 @@ pub struct Store {
 
 impl Store {
     async fn tx(&self, organization: OrganizationId, mode: Mode) -> Result<Tx> {
-        Tx::begin(&self.lanes, &Reach::of(organization, self.clock.now()), mode).await
+        Ok(Tx::begin(&self.lanes, &Reach::of(organization, self.clock.now()), mode).await?)
     }
 
     /// Changes one operation that has no outcome yet. False if it has one, or is not as expected.

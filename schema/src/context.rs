@@ -93,7 +93,8 @@ impl Context {
     }
 
     pub async fn tx(&self) -> Result<&Tx> {
-        self.tx.get_or_try_init(async || Tx::begin(&self.gateway.lanes, &self.actor.reach(self.now), self.mode).await).await
+        let begin = async || Tx::begin(&self.gateway.lanes, &self.actor.reach(self.now), self.mode).await;
+        Ok(self.tx.get_or_try_init(begin).await?)
     }
 
     /// True inside the domain transaction: what is read to be changed must be locked.

@@ -1,6 +1,6 @@
 //! The value of a column: its type in the database, its form in a cursor, and its form in a policy.
 
-use crate::{Cell, Date, Long, Time};
+use crate::{Date, Long, Time};
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use serde_json::Value;
@@ -92,10 +92,9 @@ impl<T: Datum> Datum for Option<T> {
 }
 
 /// An enum that is stored as text.
-pub trait TextEnum: Copy + 'static {
+pub trait TextEnum: store::OneOf + Copy + 'static {
     const TEXTS: &'static [&'static str];
     fn text(self) -> &'static str;
-    fn of_text(text: &str) -> Option<Self>;
 }
 
 impl<T: TextEnum> Datum for Vec<T> {
@@ -104,17 +103,5 @@ impl<T: TextEnum> Datum for Vec<T> {
 
     fn fact(&self) -> Option<Value> {
         Some(self.iter().map(|one| Value::from(one.text())).collect())
-    }
-}
-
-impl<T: TextEnum> Cell for Vec<T> {
-    fn cell(row: &sqlx::postgres::PgRow, at: usize) -> Result<Self, sqlx::Error> {
-        let texts: Vec<String> = sqlx::Row::try_get(row, at)?;
-        let parse = |text: &String| {
-            let unknown =
-                || sqlx::Error::ColumnDecode { index: at.to_string(), source: format!("{text:?} is none of them").into() };
-            T::of_text(text).ok_or_else(unknown)
-        };
-        texts.iter().map(parse).collect()
     }
 }

@@ -3,6 +3,7 @@
 //! error type would leak inner text.
 
 use schemars::JsonSchema;
+use sea_orm::{DbErr, RuntimeErr};
 use serde::{Deserialize, Serialize};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -331,41 +332,19 @@ impl Error {
     }
 }
 
-/// SQLSTATE classes after which the same work may succeed: connection, serialization, resources,
-/// operator intervention, idle and transaction time-outs, lock time-outs.
-fn transient_sqlstate(state: &str) -> bool {
-    ["08", "40", "53", "57", "25P0"].iter().any(|class| state.starts_with(class)) || state == "55P03"
-}
-
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        let transient = match &error {
-            sqlx::Error::Database(inner) => inner.code().is_some_and(|code| transient_sqlstate(&code)),
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => true,
-            _ => false,
-        };
-        if transient { Error::unavailable(error) } else { Error::internal(error) }
+        if store::transient(&error) { Error::unavailable(error) } else { Error::internal(error) }
     }
 }
 
-impl From<sea_orm::DbErr> for Error {
-    fn from(error: sea_orm::DbErr) -> Self {
-        use sea_orm::{DbErr, RuntimeErr};
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
         let transient = match &error {
             DbErr::ConnectionAcquire(_) => true,
             DbErr::Conn(RuntimeErr::SqlxError(inner))
             | DbErr::Exec(RuntimeErr::SqlxError(inner))
-            | DbErr::Query(RuntimeErr::SqlxError(inner)) => match &**inner {
-                sqlx::Error::Database(inner) => inner.code().is_some_and(|code| transient_sqlstate(&code)),
-                sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
-                sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
-                _ => false,
-            },
+            | DbErr::Query(RuntimeErr::SqlxError(inner)) => store::transient(inner),
             _ => false,
         };
         if transient { Error::unavailable(error) } else { Error::internal(error) }
@@ -383,19 +362,12 @@ pub trait Constraint<T> {
     fn taken(self, constraint: &str, refusal: impl FnOnce() -> Error) -> Result<T>;
 }
 
-/// True if the statement failed by this constraint.
-fn violates(error: &sea_orm::DbErr, constraint: &str) -> bool {
-    use sea_orm::{DbErr, RuntimeErr};
-    matches!(error, DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner))
-        if matches!(&**inner, sqlx::Error::Database(db) if db.constraint() == Some(constraint)))
-}
-
 impl<T, E: Into<Error>> Constraint<T> for std::result::Result<T, E> {
     fn taken(self, constraint: &str, refusal: impl FnOnce() -> Error) -> Result<T> {
         self.map_err(|error| {
             let error = error.into();
-            let failed = error.cause().and_then(|cause| cause.downcast_ref::<sea_orm::DbErr>());
-            if failed.is_some_and(|failed| violates(failed, constraint)) { refusal() } else { error }
+            let failed = error.cause().and_then(|cause| cause.downcast_ref::<DbErr>());
+            if failed.is_some_and(|failed| store::violates(failed, constraint)) { refusal() } else { error }
         })
     }
 }

@@ -25,15 +25,6 @@ pub enum Judged {
     Filter(&'static [&'static str]),
 }
 
-/// Whose rows a query can meet at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
-    /// The transaction reaches no other organization, so row security keeps to the acting one.
-    Own,
-    /// Others as well, as far as grants cover them.
-    Across,
-}
-
 pub trait Subject: Send + Sync {
     fn judged(&self) -> Judged;
 

@@ -29,11 +29,7 @@ macro_rules! id {
             }
         }
 
-        impl $crate::Cell for $name {
-            fn cell(row: &$crate::private::sqlx::postgres::PgRow, at: usize) -> Result<Self, $crate::private::sqlx::Error> {
-                $crate::Cell::cell(row, at).map($name)
-            }
-        }
+        $crate::private::store::wrapped!($name);
 
         impl $crate::Datum for $name {
             const TYPE: $crate::ColumnType = $crate::ColumnType::Uuid;
@@ -140,6 +136,12 @@ id!(
     /// The isolation unit: who owns the data.
     OrganizationId = 0xf1, LINKED_EXAMPLE = 0xf2, CONCIERGE_EXAMPLE = 0xf9
 );
+impl store::Tenant for OrganizationId {
+    fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
 id!(
     /// Who acts: a human, an agent, a service, or the system itself.
     PrincipalId

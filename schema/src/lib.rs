@@ -5,7 +5,6 @@
 extern crate self as schema;
 
 mod answer;
-mod cell;
 mod clock;
 mod context;
 mod cursor;
@@ -20,7 +19,6 @@ mod gateway;
 mod graphql_field;
 mod id;
 pub mod input;
-mod lanes;
 mod live;
 mod long;
 mod metrics;
@@ -34,13 +32,10 @@ mod singleflight;
 mod text_enum;
 mod time;
 mod trace;
-mod tx;
-mod unseen;
 pub mod valid;
 mod waits;
 
 pub use answer::Answer;
-pub use cell::{Cell, one_of};
 pub use clock::{Chance, Clock, RandomIds, SystemClock};
 pub use context::{Context, relation};
 pub use cursor::Cursor;
@@ -51,13 +46,12 @@ pub use error::{
 };
 pub use events::{Change, NewEvent};
 pub use execute::execute;
-pub use filter::{Allowed, Check, Judged, Resource, Sight, Subject};
+pub use filter::{Allowed, Check, Judged, Resource, Subject};
 pub use fingerprint::FingerprintKey;
 pub use gateway::{Gateway, Limits, Table, Tasks};
 pub use graphql_field::{Payload, resolve_mutation};
 pub use id::{AccessGrantId, OperationId, OrganizationId, PrincipalId, example, hyphenated};
 pub use input::{camel_case, parse as parse_input, present};
-pub use lanes::{Lane, Lanes};
 pub use live::{Expired, Live, LogId, Place, Rights, Standing, standing};
 pub use long::Long;
 pub use metrics::SECONDS;
@@ -72,14 +66,14 @@ pub use reads::{
     Caller, Filters, MOST_ACROSS, Nullable, Planned, Reads, Snapshot, Unwritten, load_one, nullable, snapshot, written,
 };
 pub use run::{read, resume, run};
+pub use store::{Cell, Lanes, Mode, Reach, Sight, Tx, one_of};
 pub use text_enum::{PrincipalKind, Role};
 pub use time::{Date, Time};
 pub use trace::{Carried, continue_from, current_trace_id, traceparent};
-pub use tx::{Mode, Reach, Tx};
 pub use waits::Waits;
 
 /// Re-exported for the macros of this crate.
 #[doc(hidden)]
 pub mod private {
-    pub use {async_graphql, async_trait, schemars, sea_orm, serde, serde_json, sqlx, uuid};
+    pub use {async_graphql, async_trait, schemars, sea_orm, serde, serde_json, sqlx, store, uuid};
 }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 #[schemars(inline)]
 pub struct Long(pub i64);
 
+store::wrapped!(Long);
+
 impl Long {
     /// What every client can hold exactly, JavaScript among them.
     pub const MOST: i64 = 9_007_199_254_740_991;

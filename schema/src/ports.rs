@@ -76,7 +76,7 @@ impl Actor {
 
     /// What a transaction for it may touch.
     pub fn reach(&self, now: DateTime<Utc>) -> Reach {
-        Reach { across: self.through.iter().map(|through| through.owner).collect(), ..Reach::of(self.organization, now) }
+        Reach::of(self.organization, now).across(self.through.map(|through| through.owner))
     }
 }
 

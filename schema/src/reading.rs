@@ -74,6 +74,6 @@ impl<S: Send + Sync> Reading for Proven<'_, S> {
     }
     async fn reach(&self, organizations: &[OrganizationId]) -> Result<()> {
         let through = self.cx.actor.through.map(|through| through.owner);
-        self.cx.tx().await?.reach(self.acting(), organizations.iter().chain(through.iter())).await
+        Ok(self.cx.tx().await?.reach(self.acting(), organizations.iter().chain(through.iter())).await?)
     }
 }

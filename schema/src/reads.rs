@@ -154,13 +154,12 @@ impl Reads {
     async fn begin(&self) -> Result<Arc<Snapshot>> {
         let actor = self.actor().await?;
         let now = self.gateway.clock.now();
-        let reach = actor.reach(now);
         let filters = match &self.prepared {
             Some((_, filters)) => Arc::clone(filters),
             None => Arc::new(self.kinds.filters(&*self.gateway.decide, &actor).await?),
         };
-        let tx = Tx::begin(&self.gateway.lanes, &reach, Mode::Read).await?;
-        let across = tokio::sync::Mutex::new(reach.across.into_iter().collect());
+        let tx = Tx::begin(&self.gateway.lanes, &actor.reach(now), Mode::Read).await?;
+        let across = tokio::sync::Mutex::new(actor.through.iter().map(|through| through.owner).collect());
         Ok(Arc::new(Snapshot { actor, tx, now, filters, loaders: Mutex::default(), across }))
     }
 

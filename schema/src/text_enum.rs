@@ -21,7 +21,7 @@ macro_rules! text_enum {
 
         impl $crate::Cell for $name {
             fn cell(row: &$crate::private::sqlx::postgres::PgRow, at: usize) -> Result<Self, $crate::private::sqlx::Error> {
-                $crate::one_of(row, at, $name::parse)
+                $crate::one_of(row, at)
             }
         }
 
@@ -30,6 +30,9 @@ macro_rules! text_enum {
             fn text(self) -> &'static str {
                 self.as_str()
             }
+        }
+
+        impl $crate::private::store::OneOf for $name {
             fn of_text(text: &str) -> Option<Self> {
                 $name::parse(text)
             }

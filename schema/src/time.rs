@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 #[schemars(inline)]
 pub struct Time(pub DateTime<Utc>);
 
+store::wrapped!(Time, Date);
+
 /// As strict as it is written, in the years that a calendar shows, and no finer than is stored.
 fn parse(text: &str) -> Option<Time> {
     // The library would take a blank for the T.

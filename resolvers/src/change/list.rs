@@ -67,7 +67,9 @@ impl Procedure for List {
         let tx = cx.tx().await?;
         let visible = |kind: &'static str| Ok(allowed.filter(kind));
         let reader = Reader { tx, acting: cx.organization(), now: cx.now(), window: cx.window(), visible: &visible };
-        let reach = async |others: std::collections::BTreeSet<_>| tx.reach(cx.organization(), others.iter()).await;
+        let reach = async |others: std::collections::BTreeSet<_>| {
+            tx.reach(cx.organization(), others.iter()).await.map_err(schema::Error::from)
+        };
         change::page(&reader, log, rights, after, kinds, first, reach).await
     }
 }

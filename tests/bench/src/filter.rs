@@ -77,7 +77,7 @@ pub async fn run(ground: &Ground, asker: &Asker, report: &mut Report) -> Result<
     let app = Lanes::over(PgPool::connect(&ground.url("hestami_app")).await?);
     let filter = cerbos.query_filter(&actor, "read", "property", Sight::Own).await.map_err(told)?;
     let page = async |filtered: bool| -> Result<(), Fault> {
-        let tx = Tx::begin(&app, &Reach::of(home, now), Mode::Read).await.map_err(told)?;
+        let tx = Tx::begin(&app, &Reach::of(home, now), Mode::Read).await?;
         let mut select = entities::property::of(home).order_by_asc(entities::property::Column::Id).limit(50);
         if filtered {
             select = select.filter(filter.clone());

@@ -2,9 +2,9 @@
 //! back (a task, and a message that asks if it lives) costs as much as a small statement; and a few that are always used have
 //! their plans and caches warm, where many that take turns have not. One that rests goes back to the pool.
 
-use crate::{Error, Mode, Result, unseen::unseen};
+use crate::{Mode, failure::broken, unseen::unseen};
 use sqlx::{
-    Connection, Executor, FromRow, PgConnection, PgPool, Postgres,
+    Connection, Error, Executor, FromRow, PgConnection, PgPool, Postgres,
     pool::PoolConnection,
     postgres::{PgArguments, PgRow},
     query::Query,
@@ -16,16 +16,16 @@ use std::{
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
-/// After that it is the pool's again, which asks whether it lives before anyone has it.
+/// An idle connection returns to the pool after this; the pool asks whether it lives before anyone has it.
 const RESTS: Duration = Duration::from_millis(500);
-/// A snapshot that nobody reads any more is let go of after that, unless the connection is taken again before. So often is
-/// looked at what is parked.
+/// A snapshot that nobody reads any more is let go of after this, unless the connection is taken again before. Also the
+/// interval of the look at all that are parked.
 const LINGERS: Duration = Duration::from_millis(10);
-/// However much it is used, the pool sees it that often: it ends those that are old.
+/// A connection that is always used returns to the pool after this; the pool ends those that are old.
 const RETURNS: Duration = Duration::from_secs(300);
-/// How long a connection may take to end what was left on it.
+/// The time that a connection has to end a transaction that was left on it.
 const FAREWELL: Duration = Duration::from_secs(6);
-/// How long one waits for a turn.
+/// The longest wait for a turn.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
@@ -47,7 +47,7 @@ struct Parked {
     lanes: Vec<Rested>,
     watched: bool,
     closed: bool,
-    /// So many wait for the pool: what comes back is theirs.
+    /// The number of those who wait for the pool: a connection that comes back is theirs.
     waiting: usize,
 }
 
@@ -60,8 +60,8 @@ struct Rested {
     taken: Instant,
 }
 
-/// A connection with which one may do as one likes.
-pub struct Lane {
+/// A connection, taken until this is dropped.
+pub(crate) struct Lane {
     connection: Option<PoolConnection<Postgres>>,
     pub(crate) stands: Stands,
     /// Its last statement ended, and well.
@@ -74,7 +74,7 @@ pub struct Lane {
 /// One of all, and of each of the fewer that it counts among.
 type Turn = Vec<OwnedSemaphorePermit>;
 
-/// At most so many connections are left to those who ask the pool directly: what keeps house.
+/// The most connections that are left to those who ask the pool directly: all that keeps house.
 const HOUSE: usize = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,24 +100,24 @@ impl Lanes {
         work(&mut self.0.parked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What one statement by itself says.
+    /// The answer of one statement by itself.
     pub async fn once<'q, T: for<'r> FromRow<'r, PgRow>>(
         &self,
         mode: Mode,
         statement: &'static str,
         bind: impl Fn(Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments>,
-    ) -> Result<Option<T>> {
+    ) -> Result<Option<T>, Error> {
         let row = self.row(mode, statement, bind).await?;
-        Ok(row.as_ref().map(T::from_row).transpose()?)
+        row.as_ref().map(T::from_row).transpose()
     }
 
-    /// Its row. What only asks is asked once more where its connection turns out to be lost.
+    /// The row of one statement by itself. A question is asked once more where its connection turns out to be lost.
     pub async fn row<'q>(
         &self,
         mode: Mode,
         statement: &'static str,
         bind: impl Fn(Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments>,
-    ) -> Result<Option<PgRow>> {
+    ) -> Result<Option<PgRow>, Error> {
         let mut again = mode == Mode::Read;
         loop {
             let mut lane = self.next(mode, false).await?;
@@ -133,20 +133,20 @@ impl Lanes {
                 Err(error) if broken(&error) => {
                     self.clear();
                     if !std::mem::take(&mut again) {
-                        return Err(error.into());
+                        return Err(error);
                     }
                 }
-                done => return Ok(done?),
+                done => return done,
             }
         }
     }
 
-    /// One to stand in a transaction with; it may still be inside one to which nobody comes back.
-    pub(crate) async fn stand(&self, mode: Mode) -> Result<Lane> {
+    /// A connection to stand in a transaction with; it may still be inside one to which nobody comes back.
+    pub(crate) async fn stand(&self, mode: Mode) -> Result<Lane, Error> {
         self.next(mode, true).await
     }
 
-    async fn turn(&self, mode: Mode, stands: bool) -> std::result::Result<Turn, AcquireError> {
+    async fn turn(&self, mode: Mode, stands: bool) -> Result<Turn, AcquireError> {
         let writes = mode == Mode::Write;
         // The fewest first. A write by itself may stand as well, at its commit.
         let turns = [writes.then_some(&self.0.writing), (writes || stands).then_some(&self.0.standing), Some(&self.0.turns)];
@@ -157,9 +157,9 @@ impl Lanes {
         Ok(turn)
     }
 
-    async fn next(&self, mode: Mode, stands: bool) -> Result<Lane> {
+    async fn next(&self, mode: Mode, stands: bool) -> Result<Lane, Error> {
         let turn = tokio::time::timeout(PATIENCE, self.turn(mode, stands)).await;
-        let turn = turn.map_err(Error::unavailable)?.map_err(Error::unavailable)?;
+        let turn = turn.map_err(|_| Error::PoolTimedOut)?.map_err(|_| Error::PoolClosed)?;
         let taken = Instant::now();
         let mut lane = Lane { connection: None, stands: Stands::Outside, sound: true, taken, lanes: self.clone(), turn };
         let rested = self.with(|parked| {
@@ -182,9 +182,9 @@ impl Lanes {
         Ok(lane)
     }
 
-    async fn pooled(&self) -> Result<PoolConnection<Postgres>> {
+    async fn pooled(&self) -> Result<PoolConnection<Postgres>, Error> {
         let _waiting = Waiting::begin(self);
-        Ok(self.0.pool.acquire().await?)
+        self.0.pool.acquire().await
     }
 
     /// Behind those that were used before, or before all.
@@ -259,7 +259,7 @@ async fn watch(inner: Weak<Inner>) {
     }
 }
 
-/// Ends its transaction and parks it again, for those that were used since are warmer.
+/// Ends the transaction of a connection and parks it again, behind the others: those that were used since are warmer.
 async fn let_go(lanes: Lanes, mut rested: Rested) {
     if let Some(connection) = ended(rested.connection).await {
         (rested.connection, rested.open) = (connection, false);
@@ -268,7 +268,7 @@ async fn let_go(lanes: Lanes, mut rested: Rested) {
     }
 }
 
-/// The connection, outside any transaction. One that cannot be told is closed.
+/// The connection, outside any transaction. One that cannot be told so is closed.
 async fn ended(mut connection: PoolConnection<Postgres>) -> Option<PoolConnection<Postgres>> {
     if let Ok(Ok(_)) = tokio::time::timeout(FAREWELL, connection.execute("ROLLBACK")).await {
         return Some(connection);
@@ -277,8 +277,8 @@ async fn ended(mut connection: PoolConnection<Postgres>) -> Option<PoolConnectio
     None
 }
 
-/// To the pool, which looks at what comes back, and then its turn to whoever waits. One that may stand inside a transaction
-/// is told before anyone has it.
+/// Gives the connection to the pool, which looks at each that comes back, and then its turn to whoever waits. A transaction
+/// that may be open on it is ended before.
 fn give_back(connection: PoolConnection<Postgres>, open: bool, turn: Turn) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         drop(connection.detach());
@@ -292,26 +292,14 @@ fn give_back(connection: PoolConnection<Postgres>, open: bool, turn: Turn) {
     }
 }
 
-/// The connection is gone, or the server ended it.
-pub(crate) fn broken(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(said) => said.code().is_some_and(|code| ["57P01", "57P02"].contains(&code.as_ref())),
-        _ => false,
-    }
-}
-
 pub(crate) fn span(statement: &str) -> tracing::Span {
     tracing::info_span!("sql", otel.kind = "client", db.system.name = "postgresql", db.query.text = statement)
 }
 
 impl Lane {
-    pub async fn on<T>(
-        &mut self,
-        work: impl AsyncFnOnce(&mut PgConnection) -> std::result::Result<T, sqlx::Error>,
-    ) -> std::result::Result<T, sqlx::Error> {
-        let Some(connection) = self.connection.as_mut() else { return Err(sqlx::Error::PoolClosed) };
-        // Whoever stops waiting, or meets an error, leaves it to be looked at.
+    pub(crate) async fn on<T>(&mut self, work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>) -> Result<T, Error> {
+        let Some(connection) = self.connection.as_mut() else { return Err(Error::PoolClosed) };
+        // Whoever stops waiting, or meets an error, leaves a connection that must be looked at.
         self.sound = false;
         let done = unseen(work(connection)).await;
         self.sound = done.is_ok();

@@ -2,16 +2,17 @@
 //! where it reaches across, the few others that it touches, and the role that looks at them.
 
 use crate::{
-    OrganizationId, Result, Sight,
-    lanes::{Lane, Lanes, Stands, broken, span},
+    failure::broken,
+    lanes::{Lane, Lanes, Stands, span},
 };
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::{AssertSqlSafe, Error, Executor, PgConnection};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
 use tracing::Instrument;
+use uuid::Uuid;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -20,18 +21,37 @@ pub enum Mode {
     Write,
 }
 
-/// What a transaction may touch.
+/// The id of an organization, by which row security tells rows apart. Its type is the contract's, and no other id is one.
+pub trait Tenant: Copy {
+    fn uuid(self) -> Uuid;
+}
+
+/// The organizations whose rows a query can meet at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// The transaction reaches no other organization, so row security keeps to the acting one.
+    Own,
+    /// Others as well, as far as grants cover them.
+    Across,
+}
+
+/// The organizations that a transaction may touch, and the time that row security goes by.
 #[derive(Debug, Clone)]
 pub struct Reach {
-    pub acting: OrganizationId,
-    /// Others besides the acting one; row security keeps only what an active grant covers.
-    pub across: Vec<OrganizationId>,
-    pub now: DateTime<Utc>,
+    acting: Uuid,
+    across: Vec<Uuid>,
+    now: DateTime<Utc>,
 }
 
 impl Reach {
-    pub fn of(acting: OrganizationId, now: DateTime<Utc>) -> Self {
-        Reach { acting, across: Vec::new(), now }
+    pub fn of(acting: impl Tenant, now: DateTime<Utc>) -> Self {
+        Reach { acting: acting.uuid(), across: Vec::new(), now }
+    }
+
+    /// Reaches others besides the acting one; row security keeps only those that an active grant covers.
+    pub fn across<T: Tenant>(mut self, others: impl IntoIterator<Item = T>) -> Self {
+        self.across.extend(others.into_iter().map(T::uuid));
+        self
     }
 
     pub fn sight(&self) -> Sight {
@@ -47,31 +67,36 @@ impl Reach {
         );
         if !self.across.is_empty() {
             sql.push_str("; ");
-            sql.push_str(&scope(self.acting, self.across.iter()));
+            sql.push_str(&scope(self.acting, self.across.iter().copied()));
         }
         sql
     }
 }
 
-/// The scope, and the role whose policies look at it: for the other's the acting organization is all there is.
-fn scope<'a>(acting: OrganizationId, across: impl Iterator<Item = &'a OrganizationId>) -> String {
-    let all: Vec<String> = across.copied().chain([acting]).map(|id| id.to_string()).collect();
+/// The scope, and the role whose policies look at it: for the policies of the other role there is the acting organization only.
+fn scope(acting: Uuid, across: impl Iterator<Item = Uuid>) -> String {
+    let all: Vec<String> = across.chain([acting]).map(|id| id.to_string()).collect();
     format!("SET LOCAL app.scope = '{{{}}}'; SET LOCAL ROLE hestami_across", all.join(","))
 }
 
-/// What was not committed is rolled back: by who takes the connection next, where it only read, and else at once.
+/// A transaction. Unless committed it is rolled back: by who takes the connection next, where it only read, and else at once.
 pub struct Tx {
     lane: Mutex<Lane>,
     across: AtomicBool,
 }
 
 impl Tx {
-    pub async fn begin(lanes: &Lanes, reach: &Reach, mode: Mode) -> Result<Tx> {
+    pub async fn begin(lanes: &Lanes, reach: &Reach, mode: Mode) -> Result<Tx, Error> {
         Ok(Tx::begin_with(lanes, reach, mode, "").await?.0)
     }
 
     /// Begins with a first question, all in one message: it has no parameters.
-    pub async fn begin_with(lanes: &Lanes, reach: &Reach, mode: Mode, question: &str) -> Result<(Tx, Option<QueryResult>)> {
+    pub async fn begin_with(
+        lanes: &Lanes,
+        reach: &Reach,
+        mode: Mode,
+        question: &str,
+    ) -> Result<(Tx, Option<QueryResult>), Error> {
         let (begin, stands) = match mode {
             Mode::Read => ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", Stands::Reading),
             Mode::Write => ("BEGIN", Stands::Writing),
@@ -87,22 +112,21 @@ impl Tx {
             match tx.on(begin, async |connection| connection.fetch_all(AssertSqlSafe(sql)).await).await {
                 Ok(rows) => return Ok((tx, rows.into_iter().next().map(Into::into))),
                 // Nothing was done. What broke this one broke those that were parked with it.
-                Err(DbErr::Query(RuntimeErr::SqlxError(error))) if !again && broken(&error) => lanes.clear(),
-                Err(error) => return Err(error.into()),
+                Err(error) if !again && broken(&error) => lanes.clear(),
+                Err(error) => return Err(error),
             }
             again = true;
         }
     }
 
     /// Moves the transaction into another organization: for what creates or joins one.
-    pub async fn rescope(&self, organization: OrganizationId) -> Result<()> {
-        self.execute_unprepared(&format!("SET LOCAL app.organization_id = '{organization}'")).await?;
-        Ok(())
+    pub async fn rescope(&self, organization: impl Tenant) -> Result<(), Error> {
+        self.say(&format!("SET LOCAL app.organization_id = '{}'", organization.uuid())).await
     }
 
     /// Lets the transaction reach others besides the acting organization, as far as grants cover them.
-    pub async fn reach(&self, acting: OrganizationId, across: impl Iterator<Item = &OrganizationId>) -> Result<()> {
-        self.execute_unprepared(&scope(acting, across)).await?;
+    pub async fn reach<'a, T: Tenant + 'a>(&self, acting: T, across: impl Iterator<Item = &'a T>) -> Result<(), Error> {
+        self.say(&scope(acting.uuid(), across.map(|other| other.uuid()))).await?;
         self.across.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -119,19 +143,27 @@ impl Tx {
         }
     }
 
-    pub async fn commit(self) -> Result<()> {
-        self.execute_unprepared("COMMIT").await?;
+    pub async fn commit(self) -> Result<(), Error> {
+        self.say("COMMIT").await?;
         self.lane.into_inner().stands = Stands::Outside;
         Ok(())
     }
 
-    async fn on<T, F>(&self, statement: &str, work: F) -> std::result::Result<T, DbErr>
+    async fn say(&self, sql: &str) -> Result<(), Error> {
+        self.on(sql, async |connection| connection.execute(AssertSqlSafe(sql)).await.map(drop)).await
+    }
+
+    async fn on<T, F>(&self, statement: &str, work: F) -> Result<T, Error>
     where
-        F: AsyncFnOnce(&mut sqlx::PgConnection) -> std::result::Result<T, sqlx::Error>,
+        F: AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
     {
         let mut lane = self.lane.lock().await;
-        lane.on(work).instrument(span(statement)).await.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
+        lane.on(work).instrument(span(statement)).await
     }
+}
+
+fn failed(error: Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(error.into()))
 }
 
 fn values(statement: &mut Statement) -> sea_query_sqlx::SqlxValues {
@@ -144,29 +176,31 @@ impl ConnectionTrait for Tx {
         DbBackend::Postgres
     }
 
-    async fn execute_raw(&self, mut statement: Statement) -> std::result::Result<ExecResult, DbErr> {
+    async fn execute_raw(&self, mut statement: Statement) -> Result<ExecResult, DbErr> {
         let values = values(&mut statement);
         let sql = self.own(statement.sql);
         self.on(&sql, async |connection| {
             sqlx::query_with(AssertSqlSafe(sql.as_str()), values).execute(connection).await.map(Into::into)
         })
         .await
+        .map_err(failed)
     }
 
-    async fn execute_unprepared(&self, sql: &str) -> std::result::Result<ExecResult, DbErr> {
-        self.on(sql, async |connection| connection.execute(AssertSqlSafe(sql)).await.map(Into::into)).await
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.on(sql, async |connection| connection.execute(AssertSqlSafe(sql)).await.map(Into::into)).await.map_err(failed)
     }
 
-    async fn query_one_raw(&self, mut statement: Statement) -> std::result::Result<Option<QueryResult>, DbErr> {
+    async fn query_one_raw(&self, mut statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let values = values(&mut statement);
         let sql = self.own(statement.sql);
         self.on(&sql, async |connection| {
             sqlx::query_with(AssertSqlSafe(sql.as_str()), values).fetch_optional(connection).await.map(|row| row.map(Into::into))
         })
         .await
+        .map_err(failed)
     }
 
-    async fn query_all_raw(&self, mut statement: Statement) -> std::result::Result<Vec<QueryResult>, DbErr> {
+    async fn query_all_raw(&self, mut statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let values = values(&mut statement);
         let sql = self.own(statement.sql);
         self.on(&sql, async |connection| {
@@ -176,5 +210,6 @@ impl ConnectionTrait for Tx {
                 .map(|rows| rows.into_iter().map(Into::into).collect())
         })
         .await
+        .map_err(failed)
     }
 }
