@@ -6,6 +6,7 @@ extern crate self as schema;
 
 mod answer;
 mod clock;
+mod code;
 mod context;
 mod cursor;
 mod datum;
@@ -37,13 +38,12 @@ mod waits;
 
 pub use answer::Answer;
 pub use clock::{Chance, Clock, RandomIds, SystemClock};
+pub use code::{ARCHIVED, Code, ENDED, INVALID_TRANSITION, NOT_ARCHIVED, Said, TAKEN, Type};
 pub use context::{Context, relation};
 pub use cursor::Cursor;
 pub use datum::{ColumnType, Datum, TextEnum};
 pub use entry::{Entry, Surface};
-pub use error::{
-    ARCHIVED, Cause, Code, Constraint, ENDED, Error, FieldError, INVALID_TRANSITION, NOT_ARCHIVED, Result, Said, TAKEN, Type,
-};
+pub use error::{Cause, Constraint, Error, FieldError, Result};
 pub use events::{Change, NewEvent};
 pub use execute::execute;
 pub use filter::{Allowed, Check, Judged, Resource, Subject};
