@@ -1,7 +1,8 @@
 //! Texts, paths, times and numbers.
 
 use super::{
-    Built, Path,
+    Built,
+    built::Path,
     equality::compare,
     lists::{List, given},
 };
