@@ -1,171 +1,10 @@
-//! Who may see and do what, in plain words, against the gateway: over random organizations, members,
-//! delegations, grants, expiries and revocations, on both surfaces.
+//! Steps that are played: each is done to the gateway and noted in the model.
 
-use crate::{
-    harness::{Person, World, person},
-    plans::random::Dice,
-};
+use super::{Delegation, Grant, House, PEOPLE, Play, Trustee};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
-use uuid::Uuid;
-
-/// What is true, and nothing of how the gateway finds it.
-#[derive(Default)]
-struct Model {
-    now: u64,
-    /// Of owner 0 or 1; in the owner's portfolio or not.
-    houses: Vec<House>,
-    /// A person may stand for an owner besides the owner themselves.
-    trustees: Vec<Trustee>,
-    grants: Vec<Grant>,
-    delegations: Vec<Delegation>,
-}
-
-struct House {
-    id: Value,
-    owner: usize,
-    grouped: bool,
-}
-
-struct Trustee {
-    who: usize,
-    owner: usize,
-    membership: Value,
-    gone: bool,
-}
-
-struct Grant {
-    id: Value,
-    owner: usize,
-    desk: usize,
-    acts: bool,
-    ends: Option<u64>,
-    revoked: bool,
-    version: i32,
-}
-
-struct Delegation {
-    id: Value,
-    owner: usize,
-    holder: usize,
-    /// The person at its root, or the delegation that it rests on.
-    by: Result<usize, usize>,
-    houses: BTreeSet<usize>,
-    /// Houses that count as long as they are in the portfolio.
-    while_grouped: BTreeSet<usize>,
-    portfolio: bool,
-    updates: bool,
-    passes_on: bool,
-    ends: Option<u64>,
-    revoked: bool,
-    version: i32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Right {
-    None,
-    See,
-    Update,
-}
-
-/// People: 0 and 1 are the owners, 2 and 3 the staff of the desks, the rest are nobody by themselves.
-const PEOPLE: usize = 7;
-
-impl Model {
-    fn governs(&self, who: usize, owner: usize) -> bool {
-        who == owner || self.trustees.iter().any(|t| t.who == who && t.owner == owner && !t.gone)
-    }
-
-    fn counts(&self, grant: &Grant) -> bool {
-        !grant.revoked && grant.ends.is_none_or(|ends| ends > self.now)
-    }
-
-    /// In its term, and resting on what counts itself.
-    fn holds(&self, delegation: &Delegation) -> bool {
-        !delegation.revoked
-            && delegation.ends.is_none_or(|ends| ends > self.now)
-            && match delegation.by {
-                Ok(root) => self.governs(root, delegation.owner),
-                Err(parent) => self.holds(&self.delegations[parent]) && self.delegations[parent].passes_on,
-            }
-    }
-
-    /// What one delegation gives over a house: no more than what it rests on gives.
-    fn gives(&self, delegation: &Delegation, house: usize) -> Right {
-        let grouped = self.houses[house].grouped;
-        let covers = self.houses[house].owner == delegation.owner
-            && (delegation.houses.contains(&house)
-                || (grouped && (delegation.portfolio || delegation.while_grouped.contains(&house))));
-        if !covers || !self.holds(delegation) {
-            return Right::None;
-        }
-        let most = delegation.by.map_or_else(|parent| self.gives(&self.delegations[parent], house), |_| Right::Update);
-        match most {
-            Right::None => Right::None,
-            Right::Update if delegation.updates => Right::Update,
-            _ => Right::See,
-        }
-    }
-
-    /// Acting for the owner's organization. None: they have no business there.
-    fn at_home(&self, who: usize, owner: usize, house: usize) -> Option<Right> {
-        if self.governs(who, owner) {
-            return Some(if self.houses[house].owner == owner { Right::Update } else { Right::None });
-        }
-        let mine: Vec<_> = self.delegations.iter().filter(|d| d.holder == who && d.owner == owner && self.holds(d)).collect();
-        if mine.is_empty() {
-            return None;
-        }
-        let rights: Vec<_> = mine.iter().map(|delegation| self.gives(delegation, house)).collect();
-        let best = [Right::Update, Right::See].into_iter().find(|right| rights.contains(right));
-        Some(best.unwrap_or(Right::None))
-    }
-}
-
-struct Play {
-    world: World,
-    model: Model,
-    random: Dice,
-    people: Vec<Person>,
-    principals: Vec<Value>,
-    owners: [Uuid; 2],
-    desks: [Uuid; 2],
-    portfolios: [Value; 2],
-    done: Vec<String>,
-}
 
 impl Play {
-    async fn new(seed: u64) -> Play {
-        let world = World::new().await;
-        let people: Vec<Person> = (0..PEOPLE).map(|n| person(&format!("p{n}"))).collect();
-        let mut principals = Vec::new();
-        for who in &people {
-            principals.push(world.principal(who).await);
-        }
-        let owners = [world.found(&people[0], "TRUST_OR_LLC").await, world.found(&people[1], "INDIVIDUAL_PROPERTY_OWNER").await];
-        let boss = person("boss");
-        let desks = [world.found(&boss, "CONCIERGE_OPERATOR").await, world.found(&boss, "CONCIERGE_OPERATOR").await];
-        for (desk, staff) in desks.iter().zip(&people[2..4]) {
-            world.join(&boss, *desk, staff, "CONCIERGE_STAFF").await;
-        }
-        let mut portfolios = Vec::new();
-        for (who, home) in people.iter().zip(owners) {
-            portfolios.push(world.call(who, home, "portfolio/v1/create", json!({ "name": "All" })).await.ok()["id"].clone());
-        }
-        let portfolios = [portfolios[0].clone(), portfolios[1].clone()];
-        Play {
-            world,
-            model: Model::default(),
-            random: Dice::new(seed),
-            people,
-            principals,
-            owners,
-            desks,
-            portfolios,
-            done: Vec::new(),
-        }
-    }
-
     async fn ends(&mut self) -> (Option<u64>, Value) {
         if self.random.below(2) == 0 {
             return (None, Value::Null);
@@ -175,7 +14,7 @@ impl Play {
         (Some(ends), json!(at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)))
     }
 
-    async fn step(&mut self) {
+    pub(super) async fn step(&mut self) {
         let owner = self.random.below(2);
         let home = self.owners[owner];
         match self.random.below(10) {
@@ -256,7 +95,7 @@ impl Play {
         }
     }
 
-    async fn build(&mut self, owner: usize) {
+    pub(super) async fn build(&mut self, owner: usize) {
         let line = format!("{} Street", self.model.houses.len());
         let id = self.world.create_property(&self.people[owner], self.owners[owner], &line).await["id"].clone();
         self.model.houses.push(House { id, owner, grouped: false });
@@ -398,108 +237,5 @@ impl Play {
             versions.push(version.fetch_one(&self.world.sql).await.expect("a version"));
         }
         versions
-    }
-
-    /// What the gateway says, of everything there is, to everyone there is.
-    async fn compare(&self) {
-        let houses = 0..self.model.houses.len();
-        for (who, person) in self.people.iter().enumerate() {
-            for (owner, home) in self.owners.iter().enumerate() {
-                let rights: Vec<Option<Right>> = houses.clone().map(|house| self.model.at_home(who, owner, house)).collect();
-                self.agrees(who, person, *home, None, &rights).await;
-            }
-        }
-        for (desk, organization) in self.desks.iter().enumerate() {
-            let staff = &self.people[2 + desk];
-            let mut across = BTreeSet::new();
-            for grant in self.model.grants.iter().filter(|grant| grant.desk == desk) {
-                let rights: Vec<Option<Right>> = houses
-                    .clone()
-                    .map(|house| {
-                        let right = if grant.acts { Right::Update } else { Right::See };
-                        let theirs = self.model.houses[house].owner == grant.owner;
-                        self.model.counts(grant).then_some(if theirs { right } else { Right::None })
-                    })
-                    .collect();
-                across.extend(houses.clone().filter(|house| matches!(rights[*house], Some(Right::See | Right::Update))));
-                self.agrees(2 + desk, staff, *organization, Some(&grant.id), &rights).await;
-            }
-            let query = "{ engagedProperties(first: 100) { totalCount edges { node { id } } } }";
-            let gql = self.world.gql(staff, Some(*organization), query, json!({})).await;
-            let rpc = self.world.rpc(staff, Some(*organization), "property/v1/engaged", json!({ "first": 100 })).await;
-            let expected = self.ids(&across);
-            assert_eq!(ids(&gql.data()["engagedProperties"]), expected, "across, desk {desk}: {:#?}", self.done);
-            assert_eq!(gql.data()["engagedProperties"]["totalCount"], json!(expected.len()), "{:#?}", self.done);
-            assert_eq!(ids(rpc.ok()), expected, "across, desk {desk}: {:#?}", self.done);
-        }
-    }
-
-    fn ids(&self, houses: &BTreeSet<usize>) -> BTreeSet<String> {
-        houses.iter().map(|at| self.model.houses[*at].id.as_str().unwrap_or_default().to_owned()).collect()
-    }
-
-    async fn agrees(&self, who: usize, person: &Person, acting: Uuid, grant: Option<&Value>, rights: &[Option<Right>]) {
-        let told = || format!("{who} for {acting} by {grant:?}: {:#?}", self.done);
-        let call = async |procedure: &str, body: Value| match grant {
-            Some(grant) => self.world.read_through(person, acting, grant, procedure, body).await,
-            None => self.world.rpc(person, Some(acting), procedure, body).await,
-        };
-        let query = "{ properties(first: 100) { totalCount edges { node { id } } } }";
-        let gql = match grant {
-            Some(grant) => self.world.gql_through(person, acting, grant, query, json!({})).await,
-            None => self.world.gql(person, Some(acting), query, json!({})).await,
-        };
-        let rpc = call("property/v1/list", json!({ "first": 100 })).await;
-        if rights.iter().all(Option::is_none) {
-            if !rights.is_empty() {
-                let code = if grant.is_some() { "GRANT_NOT_FOUND" } else { "ORGANIZATION_NOT_FOUND" };
-                assert_eq!((rpc.code(), gql.gql_code()), (code, code), "{}", told());
-            }
-            return;
-        }
-        let seen = (0..rights.len()).filter(|at| matches!(rights[*at], Some(Right::See | Right::Update))).collect();
-        let expected = self.ids(&seen);
-        assert_eq!(ids(rpc.ok()), expected, "{}", told());
-        assert_eq!(ids(&gql.data()["properties"]), expected, "{}", told());
-        assert_eq!(gql.data()["properties"]["totalCount"], json!(expected.len()), "{}", told());
-        for (house, right) in self.model.houses.iter().zip(rights) {
-            // A stale version: whoever may, is told of the conflict, and nothing is done.
-            let body = json!({ "id": house.id, "version": 99, "idempotencyKey": self.world.key() });
-            let expected = match right {
-                Some(Right::Update) => "VERSION_CONFLICT",
-                Some(Right::See) => "FORBIDDEN",
-                Some(Right::None) | None => "NOT_FOUND",
-            };
-            assert_eq!(call("property/v1/update", body).await.code(), expected, "{} {}", house.id, told());
-        }
-    }
-}
-
-fn ids(connection: &Value) -> BTreeSet<String> {
-    let edges = connection["edges"].as_array().cloned().unwrap_or_default();
-    edges.iter().map(|edge| edge["node"]["id"].as_str().unwrap_or_default().to_owned()).collect()
-}
-
-async fn plays(seed: u64) {
-    let mut play = Play::new(seed).await;
-    for step in 0..60 {
-        // Something to begin with.
-        if step < 4 {
-            play.build(step % 2).await
-        } else {
-            play.step().await
-        }
-        if step % 10 == 9 {
-            play.compare().await;
-        }
-    }
-    assert!(play.model.delegations.len() + play.model.grants.len() > 3, "seed {seed} has too little in it");
-}
-
-#[tokio::test]
-async fn the_gateway_is_of_the_models_mind() {
-    let seed: Option<u64> = std::env::var("MODEL_SEED").ok().and_then(|seed| seed.parse().ok());
-    for seed in seed.map_or(vec![1, 2], |seed| vec![seed]) {
-        plays(seed).await;
     }
 }
