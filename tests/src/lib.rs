@@ -15,6 +15,7 @@ mod external_party;
 mod figures;
 mod golden;
 mod graphql_surface;
+mod house;
 mod idempotency;
 mod identity;
 mod kinds;
