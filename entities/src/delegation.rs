@@ -43,9 +43,18 @@ text_enum!(
     }
 );
 
-text_enum!(
+states!(
     /// Where a delegation stands. One whose term has not begun is active, and does not count yet.
-    DelegationState { Active = "ACTIVE", Revoked = "REVOKED", Expired = "EXPIRED" }
+    DelegationState of "delegation" {
+        new => [Active by "delegation/v1/grant"],
+        Active = "ACTIVE" => [
+            // A delegation ends with the one, or with the membership, that it rests on.
+            Revoked by "delegation/v1/revoke" | "delegation/v1/narrow" | "membership/v1/revoke" | "membership/v1/expire",
+            Expired by "delegation/v1/expire",
+        ],
+        Revoked = "REVOKED" => [],
+        Expired = "EXPIRED" => [],
+    }
 );
 
 /// Who may do what with which properties until when, by whose leave.
@@ -90,13 +99,6 @@ pub struct Model {
 /// Those that rest on it.
 pub fn children(organization: OrganizationId, id: DelegationId) -> Select<Entity> {
     of(organization).filter(Column::ParentId.eq(id)).filter(Column::State.eq(DelegationState::Active))
-}
-
-impl Model {
-    /// In its term, as far as the row says it.
-    pub fn active(&self, now: DateTime<Utc>) -> bool {
-        self.state == DelegationState::Active && self.ends_at.is_none_or(|ends| ends.0 > now)
-    }
 }
 
 /// Which delegations.

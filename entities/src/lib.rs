@@ -46,6 +46,9 @@ pub const NAMES: &[&str] = &kind::joined::<&str, { KINDS_LEN }>(&[GROUND_NAMES, 
 
 const KINDS_LEN: usize = GROUND_NAMES.len() + owners::NAMES.len();
 
+/// Every state machine.
+pub const MACHINES: &[schema::Machine] = &[membership::MembershipState::MACHINE, delegation::DelegationState::MACHINE];
+
 /// The kind of this name.
 pub fn kind(name: &str) -> Option<&'static KindInfo> {
     KINDS.iter().copied().find(|kind| kind.name == name)

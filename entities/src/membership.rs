@@ -12,9 +12,19 @@ schema::id!(
     MembershipId = 0xc2, INVITED_EXAMPLE = 0xc1, DUE_EXAMPLE = 0xc3
 );
 
-text_enum!(
+states!(
     /// Where a membership stands.
-    MembershipState { Invited = "INVITED", Active = "ACTIVE", Revoked = "REVOKED", Expired = "EXPIRED" }
+    MembershipState of "membership" {
+        new => [Invited by "membership/v1/invite", Active by "organization/v1/create" | "principal/v1/register"],
+        Invited = "INVITED" => [
+            Active by "membership/v1/accept",
+            Revoked by "membership/v1/revoke",
+            Expired by "membership/v1/expire",
+        ],
+        Active = "ACTIVE" => [Revoked by "membership/v1/revoke", Expired by "membership/v1/expire"],
+        Revoked = "REVOKED" => [],
+        Expired = "EXPIRED" => [],
+    }
 );
 
 /// Who may act for an organization, as what, until when, and who said so.

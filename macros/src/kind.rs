@@ -114,6 +114,7 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
     let shown = if known.apart { Tokens::new() } else { shown(&object, &about, &columns) };
     let fresh = fresh(&object, &known, &columns);
     let corrects = corrects(&columns);
+    let termed = termed(&columns);
     let by_id = by_id(&known, &columns);
     Ok(quote! {
         #table_of
@@ -124,6 +125,7 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
         #shown
         #fresh
         #corrects
+        #termed
     })
 }
 
@@ -408,6 +410,45 @@ fn corrects(columns: &[Column]) -> Option<Tokens> {
                         ..self
                     }
                 }
+            }
+        }
+    })
+}
+
+/// The columns that say when a row's term was ended, by whom and why.
+const ENDS: [[&str; 3]; 2] = [["ended_at", "ended_by", "end_reason"], ["revoked_at", "revoked_by", "revoke_reason"]];
+
+/// A row that counts for a term, which can be ended before its time.
+fn termed(columns: &[Column]) -> Option<Tokens> {
+    let column = |name: &str| columns.iter().find(|column| column.ident == name);
+    let has = |names: &[&str]| names.iter().all(|name| column(name).is_some());
+    let ends = ENDS.iter().find(|ends| has(&["starts_at", "ends_at"]) && has(*ends))?;
+    let [at, by, why] = ends.map(|name| quote::format_ident!("{name}"));
+    let (state, shown, ended, set) = match column("state") {
+        Some(Column { ty, .. }) => {
+            let set = quote!(active.state = ::sea_orm::ActiveValue::Set(state););
+            (quote!(#ty), "state".to_owned(), quote!(self.#at.is_some() || self.state.ended()), set)
+        }
+        None => (quote!(()), at.to_string(), quote!(self.#at.is_some()), quote!(let () = state;)),
+    };
+    Some(quote! {
+        impl ::kind::Termed for Model {
+            type State = #state;
+            const ENDED: &'static str = #shown;
+            fn term(&self) -> ::kind::Term {
+                ::kind::Term { starts_at: self.starts_at, ends_at: self.ends_at, ended: #ended }
+            }
+            fn end(
+                active: &mut ActiveModel,
+                state: #state,
+                by: ::schema::PrincipalId,
+                why: Option<String>,
+                now: ::schema::Time,
+            ) {
+                #set
+                active.#at = ::sea_orm::ActiveValue::Set(Some(now));
+                active.#by = ::sea_orm::ActiveValue::Set(Some(by));
+                active.#why = ::sea_orm::ActiveValue::Set(why);
             }
         }
     })

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use entities::principal::SYSTEM;
-use schema::{Caller, Context, Error, Gateway, OrganizationId, PrincipalKind, Procedure, Result, Time, run};
+use schema::{Caller, Gateway, OrganizationId, PrincipalKind, Procedure, run};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -29,15 +29,5 @@ pub async fn end<P: Procedure, Id: Copy>(
         if let Err(error) = run::<P>(gateway, &caller, key, input(id)).await {
             error.trace();
         }
-    }
-}
-
-/// Refuses a term that is over before it begins, or by now.
-pub fn ensure_term(cx: &Context, starts_at: Time, ends_at: Option<Time>) -> Result<()> {
-    match ends_at {
-        Some(ends) if ends <= starts_at.max(cx.now().into()) => {
-            Err(Error::invalid("endsAt", "TOO_EARLY", "must be later than now and than startsAt"))
-        }
-        _ => Ok(()),
     }
 }

@@ -30,6 +30,7 @@ mod reading;
 mod reads;
 mod run;
 mod singleflight;
+mod states;
 mod text_enum;
 mod time;
 mod trace;
@@ -66,6 +67,7 @@ pub use reads::{
     Caller, Filters, MOST_ACROSS, Nullable, Planned, Reads, Snapshot, Unwritten, load_one, nullable, snapshot, written,
 };
 pub use run::{read, resume, run};
+pub use states::{Machine, Move};
 pub use store::{Cell, Lanes, Mode, Reach, Sight, Tx, one_of};
 pub use text_enum::{PrincipalKind, Role};
 pub use time::{Date, Time};

@@ -12,6 +12,7 @@ pub fn files() -> Vec<(&'static str, String)> {
         ("schema/golden/openapi.json", openapi()),
         ("schema/golden/errors.txt", errors()),
         ("schema/golden/procedures.txt", procedures()),
+        ("docs/states.md", schema::Machine::document(entities::MACHINES)),
         ("docs/configuration.md", crate::config::document()),
     ]
 }

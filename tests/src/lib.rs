@@ -39,3 +39,4 @@ mod property;
 mod readme;
 mod rpc_surface;
 mod scope;
+mod states;

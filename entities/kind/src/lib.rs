@@ -16,6 +16,7 @@ pub mod prelude;
 pub mod relation;
 pub mod row;
 pub mod subject;
+mod term;
 mod verbs;
 
 pub use delegated::{Delegable, Delegated};
@@ -29,6 +30,7 @@ pub use page::{Connection, Edge, Listed, Page, PageInfo};
 pub use relation::{Plan, Root};
 pub use row::{ColumnOf, Corrects, Fresh, Kind, Row, Shelved, Table, fact, facts, refusal, shelf};
 pub use subject::{New, NewBelow, Seen, event, expect_version};
+pub use term::{Term, Termed};
 pub use verbs::{Edit, Patch, Verbs};
 
 use queryplan::{Attribute, Scalar, Stored};

@@ -1,7 +1,7 @@
 //! How rows are changed: by nothing but what was allowed, so that the row that was judged is the row that is written.
 
 use crate::{
-    Corrects, Fresh, Kind, New, NewBelow, Row, Seen, Shelved,
+    Corrects, Fresh, Kind, New, NewBelow, Row, Seen, Shelved, Termed,
     row::ActiveOf,
     subject::{event, expect_version, shown},
 };
@@ -131,6 +131,15 @@ pub trait Verbs {
 
     /// Archives a row, or takes it back.
     fn shelve<K: Shelved>(&self, edit: Edit<K>, archived: bool) -> impl Future<Output = Result<K>> + Send;
+
+    /// Ends a row's term, in this state. The event has the verb's name.
+    fn end<K: Termed>(
+        &self,
+        edit: Edit<K>,
+        state: K::State,
+        why: Option<String>,
+        verb: &'static str,
+    ) -> impl Future<Output = Result<K>> + Send;
 }
 
 async fn written<F: Fresh<Row: Kind>>(cx: &Context, fresh: F, verb: &str, change: Change) -> Result<F::Row> {
@@ -199,5 +208,11 @@ impl Verbs for Context {
         edit.changed(K::STATUS);
         K::shelve(&mut edit.active, archived, self.now().into());
         self.save(edit, if archived { "archived" } else { "restored" }).await
+    }
+
+    async fn end<K: Termed>(&self, mut edit: Edit<K>, state: K::State, why: Option<String>, verb: &'static str) -> Result<K> {
+        edit.changed(K::ENDED);
+        K::end(&mut edit.active, state, self.actor.principal, why, self.now().into());
+        self.save(edit, verb).await
     }
 }

@@ -1,5 +1,5 @@
 use super::CHANGE;
-use crate::{expiry::ensure_term, prelude::*};
+use crate::prelude::*;
 use entities::access_grant::{self, AccessGrant, AccessGrantKind, AccessScope, Fresh};
 
 #[input]
@@ -60,7 +60,7 @@ impl Procedure for Grant {
 
     async fn handle(cx: &Context, allowed: Allowed<New<Fresh>>, _: AccessGrantGrantInput) -> Result<AccessGrant> {
         let fresh = allowed.subject().fresh();
-        ensure_term(cx, fresh.starts_at, fresh.ends_at)?;
+        Term::of(fresh.starts_at, fresh.ends_at).ensure_ahead(cx.now().into())?;
         let grantee = fresh.grantee_organization_id;
         if grantee == cx.organization() || !access_grant::concierge(cx.tx().await?, grantee).await? {
             return Err(Error::invalid("granteeOrganizationId", "NOT_FOUND", "there is no such concierge's organization"));

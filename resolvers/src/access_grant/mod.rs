@@ -34,7 +34,6 @@ reads!(
     AccessGrantQuery
 );
 
-fn ensure_counts(cx: &Context, row: &access_grant::Model) -> Result<()> {
-    let ended = row.revoked_at.is_some() || row.ends_at.is_some_and(|ends| ends.0 <= cx.now());
-    if ended { Err(Error::new(ACCESS_GRANT_ENDED)) } else { Ok(()) }
+fn ensure_open(cx: &Context, row: &access_grant::Model) -> Result<()> {
+    if row.term().open(cx.now().into()) { Ok(()) } else { Err(Error::new(ACCESS_GRANT_ENDED)) }
 }

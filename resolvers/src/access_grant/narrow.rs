@@ -1,4 +1,4 @@
-use super::{ACCESS_GRANT_ENDED, CHANGE, ensure_counts};
+use super::{ACCESS_GRANT_ENDED, CHANGE, ensure_open};
 use crate::prelude::*;
 use entities::access_grant::{self, AccessGrant, AccessScope};
 use schema::AccessGrantId;
@@ -41,7 +41,7 @@ impl Procedure for Narrow {
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: AccessGrantNarrowInput) -> Result<AccessGrant> {
         let AccessGrantNarrowInput { id: _, version, scopes, ends_at } = input;
         let mut row = cx.edit(allowed, version)?;
-        ensure_counts(cx, &row)?;
+        ensure_open(cx, &row)?;
         // Whoever may act may see.
         let within =
             |scope: &String| row.scopes.contains(scope) || (scope == "read" && row.scopes.iter().any(|had| had == "act"));
@@ -49,8 +49,7 @@ impl Procedure for Narrow {
         if scopes.as_ref().is_some_and(|scopes| !scopes.iter().all(within)) {
             return Err(Error::invalid("scopes", "NOT_NARROWER", "it does not go that far"));
         }
-        let earliest = row.starts_at.max(cx.now().into());
-        if ends_at.is_some_and(|ends| ends <= earliest || row.ends_at.is_some_and(|had| ends > had)) {
+        if ends_at.is_some_and(|ends| !row.term().can_end(ends, cx.now().into()) || row.ends_at.is_some_and(|had| ends > had)) {
             return Err(Error::invalid("endsAt", "NOT_NARROWER", "must be later than now, and earlier than it ends"));
         }
         let ends_at = ends_at.map(Some);

@@ -2,7 +2,6 @@ use super::{ACCESS_GRANT_ENDED, CHANGE};
 use crate::prelude::*;
 use entities::access_grant::{self, AccessGrant};
 use schema::AccessGrantId;
-use sea_orm::ActiveValue::Set;
 
 #[input]
 pub struct AccessGrantRevokeInput {
@@ -36,15 +35,11 @@ impl Procedure for Revoke {
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: AccessGrantRevokeInput) -> Result<AccessGrant> {
         let AccessGrantRevokeInput { id: _, version, reason } = input;
-        let mut row = cx.edit(allowed, version)?;
+        let row = cx.edit(allowed, version)?;
         // A grant whose term is over can be taken back still, so that nothing is left of it.
-        if row.revoked_at.is_some() {
+        if row.term().ended {
             return Err(Error::new(ACCESS_GRANT_ENDED));
         }
-        row.changed("revoked_at");
-        row.active.revoked_at = Set(Some(cx.now().into()));
-        row.active.revoked_by = Set(Some(cx.actor.principal));
-        row.active.revoke_reason = Set(reason);
-        Ok(cx.save(row, "revoked").await?.into())
+        Ok(cx.end(row, (), reason, "revoked").await?.into())
     }
 }

@@ -1,9 +1,8 @@
-use super::{CHANGE, DELEGATION_ENDED, DELEGATION_TERM_OPEN};
+use super::{CHANGE, DELEGATION_ENDED, DELEGATION_TERM_OPEN, moved};
 use crate::{expiry, prelude::*};
 use entities::delegation::{self, Delegation, DelegationId, DelegationState};
 use futures_util::future::BoxFuture;
 use schema::Gateway;
-use sea_orm::ActiveValue::Set;
 use std::sync::Arc;
 
 #[input]
@@ -33,18 +32,12 @@ impl Procedure for Expire {
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, _: DelegationExpireInput) -> Result<Delegation> {
-        let mut row = cx.edit_any(allowed);
-        if row.state != DelegationState::Active {
-            return Err(Error::new(DELEGATION_ENDED));
-        }
-        if row.active(cx.now()) {
+        let row = cx.edit_any(allowed);
+        let state = moved(&row, DelegationState::Expired)?;
+        if !row.term().over(cx.now().into()) {
             return Err(Error::new(DELEGATION_TERM_OPEN));
         }
-        row.changed("state");
-        row.active.state = Set(DelegationState::Expired);
-        row.active.ended_at = Set(Some(cx.now().into()));
-        row.active.ended_by = Set(Some(cx.actor.principal));
-        cx.save(row, "expired").await
+        cx.end(row, state, None, "expired").await
     }
 }
 

@@ -1,5 +1,5 @@
-use super::{CHANGE, DELEGATION_ENDED, DELEGATION_EXCEEDS, ensure_active, exceeds, items};
-use crate::{expiry::ensure_term, prelude::*};
+use super::{CHANGE, DELEGATION_ENDED, DELEGATION_EXCEEDS, ensure_open, exceeds, items};
+use crate::prelude::*;
 use entities::{
     delegation::{self, DelegatedAction, Delegation, DelegationId, DelegationState, Fresh},
     delegation_item::{self, Item},
@@ -128,7 +128,7 @@ impl Procedure for Grant {
         if new.fresh().holder_id == cx.actor.principal {
             return Err(Error::invalid("holderId", "SELF", "one does not delegate to oneself"));
         }
-        ensure_term(cx, new.fresh().starts_at, ends_at)?;
+        Term::of(new.fresh().starts_at, ends_at).ensure_ahead(cx.now().into())?;
         let items = match parent {
             None => {
                 ensure_known(cx, &property_ids, &portfolio_ids).await?;
@@ -161,7 +161,7 @@ impl Procedure for Grant {
 
 /// Refuses a delegation that counts longer, or goes further, than the one that it rests on.
 async fn ensure_within(cx: &Context, parent: &Delegation, fresh: &Fresh) -> Result<()> {
-    ensure_active(cx, parent)?;
+    ensure_open(cx, parent)?;
     if !delegation::may_give(cx.tx().await?, cx.owner(), parent.root_id, cx.now()).await? {
         return Err(Error::new(DELEGATION_ENDED));
     }

@@ -43,8 +43,13 @@ reads!(
     DelegationQuery
 );
 
-fn ensure_active(cx: &Context, row: &Delegation) -> Result<()> {
-    if row.active(cx.now()) { Ok(()) } else { Err(Error::new(DELEGATION_ENDED)) }
+fn ensure_open(cx: &Context, row: &Delegation) -> Result<()> {
+    if row.term().open(cx.now().into()) { Ok(()) } else { Err(Error::new(DELEGATION_ENDED)) }
+}
+
+/// The next state of a delegation, which has not ended.
+fn moved(row: &Delegation, next: DelegationState) -> Result<DelegationState> {
+    row.state.to(next).map_err(|_| Error::new(DELEGATION_ENDED))
 }
 
 fn exceeds(field: impl Into<String>, message: &str) -> Error {
@@ -97,12 +102,8 @@ async fn reduce(cx: &Context, row: Edit<Delegation>, rest: Rest, reason: Option<
 
 async fn keep_only(cx: &Context, mut row: Edit<Delegation>, rest: Rest, reason: Option<&str>) -> Result<Delegation> {
     if rest.items.is_empty() || rest.actions.is_empty() {
-        row.changed("state");
-        row.active.state = Set(DelegationState::Revoked);
-        row.active.ended_at = Set(Some(cx.now().into()));
-        row.active.ended_by = Set(Some(cx.actor.principal));
-        row.active.end_reason = Set(reason.map(str::to_owned));
-        return cx.save(row, "revoked").await;
+        let state = moved(&row, DelegationState::Revoked)?;
+        return cx.end(row, state, reason.map(str::to_owned), "revoked").await;
     }
     for there in held(cx, &row).await? {
         if !rest.items.contains(&(&there).into()) {

@@ -1,4 +1,4 @@
-use super::{CHANGE, DELEGATION_ENDED, DELEGATION_EXCEEDS, Rest, ensure_active, exceeds, items, note_permitting, reduce};
+use super::{CHANGE, DELEGATION_ENDED, DELEGATION_EXCEEDS, Rest, ensure_open, exceeds, items, note_permitting, reduce};
 use crate::prelude::*;
 use entities::{
     delegation::{DelegatedAction, Delegation, DelegationId},
@@ -55,7 +55,7 @@ impl Procedure for Narrow {
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: DelegationNarrowInput) -> Result<Delegation> {
         let DelegationNarrowInput { id: _, version, property_ids, portfolio_ids, actions, may_delegate, ends_at } = input;
         let row = cx.edit(allowed, version)?;
-        ensure_active(cx, &row)?;
+        ensure_open(cx, &row)?;
         note_permitting(cx, &row);
         let had = items(cx, &row).await?;
         for (at, id) in property_ids.iter().flatten().enumerate() {
@@ -87,8 +87,7 @@ impl Procedure for Narrow {
         if may_delegate == Some(true) && !row.may_delegate {
             return Err(exceeds("mayDelegate", "it does not go that far"));
         }
-        let earliest = row.starts_at.max(cx.now().into());
-        if ends_at.is_some_and(|ends| ends <= earliest || row.ends_at.is_some_and(|had| ends > had)) {
+        if ends_at.is_some_and(|ends| !row.term().can_end(ends, cx.now().into()) || row.ends_at.is_some_and(|had| ends > had)) {
             return Err(Error::invalid("endsAt", "NOT_NARROWER", "must be later than now, and not later than it ends"));
         }
         let may_delegate = may_delegate.unwrap_or(row.may_delegate);

@@ -1,4 +1,4 @@
-use super::{CHANGE, DELEGATION_ENDED, Rest, ensure_active, note_permitting, reduce};
+use super::{CHANGE, DELEGATION_ENDED, Rest, ensure_open, note_permitting, reduce};
 use crate::prelude::*;
 use entities::delegation::{Delegation, DelegationId};
 
@@ -36,7 +36,7 @@ impl Procedure for Revoke {
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: DelegationRevokeInput) -> Result<Delegation> {
         let DelegationRevokeInput { id: _, version, reason } = input;
         let row = cx.edit(allowed, version)?;
-        ensure_active(cx, &row)?;
+        ensure_open(cx, &row)?;
         note_permitting(cx, &row);
         reduce(cx, row, Rest::nothing(), reason.as_deref()).await
     }

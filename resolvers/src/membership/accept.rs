@@ -1,6 +1,6 @@
 use super::{CHANGE, MEMBERSHIP_EXISTS, MEMBERSHIP_NOT_PENDING};
 use crate::prelude::*;
-use entities::membership::{self, Membership, MembershipId};
+use entities::membership::{self, Membership, MembershipId, MembershipState};
 use schema::{Judged, Resource, Scope, Subject};
 
 #[input]
@@ -47,6 +47,7 @@ impl Procedure for Accept {
 
     async fn handle(cx: &Context, allowed: Allowed<Invitation>, _: MembershipAcceptInput) -> Result<Membership> {
         let invitation = allowed.into_subject().row;
+        invitation.state.to(MembershipState::Active).map_err(|_| Error::new(MEMBERSHIP_NOT_PENDING))?;
         let accepted = membership::accept(cx.tx().await?, invitation.id, cx.now()).await;
         let row = accepted.taken("membership_principal_role", || Error::new(MEMBERSHIP_EXISTS))?;
         let row = row.ok_or_else(|| Error::new(MEMBERSHIP_NOT_PENDING))?;

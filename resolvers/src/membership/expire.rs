@@ -1,9 +1,8 @@
-use super::{CHANGE, MEMBERSHIP_ENDED, MEMBERSHIP_TERM_OPEN, ensure_not_ended};
-use crate::{delegation, expiry, prelude::*};
+use super::{CHANGE, MEMBERSHIP_ENDED, MEMBERSHIP_TERM_OPEN, end, moved};
+use crate::{expiry, prelude::*};
 use entities::membership::{self, Membership, MembershipId, MembershipState};
 use futures_util::future::BoxFuture;
 use schema::Gateway;
-use sea_orm::ActiveValue::Set;
 use std::sync::Arc;
 
 #[input]
@@ -33,21 +32,12 @@ impl Procedure for Expire {
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, _: MembershipExpireInput) -> Result<Membership> {
-        let mut row = cx.edit_any(allowed);
-        ensure_not_ended(&row)?;
-        if row.ends_at.is_none_or(|ends| ends.0 > cx.now()) {
+        let row = cx.edit_any(allowed);
+        let state = moved(&row, MembershipState::Expired)?;
+        if !row.term().over(cx.now().into()) {
             return Err(Error::new(MEMBERSHIP_TERM_OPEN));
         }
-        let was_active = row.state == MembershipState::Active;
-        row.changed("state");
-        row.active.state = Set(MembershipState::Expired);
-        row.active.ended_at = Set(Some(cx.now().into()));
-        row.active.ended_by = Set(Some(cx.actor.principal));
-        let row = cx.save(row, "expired").await?;
-        if let Some(member) = row.principal_id.filter(|_| was_active) {
-            delegation::end_all_from(cx, member).await?;
-        }
-        Ok(row)
+        end(cx, row, state, None, "expired").await
     }
 }
 

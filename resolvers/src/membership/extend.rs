@@ -1,5 +1,5 @@
-use super::{CHANGE, MEMBERSHIP_ENDED, MEMBERSHIP_LAST_OWNER, ensure_manager_stays, ensure_not_ended};
-use crate::{expiry::ensure_term, prelude::*};
+use super::{CHANGE, MEMBERSHIP_ENDED, MEMBERSHIP_LAST_OWNER, ensure_manager_stays};
+use crate::prelude::*;
 use entities::membership::{Membership, MembershipId};
 use sea_orm::ActiveValue::Set;
 
@@ -39,12 +39,11 @@ impl Procedure for Extend {
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: MembershipExtendInput) -> Result<Membership> {
         let MembershipExtendInput { id: _, version, ends_at } = input;
         let mut row = cx.edit(allowed, version)?;
-        ensure_not_ended(&row)?;
-        if row.ends_at.is_some_and(|ends| ends.0 <= cx.now()) {
+        if !row.term().open(cx.now().into()) {
             return Err(Error::new(MEMBERSHIP_ENDED));
         }
         if let MaybeUndefined::Value(ends_at) = ends_at {
-            ensure_term(cx, row.starts_at, Some(ends_at))?;
+            Term::of(row.starts_at, Some(ends_at)).ensure_ahead(cx.now().into())?;
             ensure_manager_stays(cx, &row).await?;
         }
         row.changed("ends_at");

@@ -1,5 +1,5 @@
 use super::{CHANGE, MEMBERSHIP_EXISTS};
-use crate::{expiry::ensure_term, prelude::*};
+use crate::prelude::*;
 use entities::membership::{Fresh, Membership, MembershipState};
 use schema::Role;
 
@@ -66,7 +66,7 @@ impl Procedure for Invite {
         if fresh.email.is_some() == fresh.principal_id.is_some() {
             return Err(Error::invalid("email", "EXACTLY_ONE", "give either email or principalId"));
         }
-        ensure_term(cx, fresh.starts_at, fresh.ends_at)?;
+        Term::of(fresh.starts_at, fresh.ends_at).ensure_ahead(cx.now().into())?;
         let unknown = || Error::invalid("principalId", "NOT_FOUND", "there is no such principal");
         let exists = || Error::new(MEMBERSHIP_EXISTS);
         let invited = cx.create_as(allowed, "invited").await.taken("membership_principal_id_fkey", unknown);

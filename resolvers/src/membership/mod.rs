@@ -4,11 +4,12 @@ pub mod extend;
 pub mod invite;
 pub mod revoke;
 
-use crate::prelude::*;
+use crate::{delegation, prelude::*};
 use entities::{
     membership::{self, Membership, MembershipState},
     organization,
 };
+use kind::Edit;
 use schema::Role;
 use sea_orm::{QuerySelect, sea_query::LockType};
 
@@ -36,9 +37,25 @@ pub fn manages_members(role: Role) -> bool {
     matches!(role, Role::Owner | Role::Administrator)
 }
 
-fn ensure_not_ended(row: &Membership) -> Result<()> {
-    let ended = matches!(row.state, MembershipState::Revoked | MembershipState::Expired);
-    if ended { Err(Error::new(MEMBERSHIP_ENDED)) } else { Ok(()) }
+/// The next state of a membership, which has not ended.
+fn moved(row: &Membership, next: MembershipState) -> Result<MembershipState> {
+    row.state.to(next).map_err(|_| Error::new(MEMBERSHIP_ENDED))
+}
+
+/// Ends a membership, and all that rests on what its member might delegate by it.
+async fn end(
+    cx: &Context,
+    row: Edit<Membership>,
+    state: MembershipState,
+    reason: Option<String>,
+    verb: &'static str,
+) -> Result<Membership> {
+    let was_active = row.state == MembershipState::Active;
+    let row = cx.end(row, state, reason, verb).await?;
+    if let Some(member) = row.principal_id.filter(|_| was_active) {
+        delegation::end_all_from(cx, member).await?;
+    }
+    Ok(row)
 }
 
 /// An organization keeps somebody without end who can let others in.

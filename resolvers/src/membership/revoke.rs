@@ -1,7 +1,6 @@
-use super::{CHANGE, MEMBERSHIP_ENDED, MEMBERSHIP_LAST_OWNER, ensure_manager_stays, ensure_not_ended};
-use crate::{delegation, prelude::*};
+use super::{CHANGE, MEMBERSHIP_ENDED, MEMBERSHIP_LAST_OWNER, end, ensure_manager_stays, moved};
+use crate::prelude::*;
 use entities::membership::{Membership, MembershipId, MembershipState};
-use sea_orm::ActiveValue::Set;
 
 #[input]
 pub struct MembershipRevokeInput {
@@ -36,19 +35,9 @@ impl Procedure for Revoke {
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: MembershipRevokeInput) -> Result<Membership> {
         let MembershipRevokeInput { id: _, version, reason } = input;
-        let mut row = cx.edit(allowed, version)?;
-        ensure_not_ended(&row)?;
+        let row = cx.edit(allowed, version)?;
+        let state = moved(&row, MembershipState::Revoked)?;
         ensure_manager_stays(cx, &row).await?;
-        let was_active = row.state == MembershipState::Active;
-        row.changed("state");
-        row.active.state = Set(MembershipState::Revoked);
-        row.active.ended_at = Set(Some(cx.now().into()));
-        row.active.ended_by = Set(Some(cx.actor.principal));
-        row.active.end_reason = Set(reason);
-        let row = cx.save(row, "revoked").await?;
-        if let Some(member) = row.principal_id.filter(|_| was_active) {
-            delegation::end_all_from(cx, member).await?;
-        }
-        Ok(row)
+        end(cx, row, state, reason, "revoked").await
     }
 }

@@ -8,7 +8,7 @@ pub mod shelf;
 pub mod prelude {
     pub use crate::{Listed, ensure_in_use, ensure_stands, reads, shelf};
     pub use async_graphql::MaybeUndefined;
-    pub use kind::{Kind as _, New, NewBelow, Row as _, Seen, Verbs as _, input, patch};
+    pub use kind::{Kind as _, New, NewBelow, Row as _, Seen, Term, Termed as _, Verbs as _, input, patch};
     pub use schema::{
         ARCHIVED, Allowed, Change, Code, Constraint as _, Context, Date, ENDED, Entry, Error, NOT_ARCHIVED, OrganizationId,
         PrincipalId, Procedure, Result, Runs, TAKEN, Time,
