@@ -150,15 +150,8 @@ pub async fn may_give(
     now: DateTime<Utc>,
 ) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT FROM membership WHERE organization_id = $1 AND principal_id = $2 AND state = 'ACTIVE'
-                 AND role IN ('OWNER', 'CO_OWNER', 'TRUSTEE', 'ADMINISTRATOR') AND starts_at <= $3 AND (ends_at IS NULL OR ends_at > $3)) AS yes";
+                 AND app.stands_for_owner(role) AND starts_at <= $3 AND (ends_at IS NULL OR ends_at > $3)) AS yes";
     let values = [organization.0.into(), member.0.into(), now.into()];
     let row = db.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
     Ok(row.map(|row| row.try_get("", "yes")).transpose()?.unwrap_or(false))
-}
-
-/// Delegations whose term is over, across organizations: ids and terms only.
-pub async fn due(pool: &sqlx::PgPool, now: DateTime<Utc>) -> Result<Vec<(OrganizationId, DelegationId, DateTime<Utc>)>> {
-    let rows: Vec<(Uuid, Uuid, DateTime<Utc>)> =
-        sqlx::query_as("SELECT organization_id, id, ends_at FROM app.delegations_due($1, 100)").bind(now).fetch_all(pool).await?;
-    Ok(rows.into_iter().map(|(organization, id, ends)| (OrganizationId(organization), DelegationId(id), ends)).collect())
 }

@@ -3,6 +3,7 @@
 pub mod access_grant;
 pub mod actor;
 pub mod change;
+pub mod deadline;
 pub mod delegation;
 pub mod delegation_item;
 pub mod engaged_organization;

@@ -76,13 +76,6 @@ pub async fn accept(tx: &Tx, id: MembershipId, now: DateTime<Utc>) -> Result<Opt
     Model::find_by_statement(statement).one(tx).await
 }
 
-/// Memberships whose term is over, across organizations: ids and terms only.
-pub async fn due(pool: &sqlx::PgPool, now: DateTime<Utc>) -> Result<Vec<(OrganizationId, MembershipId, DateTime<Utc>)>> {
-    let rows: Vec<(Uuid, Uuid, DateTime<Utc>)> =
-        sqlx::query_as("SELECT organization_id, id, ends_at FROM app.memberships_due($1, 100)").bind(now).fetch_all(pool).await?;
-    Ok(rows.into_iter().map(|(organization, id, ends)| (OrganizationId(organization), MembershipId(id), ends)).collect())
-}
-
 /// How many people besides its holder govern the acting organization without end.
 pub async fn other_governors(tx: &Tx, but: MembershipId, now: DateTime<Utc>) -> Result<i64> {
     let statement = Statement::from_sql_and_values(

@@ -134,6 +134,22 @@ pub fn relayed(table: &str, privileges: &str) -> String {
     )
 }
 
+/// A deadline for each row, at the time in a column, as long as the row is in one of these states (in any, if there are none):
+/// the trigger that keeps it, and those of the rows that are there. Needs `organization_id` and `id`.
+pub fn deadline(table: &str, procedure: &str, column: &str, states: &[&str]) -> String {
+    let quoted: Vec<String> = states.iter().map(|state| format!("'{state}'")).collect();
+    let (changed, arguments, awaited) = match quoted.join(", ") {
+        all if all.is_empty() => (column.to_owned(), String::new(), String::new()),
+        all => (format!("{column}, state"), format!(", {all}"), format!(" AND state IN ({all})")),
+    };
+    format!(
+        "CREATE TRIGGER {table}_{column}_deadline AFTER INSERT OR DELETE OR UPDATE OF {changed} ON {table}
+           FOR EACH ROW EXECUTE FUNCTION app.keep_deadline('{procedure}', '{column}'{arguments});
+         INSERT INTO deadline (organization_id, procedure, id, at)
+           SELECT organization_id, '{procedure}', id, {column} FROM {table} WHERE {column} IS NOT NULL{awaited};\n"
+    )
+}
+
 /// Gives every policy and privilege of `hestami_app` to `hestami_across` as well, and leaves of the scope to `hestami_app` only
 /// the acting organization. What was done before is not done again.
 pub fn across() -> String {

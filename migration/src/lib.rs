@@ -20,6 +20,7 @@ mod m20261121_000013_across;
 mod m20261121_000014_engine;
 mod m20261121_000015_claim;
 mod m20261121_000016_known;
+mod m20261125_000017_deadline;
 mod m20261126_000018_outcome;
 
 use sea_orm_migration::MigrationTrait;
@@ -73,6 +74,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000014_engine::Migration),
             Box::new(m20261121_000015_claim::Migration),
             Box::new(m20261121_000016_known::Migration),
+            Box::new(m20261125_000017_deadline::Migration),
             Box::new(m20261126_000018_outcome::Migration),
         ]
     }

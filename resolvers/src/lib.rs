@@ -5,7 +5,6 @@ pub mod access_grant;
 pub mod change;
 pub mod delegation;
 pub mod engaged_property;
-mod expiry;
 pub mod membership;
 pub mod node;
 pub mod operation;
@@ -13,7 +12,7 @@ pub mod organization;
 pub mod principal;
 pub mod viewer;
 
-use schema::{Entry, Tick};
+use schema::Entry;
 
 pub use owner_verbs::{OwnersQuery, external_party, financial_entry, ownership, portfolio, property};
 
@@ -39,9 +38,6 @@ const DOMAINS: &[&[Entry]] =
 
 /// Every procedure, in the order of the contract.
 pub static TABLE: &[Entry] = &kind::joined::<Entry, { length(DOMAINS) }>(DOMAINS);
-
-/// Deadlines that the gateway itself looks after.
-pub static TICKS: &[Tick] = &[membership::expire::tick, delegation::expire::tick];
 
 const fn length(lists: &[&[Entry]]) -> usize {
     let (mut sum, mut list) = (0, 0);

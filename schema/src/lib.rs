@@ -59,7 +59,7 @@ pub use metrics::SECONDS;
 pub use operation::{Claim, NewOperation, Operation, OperationError, OperationState, Outcome, Stored, StoredError};
 pub use ports::{
     Actor, Boundary, Claimed, Decide, Due, Engine, Faults, Filter, Guard, Identity, Known, Log, NoFaults, Operations, PeopleAct,
-    Run, Through, Tick, Verdict,
+    Run, Through, Verdict,
 };
 pub use procedure::{Name, Procedure, Runs, Scope, Workflow};
 pub use reading::{Proven, Reading};

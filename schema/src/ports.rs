@@ -61,7 +61,7 @@ impl Actor {
 
     /// Stands for the owner, by a role.
     pub fn governs(&self) -> bool {
-        self.roles.iter().any(|role| matches!(role, Role::Owner | Role::CoOwner | Role::Trustee | Role::Administrator))
+        self.roles.iter().any(|role| role.stands_for_owner())
     }
 
     /// Works for those who engaged its organization, by a role.
@@ -223,9 +223,6 @@ pub trait Engine: Send + Sync {
     /// False while it cannot take work.
     fn ready(&self) -> bool;
 }
-
-/// Recurring work: looks at deadlines that are due and calls procedures as the system.
-pub type Tick = fn(std::sync::Arc<crate::Gateway>) -> futures_util::future::BoxFuture<'static, Result<()>>;
 
 /// The verdict of the policy engine of autonomous operations; for people it allows today.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -82,3 +82,10 @@ text_enum!(
         Administrator = "ADMINISTRATOR",
     }
 );
+
+impl Role {
+    /// Its members stand for the owner: what they delegate counts. In SQL that is `app.stands_for_owner(role)`.
+    pub const fn stands_for_owner(self) -> bool {
+        matches!(self, Role::Owner | Role::CoOwner | Role::Trustee | Role::Administrator)
+    }
+}

@@ -114,7 +114,7 @@ impl App {
             tasks: schema::Tasks::default(),
         });
         engine.launch(&gateway).await.map_err(told)?;
-        let buried = Supervisor::start(&gateway, &engine, parts.supervision, resolvers::TICKS).await.map_err(told)?;
+        let buried = Supervisor::start(&gateway, &engine, parts.supervision).await.map_err(told)?;
 
         let listener = parts.listener;
         let address = listener.local_addr()?;

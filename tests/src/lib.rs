@@ -8,6 +8,7 @@ mod catalog;
 mod changes;
 mod configuration;
 mod crash;
+mod deadlines;
 mod delegation;
 mod engagement;
 mod explain;

@@ -1,7 +1,7 @@
 //! State machines: what their tables say is what the database and the procedures know.
 
 use crate::harness::cluster;
-use schema::OperationState;
+use schema::{OperationState, Role};
 
 /// Columns named `state` that no `states!` declares, with what may be in them.
 fn others() -> Vec<(&'static str, Vec<&'static str>)> {
@@ -54,4 +54,25 @@ async fn the_database_knows_the_same_states() {
         states.sort_unstable();
         assert_eq!(said, states, "{table}: {check}");
     }
+}
+
+#[tokio::test]
+async fn the_roles_that_stand_for_an_owner_are_said_alike() {
+    let cluster = cluster().await;
+    let mut app = cluster.connect("hestami_app", &cluster.database().await).await;
+    for role in Role::ALL {
+        let stands: bool =
+            sqlx::query_scalar("SELECT app.stands_for_owner($1)").bind(role.as_str()).fetch_one(&mut app).await.expect("a word");
+        assert_eq!(stands, role.stands_for_owner(), "{role:?}");
+    }
+    // Nothing else in the database spells the list.
+    let mut sql = cluster.connect("postgres", &cluster.database().await).await;
+    let spelled: Vec<String> = sqlx::query_scalar(
+        "SELECT proname::text FROM pg_proc WHERE pronamespace = 'app'::regnamespace AND prosrc ~ 'TRUSTEE'
+         UNION ALL SELECT viewname::text FROM pg_views WHERE schemaname = 'public' AND definition ~ 'TRUSTEE'",
+    )
+    .fetch_all(&mut sql)
+    .await
+    .expect("names");
+    assert_eq!(spelled, ["stands_for_owner"]);
 }

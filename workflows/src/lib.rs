@@ -2,6 +2,7 @@
 
 mod engine;
 mod supervisor;
+mod timer;
 
 pub use engine::{Durable, Settings, migrate};
 pub use supervisor::{Supervision, Supervisor};

@@ -1,10 +1,10 @@
 //! Every replica tells that it lives; one of them at a time takes over the work of those that do
-//! not, carries on what nobody carries on, and runs the timers.
+//! not, carries on what nobody carries on, and keeps the deadlines.
 
-use crate::Durable;
+use crate::{Durable, timer};
 use entities::replica;
-use schema::{Due, Gateway, OperationId, Result, Tick, resume};
-use sqlx::{Postgres, pool::PoolConnection};
+use schema::{Due, Gateway, OperationId, Result, resume};
+use sqlx::{PgConnection, Postgres, pool::PoolConnection};
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -37,34 +37,27 @@ pub struct Supervisor {
     gateway: Weak<Gateway>,
     engine: Arc<Durable>,
     settings: Supervision,
-    ticks: &'static [Tick],
     buried: watch::Sender<bool>,
     /// What is being carried on here: never the same twice, never more than a few.
     resuming: Arc<Mutex<HashSet<OperationId>>>,
 }
 
-/// One leader at a time, by these locks' numbers: for the dead's work, and for timers, so that slow
-/// timers never delay a take-over.
+/// One leader at a time, by these locks' numbers: for the dead's work, and for deadlines, so that slow
+/// ones never delay a take-over.
 const TAKING_OVER: i64 = 0x6865_7374_616d_6901;
-const TIMERS: i64 = 0x6865_7374_616d_6902;
+const TIMER: i64 = 0x6865_7374_616d_6902;
 const RESUMING: usize = 8;
 
 impl Supervisor {
     /// Enters the list of replicas and keeps the rounds going until the gateway is gone. The
     /// receiver turns true if others took this process for dead: it must end and come back anew.
-    pub async fn start(
-        gateway: &Arc<Gateway>,
-        engine: &Arc<Durable>,
-        settings: Supervision,
-        ticks: &'static [Tick],
-    ) -> Result<watch::Receiver<bool>> {
+    pub async fn start(gateway: &Arc<Gateway>, engine: &Arc<Durable>, settings: Supervision) -> Result<watch::Receiver<bool>> {
         replica::enter(&gateway.pool, &engine.executor_id).await?;
         let (buried, receiver) = watch::channel(false);
         let supervisor = Arc::new(Supervisor {
             gateway: Arc::downgrade(gateway),
             engine: Arc::clone(engine),
             settings,
-            ticks,
             buried,
             resuming: Arc::default(),
         });
@@ -97,21 +90,14 @@ impl Supervisor {
 
     async fn takes_over(self: Arc<Self>) {
         while let Some(gateway) = self.next().await {
-            leading(&gateway, TAKING_OVER, self.round(&gateway)).await;
+            leading(&gateway, TAKING_OVER, async |_| self.round(&gateway).await).await;
         }
     }
 
-    /// Each timer by itself, so that one that hangs keeps no other from its turn.
     async fn keeps_time(self: Arc<Self>) {
-        let timers = self.ticks.iter().zip(TIMERS..).map(|(tick, lock)| {
-            let this = &self;
-            async move {
-                while let Some(gateway) = this.next().await {
-                    leading(&gateway, lock, tick(Arc::clone(&gateway))).await;
-                }
-            }
-        });
-        futures_util::future::join_all(timers).await;
+        while let Some(gateway) = self.next().await {
+            leading(&gateway, TIMER, async |connection| timer::round(&gateway, connection).await).await;
+        }
     }
 
     async fn round(&self, gateway: &Arc<Gateway>) -> Result<()> {
@@ -144,11 +130,12 @@ impl Supervisor {
     }
 }
 
-/// Does the work if no other replica is doing it.
-async fn leading(gateway: &Gateway, lock: i64, work: impl Future<Output = Result<()>>) {
+/// Does the work if no other replica is doing it, with the connection that holds the lock.
+async fn leading(gateway: &Gateway, lock: i64, work: impl AsyncFnOnce(&mut PgConnection) -> Result<()>) {
     let led = async {
-        let Some(leadership) = Leadership::take(gateway, lock).await? else { return Ok(()) };
-        let done = work.await;
+        let Some(mut leadership) = Leadership::take(gateway, lock).await? else { return Ok(()) };
+        let Some(connection) = leadership.0.as_mut() else { return Ok(()) };
+        let done = work(connection).await;
         leadership.give_back(lock).await?;
         done
     };

@@ -1,9 +1,6 @@
 use super::{CHANGE, DELEGATION_ENDED, DELEGATION_TERM_OPEN, moved};
-use crate::{expiry, prelude::*};
-use entities::delegation::{self, Delegation, DelegationId, DelegationState};
-use futures_util::future::BoxFuture;
-use schema::Gateway;
-use std::sync::Arc;
+use crate::prelude::*;
+use entities::delegation::{Delegation, DelegationId, DelegationState};
 
 #[input]
 pub struct DelegationExpireInput {
@@ -39,13 +36,4 @@ impl Procedure for Expire {
         }
         cx.end(row, state, None, "expired").await
     }
-}
-
-/// Ends the delegations that are due.
-pub fn tick(gateway: Arc<Gateway>) -> BoxFuture<'static, Result<()>> {
-    Box::pin(async move {
-        let due = delegation::due(&gateway.pool, gateway.clock.now()).await?;
-        expiry::end::<Expire, _>(&gateway, due, DelegationId::uuid, |id| DelegationExpireInput { id }).await;
-        Ok(())
-    })
 }

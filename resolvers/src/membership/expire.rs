@@ -1,9 +1,6 @@
 use super::{CHANGE, MEMBERSHIP_ENDED, MEMBERSHIP_TERM_OPEN, end, moved};
-use crate::{expiry, prelude::*};
-use entities::membership::{self, Membership, MembershipId, MembershipState};
-use futures_util::future::BoxFuture;
-use schema::Gateway;
-use std::sync::Arc;
+use crate::prelude::*;
+use entities::membership::{Membership, MembershipId, MembershipState};
 
 #[input]
 pub struct MembershipExpireInput {
@@ -39,13 +36,4 @@ impl Procedure for Expire {
         }
         end(cx, row, state, None, "expired").await
     }
-}
-
-/// Ends the memberships that are due.
-pub fn tick(gateway: Arc<Gateway>) -> BoxFuture<'static, Result<()>> {
-    Box::pin(async move {
-        let due = membership::due(&gateway.pool, gateway.clock.now()).await?;
-        expiry::end::<Expire, _>(&gateway, due, MembershipId::uuid, |id| MembershipExpireInput { id }).await;
-        Ok(())
-    })
 }
