@@ -1,4 +1,4 @@
-//! What was made of places of logs, kept for a little while: whoever asks for the same gets what was made once.
+//! A short-lived cache of answers for log entries. Subscribers with equal keys share one answer.
 
 use crate::Hub;
 use bytes::Bytes;
@@ -15,16 +15,17 @@ use std::{
 use tokio::sync::OnceCell;
 use tracing::Instrument;
 
-/// What a key stands for is made once, however many ask for it.
+/// Identifies an answer; equal keys share one.
 pub type Key = [u8; 32];
-/// Nothing, where a place is nothing to who asks.
+/// The encoded response, or None where the entry does not concern the reader.
 pub type Answer = Option<Bytes>;
 
-/// As much text is kept, and so many answers.
+/// The most bytes of answers, and the most answers, that are kept.
 const BYTES: usize = 16 << 20;
 const COUNT: usize = 16_384;
 const LIFE: Duration = Duration::from_secs(10);
-/// Whether a grant still counts is decided where an answer is made: of another organization none is used for longer.
+/// The life of an answer about another organization. A grant is checked only when the answer is made, so an answer outlives
+/// its grant by this much at most.
 const FOREIGN: Duration = Duration::from_secs(1);
 
 type At = (LogId, i64, Key);
@@ -37,20 +38,20 @@ struct Cell {
 }
 
 #[derive(Default)]
-pub struct Answers(Mutex<Kept>);
+pub struct AnswerCache(Mutex<Cells>);
 
 #[derive(Default)]
-struct Kept {
-    cells: HashMap<At, Arc<Cell>>,
-    /// In the order in which they were asked for.
+struct Cells {
+    by_key: HashMap<At, Arc<Cell>>,
+    /// The cells in the order of their first request.
     order: VecDeque<(At, Arc<Cell>)>,
     bytes: usize,
 }
 
-impl Kept {
+impl Cells {
     fn drop(&mut self, at: &At, cell: &Arc<Cell>) {
-        if self.cells.get(at).is_some_and(|kept| Arc::ptr_eq(kept, cell)) {
-            self.cells.remove(at);
+        if self.by_key.get(at).is_some_and(|known| Arc::ptr_eq(known, cell)) {
+            self.by_key.remove(at);
             self.bytes -= cell.bytes.load(Ordering::Relaxed);
         }
     }
@@ -67,61 +68,61 @@ impl Kept {
     }
 }
 
-impl Answers {
-    fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
+impl AnswerCache {
+    fn with<T>(&self, work: impl FnOnce(&mut Cells) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn cell(&self, at: At, source: OrganizationId) -> Arc<Cell> {
         let foreign = matches!(at.0, LogId::Feed(_)) && source != at.0.organization();
         let life = if foreign { FOREIGN } else { LIFE };
-        self.with(|kept| {
-            if let Some(known) = kept.cells.get(&at).filter(|cell| cell.since.elapsed() <= life) {
+        self.with(|cells| {
+            if let Some(known) = cells.by_key.get(&at).filter(|cell| cell.since.elapsed() <= life) {
                 return Arc::clone(known);
             }
-            if let Some(old) = kept.cells.get(&at).cloned() {
-                kept.drop(&at, &old);
+            if let Some(old) = cells.by_key.get(&at).cloned() {
+                cells.drop(&at, &old);
             }
             let cell = Arc::new(Cell { made: OnceCell::new(), since: Instant::now(), source, bytes: AtomicUsize::new(0) });
-            kept.cells.insert(at, Arc::clone(&cell));
-            kept.order.push_back((at, Arc::clone(&cell)));
-            kept.sweep();
+            cells.by_key.insert(at, Arc::clone(&cell));
+            cells.order.push_back((at, Arc::clone(&cell)));
+            cells.sweep();
             cell
         })
     }
 
     fn weigh(&self, at: &At, cell: &Arc<Cell>, answer: &Answer) {
         let bytes = answer.as_ref().map_or(0, Bytes::len) + size_of::<(At, Cell)>();
-        self.with(|kept| {
-            // Whoever comes first; and not what was dropped meanwhile.
-            let kept_still = kept.cells.get(at).is_some_and(|known| Arc::ptr_eq(known, cell));
-            if kept_still && cell.bytes.swap(bytes, Ordering::Relaxed) == 0 {
-                kept.bytes += bytes;
-                kept.sweep();
+        self.with(|cells| {
+            // Callers share a cell: the first one counts its bytes, if the cell is still cached.
+            let cached = cells.by_key.get(at).is_some_and(|known| Arc::ptr_eq(known, cell));
+            if cached && cell.bytes.swap(bytes, Ordering::Relaxed) == 0 {
+                cells.bytes += bytes;
+                cells.sweep();
             }
         });
     }
 
     pub(crate) fn sweep(&self) {
-        self.with(Kept::sweep);
+        self.with(Cells::sweep);
     }
 
-    /// A reader lost sight of an organization: what was made of its places is nobody's any more.
+    /// Drops the answers about an organization that the log's reader lost sight of.
     pub(crate) fn forget(&self, log: LogId, source: OrganizationId) {
-        self.with(|kept| {
-            let gone: Vec<_> = kept.cells.iter().filter(|((of, ..), cell)| *of == log && cell.source == source).collect();
+        self.with(|cells| {
+            let gone: Vec<_> = cells.by_key.iter().filter(|((of, ..), cell)| *of == log && cell.source == source).collect();
             let gone: Vec<_> = gone.into_iter().map(|(at, cell)| (*at, Arc::clone(cell))).collect();
             for (at, cell) in gone {
-                kept.drop(&at, &cell);
+                cells.drop(&at, &cell);
             }
         });
     }
 }
 
 impl Hub {
-    /// Made by the first who asks. A failure is not kept. In a task of its own: whoever stops to look, in the midst of it,
-    /// keeps nobody else waiting.
-    pub async fn made(
+    /// The answer for an entry, made by the first caller with this key. Failures are not cached. The work runs in a task of its
+    /// own, so that others get the answer even if that caller stops waiting.
+    pub async fn answer(
         self: &Arc<Self>,
         log: LogId,
         entry: &Entry,
@@ -148,13 +149,13 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    fn kept(answers: &Answers) -> (usize, usize, usize) {
-        answers.with(|kept| (kept.cells.len(), kept.order.len(), kept.bytes))
+    fn sizes(answers: &AnswerCache) -> (usize, usize, usize) {
+        answers.with(|cells| (cells.by_key.len(), cells.order.len(), cells.bytes))
     }
 
     #[test]
-    fn as_much_is_kept_as_there_is_room_for() {
-        let answers = Answers::default();
+    fn the_cache_stays_within_its_limits() {
+        let answers = AnswerCache::default();
         let home = OrganizationId(Uuid::from_u128(1));
         let long: Answer = Some(Bytes::from(vec![b'x'; 1 << 20]));
         for position in 0..100 {
@@ -164,10 +165,10 @@ mod tests {
             assert!(Arc::ptr_eq(&cell, &again));
             answers.weigh(&at, &cell, &long);
             answers.weigh(&at, &again, &long);
-            let (cells, order, bytes) = kept(&answers);
+            let (cells, order, bytes) = sizes(&answers);
             assert!(cells == order && bytes <= BYTES, "{cells} {order} {bytes}");
         }
-        assert_eq!(kept(&answers).0, 15);
+        assert_eq!(sizes(&answers).0, 15);
         let other = OrganizationId(Uuid::from_u128(2));
         let at = (LogId::Feed(home), 1, [0; 32]);
         let cell = answers.cell(at, other);
@@ -175,6 +176,6 @@ mod tests {
         answers.forget(LogId::Feed(home), other);
         assert!(!Arc::ptr_eq(&cell, &answers.cell(at, other)));
         answers.weigh(&at, &cell, &long);
-        assert_eq!(kept(&answers).0, 15);
+        assert_eq!(sizes(&answers).0, 15);
     }
 }

@@ -1,5 +1,5 @@
-//! A log as it is held by those who follow it: its last places in memory, shared, and each follower's own
-//! position. A follower that is slow is behind, and nothing is kept for it.
+//! The end of each followed log, shared in memory, and the position of each follower. A slow follower falls behind; no
+//! entries are queued for it.
 
 use crate::{Hub, news::News};
 use entities::feed::{self, Entry, What};
@@ -19,17 +19,17 @@ pub struct Log {
     marks: watch::Sender<Marks>,
 }
 
-/// Where a log last told of something that decides who sees what.
+/// The positions at which a log last changed who sees what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Marks {
-    /// Memberships, delegations, grants, the organization itself.
+    /// The last change of a membership, a delegation, a grant, or the organization itself.
     pub rights: i64,
-    /// What is in portfolios, by which things are delegated.
+    /// The last change of a portfolio's contents, by which things are delegated.
     pub groups: i64,
 }
 
 impl Marks {
-    /// Of a log as it stands behind this place.
+    /// The marks once this entry is added to the log.
     pub fn after(self, entry: &Entry) -> Marks {
         let What::Event(event) = &entry.what else { return self };
         match entities::kind(&event.resource_kind).map(|kind| kind.rights) {
@@ -41,10 +41,10 @@ impl Marks {
 }
 
 enum Next {
-    Told(Arc<Entry>),
-    /// There is nothing more.
+    Entry(Arc<Entry>),
+    /// The follower has read the whole log.
     End,
-    /// It is no longer at hand.
+    /// The next entry is no longer in memory.
     Older,
 }
 
@@ -57,20 +57,20 @@ impl Log {
         *self.tail.borrow()
     }
 
-    /// Changes when something is told that decides who sees what.
+    /// A receiver that changes with each entry that decides who sees what.
     pub fn marks(&self) -> watch::Receiver<Marks> {
         self.marks.subscribe()
     }
 
-    /// Takes what stands behind its end; anything else it knows already. What was forgotten before anyone looked leaves a
-    /// hole: whoever stands before it is sent away, and finds that its cursor is too old.
+    /// Adds the next entry, and ignores an entry that is known already. Entries that were trimmed before this process read
+    /// them leave a gap. A follower that stands before a gap is disconnected, and its cursor is too old to go on from.
     pub(crate) fn push(&self, entry: Entry, kept: usize) -> bool {
         let (position, tail) = (entry.position, self.tail());
         if position <= tail {
             return false;
         }
         let before = *self.marks.borrow();
-        // What a hole hides may have been anything.
+        // A gap may hide changes of either kind.
         let hidden = if position > tail + 1 { Marks { rights: position, groups: position } } else { before };
         let marks = hidden.after(&entry);
         {
@@ -95,30 +95,30 @@ impl Log {
             return Next::End;
         }
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = last.front().map(|told| told.position);
+        let first = last.front().map(|entry| entry.position);
         match first.map(|first| usize::try_from(position + 1 - first)) {
-            Some(Ok(at)) => last.get(at).map_or(Next::End, |told| Next::Told(Arc::clone(told))),
+            Some(Ok(at)) => last.get(at).map_or(Next::End, |entry| Next::Entry(Arc::clone(entry))),
             _ => Next::Older,
         }
     }
 }
 
-/// Someone who goes through a log, from one place to the next.
+/// A reader of a log, and its position.
 pub struct Follow {
     hub: Arc<Hub>,
     log: Arc<Log>,
     tail: watch::Receiver<i64>,
     position: i64,
     fetched: VecDeque<Arc<Entry>>,
-    /// It has caught up once: from then on, what it does not read in time is not fetched for it again.
+    /// Whether the end was reached once. After that, entries that left memory are not fetched again.
     caught_up: bool,
 }
 
-/// So many places are fetched at once for one who catches up.
+/// The number of entries that are fetched at once for a follower that catches up.
 const PAGE: i64 = 100;
 
 impl Follow {
-    /// From this position on, or from where the log ends.
+    /// A follower behind this position, or at the end of the log.
     pub async fn from(hub: &Arc<Hub>, log: LogId, position: Option<i64>) -> Result<Follow> {
         let log = hub.open(log).await?;
         let position = position.unwrap_or_else(|| log.tail());
@@ -130,19 +130,19 @@ impl Follow {
         self.position
     }
 
-    /// The next place, as soon as there is one. Whoever stops waiting loses nothing.
+    /// The next entry, as soon as there is one. A caller that stops waiting loses nothing.
     pub async fn next(&mut self) -> Result<Arc<Entry>> {
         loop {
-            if let Some(told) = self.fetched.pop_front() {
-                self.position = told.position;
-                return Ok(told);
+            if let Some(entry) = self.fetched.pop_front() {
+                self.position = entry.position;
+                return Ok(entry);
             }
             self.tail.mark_unchanged();
             match self.log.after(self.position) {
-                Next::Told(told) => {
+                Next::Entry(entry) => {
                     self.caught_up = true;
-                    self.position = told.position;
-                    return Ok(told);
+                    self.position = entry.position;
+                    return Ok(entry);
                 }
                 Next::End => {
                     self.caught_up = true;
@@ -153,7 +153,7 @@ impl Follow {
                 Next::Older if self.caught_up => return Err(Error::new(Code::SLOW_READER)),
                 Next::Older => {
                     let page = feed::after(&self.hub.pool, &[(self.log.id, self.position)], PAGE).await?;
-                    // What is missing was forgotten since the cursor was checked.
+                    // The next entry was trimmed after the cursor was checked.
                     if page.first().is_none_or(|(_, entry)| entry.position != self.position + 1) {
                         return Err(Expired::TooOld.into());
                     }
@@ -164,14 +164,14 @@ impl Follow {
     }
 }
 
-/// An operation that someone waits for.
-pub struct Watched {
+/// An operation that subscribers wait for.
+pub struct OperationWatch {
     moved: watch::Sender<u64>,
-    /// When it last moved, as far as the backstop saw.
+    /// The time of the last move that the periodic look saw.
     seen: Mutex<Option<chrono::DateTime<chrono::Utc>>>,
 }
 
-impl Watched {
+impl OperationWatch {
     pub fn moves(&self) -> watch::Receiver<u64> {
         self.moved.subscribe()
     }
@@ -182,21 +182,21 @@ impl Watched {
 
     pub(crate) fn saw(&self, at: chrono::DateTime<chrono::Utc>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        // Seen for the first time it may have moved since its follower looked.
+        // Before the first look, the operation may have moved after its subscriber read it.
         if seen.replace(at) != Some(at) {
             self.bump();
         }
     }
 }
 
-/// The operations that someone waits for.
-pub(crate) type Awaited = Vec<((OrganizationId, OperationId), Arc<Watched>)>;
+/// The watched operations with their keys.
+pub(crate) type Awaited = Vec<((OrganizationId, OperationId), Arc<OperationWatch>)>;
 
-/// All that is followed in this process.
+/// The logs and operations that are followed in this process.
 #[derive(Default)]
 pub(crate) struct Logs {
     logs: HashMap<LogId, Weak<Log>>,
-    operations: BTreeMap<(OperationId, OrganizationId), Weak<Watched>>,
+    operations: BTreeMap<(OperationId, OrganizationId), Weak<OperationWatch>>,
 }
 
 impl Logs {
@@ -213,24 +213,24 @@ impl Logs {
         log
     }
 
-    pub fn watch(&mut self, organization: OrganizationId, id: OperationId) -> Arc<Watched> {
+    pub fn watch(&mut self, organization: OrganizationId, id: OperationId) -> Arc<OperationWatch> {
         if let Some(known) = self.operations.get(&(id, organization)).and_then(Weak::upgrade) {
             return known;
         }
-        let watched = Arc::new(Watched { moved: watch::channel(0).0, seen: Mutex::default() });
+        let watched = Arc::new(OperationWatch { moved: watch::channel(0).0, seen: Mutex::default() });
         self.operations.insert((id, organization), Arc::downgrade(&watched));
         watched
     }
 
-    /// Of what was told, what somebody holds.
+    /// The followed logs and operations that the news names.
     pub fn named(&self, news: &News) -> (Vec<Arc<Log>>, Awaited) {
         let logs = news.logs.iter().filter_map(|id| self.get(*id)).collect();
         let any = (OrganizationId(Uuid::nil()), OrganizationId(Uuid::max()));
-        let told = news.operations.iter().flat_map(|id| self.operations.range((*id, any.0)..=(*id, any.1)));
-        (logs, told.filter_map(held).collect())
+        let operations = news.operations.iter().flat_map(|id| self.operations.range((*id, any.0)..=(*id, any.1)));
+        (logs, operations.filter_map(held).collect())
     }
 
-    /// Everything that somebody still holds.
+    /// All logs and operations that somebody still follows.
     pub fn held(&mut self) -> (Vec<Arc<Log>>, Awaited) {
         self.logs.retain(|_, log| log.strong_count() > 0);
         self.operations.retain(|_, watched| watched.strong_count() > 0);
@@ -239,7 +239,7 @@ impl Logs {
 }
 
 fn held(
-    (of, watched): (&(OperationId, OrganizationId), &Weak<Watched>),
-) -> Option<((OrganizationId, OperationId), Arc<Watched>)> {
+    (of, watched): (&(OperationId, OrganizationId), &Weak<OperationWatch>),
+) -> Option<((OrganizationId, OperationId), Arc<OperationWatch>)> {
     Some(((of.1, of.0), watched.upgrade()?))
 }

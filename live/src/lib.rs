@@ -1,6 +1,6 @@
-//! The event log, followed: whoever waits for it is woken after a commit, here at once and on other
-//! replicas by one notification each few milliseconds; one statement a second finds what no notification
-//! told. Idle followers cost no SQL. What someone may see of it is decided where it is delivered.
+//! The event log as its readers follow it. A commit wakes the readers in this process at once, and those of other replicas by
+//! one notification each few milliseconds. One statement a second finds entries that no notification announced. Idle followers
+//! add no SQL. Who may see an entry is decided where the entry is delivered, never here.
 
 mod answers;
 mod follow;
@@ -10,9 +10,9 @@ mod relay;
 mod tail;
 
 pub use answers::{Answer, Key};
-pub use follow::{Follow, Log, Marks, Watched};
+pub use follow::{Follow, Log, Marks, OperationWatch};
 
-use answers::Answers;
+use answers::AnswerCache;
 use entities::feed;
 use follow::Logs;
 use news::{News, Outbox};
@@ -29,15 +29,15 @@ use tokio::sync::{Notify, watch};
 
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// As `hestami_relay`.
+    /// The URL of the database, for the role `hestami_relay`.
     pub url: String,
-    /// How often it looks without having been told.
+    /// How often logs are read without a notification.
     pub backstop: Duration,
-    /// How many places of a log are kept at hand; a reader that falls behind by more is sent away.
+    /// How many entries of a log stay in memory; a reader that falls further behind is disconnected.
     pub kept: usize,
-    /// How often it looks for what is too old.
+    /// How often feeds are trimmed of entries that are too old.
     pub trim: Duration,
-    /// So far apart may the clocks of replicas be.
+    /// How far apart the clocks of replicas may be.
     pub skew: Duration,
 }
 
@@ -53,42 +53,42 @@ impl Settings {
     }
 }
 
-/// One a process.
+/// The process's one link between commits and followers.
 pub struct Hub {
     settings: Settings,
-    /// How long a cursor can be gone on from.
+    /// How old a cursor may be.
     window: Duration,
     clock: Arc<dyn Clock>,
-    /// For those who catch up.
+    /// Connections for followers that catch up.
     pool: PgPool,
-    /// For the look at what grew, which waits for nobody.
+    /// The connection that reads new entries, so that reading them never waits for a follower.
     tail: PgPool,
     logs: Mutex<Logs>,
-    answers: Answers,
-    /// What was told and not yet looked at.
+    answers: AnswerCache,
+    /// News whose entries were not read yet.
     due: Mutex<News>,
     wake: Notify,
-    /// What grew, and was not yet relayed.
+    /// Logs that grew and were not relayed yet.
     grown: Mutex<News>,
     relay: Notify,
     out: Outbox,
     hears: AtomicBool,
-    /// Those who follow are to go.
+    /// Turns true when followers are to disconnect.
     closing: watch::Sender<bool>,
-    /// Nothing is told any more.
+    /// Turns true when the hub's tasks are to end.
     stopped: watch::Sender<bool>,
-    /// Connections that follow.
+    /// Counts the connections that follow.
     guests: Arc<()>,
 }
 
-/// A connection that follows.
+/// A connection that follows, as the hub counts them.
 pub struct Guest(#[expect(dead_code, reason = "it is counted")] Arc<()>);
 
-/// So many connections read logs, whatever the number of followers.
+/// The number of connections that read logs, whatever the number of followers.
 const CONNECTIONS: u32 = 3;
 
 impl Hub {
-    /// Begins to listen, to tell, to look and to relay, until it is stopped.
+    /// Starts the tasks that read logs, exchange news and relay. They run until `stop`.
     pub fn start(settings: Settings, window: Duration, clock: Arc<dyn Clock>) -> Result<Arc<Hub>> {
         let pool = |connections| {
             let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(5));
@@ -102,7 +102,7 @@ impl Hub {
             pool,
             tail,
             logs: Mutex::default(),
-            answers: Answers::default(),
+            answers: AnswerCache::default(),
             due: Mutex::default(),
             wake: Notify::new(),
             grown: Mutex::default(),
@@ -113,24 +113,24 @@ impl Hub {
             stopped: watch::channel(false).0,
             guests: Arc::default(),
         });
-        upheld(&hub, "the look at logs", tail::keep);
-        upheld(&hub, "the exchange of news", news::exchange);
-        upheld(&hub, "the relay", relay::keep);
+        supervise(&hub, "the look at logs", tail::run);
+        supervise(&hub, "the exchange of news", news::run);
+        supervise(&hub, "the relay", relay::run);
         Ok(hub)
     }
 
-    /// Lets everyone who follows go, with a word that means "come back".
+    /// Disconnects all followers, with a code that means "come back".
     pub fn close(&self) {
         self.closing.send_replace(true);
     }
 
-    /// Tells what is still to be told, and no more.
+    /// Disconnects all followers, sends the last news and ends the tasks.
     pub fn stop(&self) {
         self.close();
         self.stopped.send_replace(true);
     }
 
-    /// Held by a connection that follows, so that a stop can wait for its last word.
+    /// A token for a connection that follows, so that a shutdown can wait for its last message.
     pub fn guest(&self) -> Guest {
         Guest(Arc::clone(&self.guests))
     }
@@ -152,7 +152,7 @@ impl Hub {
         self.stopped.subscribe()
     }
 
-    /// Turns true when this process goes away.
+    /// A receiver that turns true when this process shuts down.
     pub fn closing(&self) -> watch::Receiver<bool> {
         self.closing.subscribe()
     }
@@ -161,20 +161,20 @@ impl Hub {
         work(&mut self.logs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A log, and where it ends at least.
+    /// The shared log; a new one begins at its present end.
     pub async fn open(&self, id: LogId) -> Result<Arc<Log>> {
         if let Some(log) = self.logs(|logs| logs.get(id)) {
             return Ok(log);
         }
         let head = feed::head(&self.pool, id).await?;
-        // Whatever came since is found by the next look.
+        // Entries that came since are found by the next look.
         let log = self.logs(|logs| logs.keep(id, head));
         self.due.lock().unwrap_or_else(PoisonError::into_inner).merge(News::of([id]));
         self.wake.notify_one();
         Ok(log)
     }
 
-    /// Whether one can go on from here.
+    /// Refuses a cursor that is unknown or too old.
     pub async fn check(&self, place: &Place) -> Result<()> {
         let own = "SELECT h.event_seq AS head, (
                      SELECT e.at < $3 FROM event e WHERE e.organization_id = $1 AND e.seq = $2 + 1) AS old
@@ -199,12 +199,12 @@ impl Hub {
         }
     }
 
-    /// Wakes whenever this operation may stand elsewhere.
-    pub fn watch(&self, organization: OrganizationId, id: OperationId) -> Arc<Watched> {
+    /// A watch that wakes whenever this operation may have moved.
+    pub fn watch(&self, organization: OrganizationId, id: OperationId) -> Arc<OperationWatch> {
         self.logs(|logs| logs.watch(organization, id))
     }
 
-    /// Something was told: by this process's own commits, or by a notification.
+    /// Takes news of this process's own commits, or of a notification.
     fn heard(&self, news: News) {
         if let Some(grown) = news.grown() {
             self.grown.lock().unwrap_or_else(PoisonError::into_inner).merge(grown);
@@ -214,28 +214,28 @@ impl Hub {
         self.wake.notify_one();
     }
 
-    /// The same, for all replicas.
-    fn tell(&self, news: News) {
+    /// Takes news, and sends it to the other replicas as well.
+    fn announce(&self, news: News) {
         self.out.put(news.clone());
         self.heard(news);
     }
 }
 
-/// Begins a task, and begins it again should it panic: without it nobody would be told any more.
-fn upheld<F>(hub: &Arc<Hub>, what: &'static str, task: impl Fn(Weak<Hub>) -> F + Send + 'static)
+/// Runs a task, and restarts it after a panic, since all followers depend on it.
+fn supervise<F>(hub: &Arc<Hub>, name: &'static str, task: impl Fn(Weak<Hub>) -> F + Send + 'static)
 where
     F: Future<Output = ()> + Send + 'static,
 {
     let hub = Arc::downgrade(hub);
     tokio::spawn(async move {
         while let Err(problem) = tokio::spawn(task(Weak::clone(&hub))).await {
-            tracing::error!(%problem, "{what} ended, and begins anew");
+            tracing::error!(%problem, "{name} ended, and begins anew");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     });
 }
 
-/// Resolves when the process goes away.
+/// Resolves once the receiver turns true.
 pub async fn closed(closing: &mut watch::Receiver<bool>) {
     let _ = closing.wait_for(|closing| *closing).await;
 }
@@ -244,6 +244,6 @@ impl Live for Hub {
     fn committed(&self, organizations: &[OrganizationId], operation: (OrganizationId, OperationId)) {
         let mut news = News::of(organizations.iter().copied().map(LogId::Own));
         news.operation(operation.1);
-        self.tell(news);
+        self.announce(news);
     }
 }

@@ -1,4 +1,4 @@
-//! What following costs and how late it is.
+//! Metrics of the relay: its lag, and the rows that it wrote.
 
 use opentelemetry::{
     global,

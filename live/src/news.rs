@@ -1,5 +1,5 @@
-//! What grew, told between replicas: gathered for a few milliseconds, then one notification on a connection
-//! of its own, so that no domain transaction ever waits for the notifications' lock.
+//! News between replicas, gathered for a few milliseconds and sent as one notification. The notification has a connection of
+//! its own, so that no domain transaction ever waits for the notifications' lock.
 
 use crate::Hub;
 use schema::{LogId, OperationId, OrganizationId};
@@ -15,7 +15,7 @@ use std::{
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-/// Which logs grew and which operations moved; or, when too much was told or some was missed, anything.
+/// Logs that grew and operations that moved. `anything` stands for all of them, after too many names or a missed notification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct News {
     pub logs: BTreeSet<LogId>,
@@ -26,7 +26,7 @@ pub(crate) struct News {
 const CHANNEL: &str = "hestami_live";
 const GATHER: Duration = Duration::from_millis(4);
 const HELD: usize = 10_000;
-/// A notification carries some 8,000 bytes.
+/// The most names in one notification, which carries some 8,000 bytes.
 const MOST: usize = 200;
 
 impl News {
@@ -46,13 +46,13 @@ impl News {
         self.logs.append(&mut other.logs);
         self.operations.append(&mut other.operations);
         self.anything |= other.anything;
-        // While nobody takes it, it does not grow without end.
+        // News that nobody takes must not grow without end.
         if self.logs.len() + self.operations.len() > HELD {
             *self = News::anything();
         }
     }
 
-    /// What of it the relay may have something to do with.
+    /// The part that concerns the relay: the organizations' own logs.
     pub fn grown(&self) -> Option<News> {
         let own = self.logs.iter().copied().filter(|log| matches!(log, LogId::Own(_)));
         let grown = News { anything: self.anything, ..News::of(own) };
@@ -90,7 +90,7 @@ impl News {
     }
 }
 
-/// What is still to be told to the others.
+/// News that the other replicas were not sent yet.
 #[derive(Default)]
 pub(crate) struct Outbox {
     news: Mutex<News>,
@@ -108,9 +108,8 @@ impl Outbox {
     }
 }
 
-/// Tells and hears, until the hub is gone. A connection that broke is made anew; what was missed meanwhile
-/// may be anything.
-pub(crate) async fn exchange(hub: Weak<Hub>) {
+/// Sends and receives news until the hub stops. A broken connection is opened again.
+pub(crate) async fn run(hub: Weak<Hub>) {
     while let Some(here) = hub.upgrade() {
         let ended = connected(&here).await;
         here.hears(false);
@@ -128,14 +127,14 @@ pub(crate) async fn exchange(hub: Weak<Hub>) {
 
 async fn connected(hub: &Hub) -> Result<(), sqlx::Error> {
     let options: PgConnectOptions = hub.settings.url.parse()?;
-    // A pool for this one connection: it goes with it.
+    // A pool for this one connection, dropped together with the connection.
     let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.application_name("hestami-news"));
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
     let own: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut listener).await?;
-    // What was missed meanwhile, here and by the others, may be anything.
-    hub.tell(News::anything());
+    // Both sides may have missed news while there was no connection.
+    hub.announce(News::anything());
     hub.hears(true);
     let mut stopped = hub.stopped();
     loop {
@@ -171,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_is_heard() {
+    fn news_reads_as_it_was_written() {
         let mut news =
             News::of([LogId::Own(OrganizationId(Uuid::from_u128(1))), LogId::Feed(OrganizationId(Uuid::from_u128(2)))]);
         news.operation(OperationId(Uuid::from_u128(3)));

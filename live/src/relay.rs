@@ -1,6 +1,6 @@
-//! One process at a time writes the feeds of the organizations that look after others. Each round is one
-//! transaction: killed at any moment it neither loses nor doubles. Whoever leads and stops living loses the
-//! lead with its connection.
+//! The relay, which writes the feeds of organizations that look after others. One process at a time leads. Each round is one
+//! transaction, so that a kill at any moment neither loses nor doubles entries. A leader that dies loses the lead with its
+//! connection.
 
 use crate::{Hub, metrics, news::News};
 use chrono::{DateTime, Utc};
@@ -14,14 +14,14 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 const LEADING: i64 = 0x6865_7374_616d_6a01;
-/// What grew while a round ran, and a little after, is one more round.
+/// A short wait, so that commits that come together share one round.
 const GATHER: Duration = Duration::from_millis(10);
-/// How long nobody may have led.
+/// The longest time without a leader that a new leader makes up for.
 const BEFORE: Duration = Duration::from_secs(24 * 3600);
-/// A round that takes longer hangs.
+/// The longest time that a round may take; after that it counts as hanging.
 const ROUND: Duration = Duration::from_secs(15);
 
-pub(crate) async fn keep(hub: Weak<Hub>) {
+pub(crate) async fn run(hub: Weak<Hub>) {
     while let Some(here) = hub.upgrade() {
         if *here.stopped().borrow() {
             return;
@@ -35,11 +35,11 @@ pub(crate) async fn keep(hub: Weak<Hub>) {
     }
 }
 
-/// Leads as soon as nobody else does, until the connection breaks or the hub stops.
+/// Takes the lead as soon as it is free, and keeps it until the connection breaks or the hub stops.
 async fn lead(hub: &Hub) -> Result<()> {
     let options: PgConnectOptions = hub.settings.url.parse()?;
     let mut connection = options.application_name("hestami-relay").connect().await?;
-    // A process that stands still must not lead.
+    // A paused process must not lead: the database ends its session.
     sqlx::query("SELECT set_config('idle_session_timeout', '5s', false)").execute(&mut connection).await?;
     let mut stopped = hub.stopped();
     let mut leads = false;
@@ -66,17 +66,17 @@ async fn lead(hub: &Hub) -> Result<()> {
 }
 
 struct State {
-    /// When it last looked who sees whom.
+    /// The time up to which changes of sight were found.
     looked: Option<DateTime<Utc>>,
     trimmed: Option<Instant>,
-    /// When it last looked at all that may have grown.
+    /// The start of the last round over all logs.
     full: Option<Instant>,
 }
 
 async fn round(hub: &Hub, connection: &mut PgConnection, state: &mut State) -> Result<bool> {
-    // By then a term has begun or ended on every replica's clock.
+    // A term that began or ended before `seen` has done so on every replica's clock.
     let (now, seen) = (hub.clock.now(), hub.clock.now() - hub.settings.skew);
-    // Whoever led before may have looked as long ago as that.
+    // A new leader does not know when the one before it looked last.
     let looked = state.looked.unwrap_or(seen - BEFORE);
     let grown = std::mem::take(&mut *hub.grown.lock().unwrap_or_else(PoisonError::into_inner));
     let full = grown.anything || state.full.is_none_or(|at| at.elapsed() >= hub.settings.backstop);
@@ -93,10 +93,10 @@ async fn round(hub: &Hub, connection: &mut PgConnection, state: &mut State) -> R
     metrics::relayed(scopes.rows + relayed.rows, lag);
     let readers: Vec<_> = scopes.readers.union(&relayed.readers).copied().map(LogId::Feed).collect();
     if !readers.is_empty() {
-        hub.tell(News::of(readers));
+        hub.announce(News::of(readers));
     }
     if state.trimmed.is_none_or(|at| at.elapsed() >= hub.settings.trim) {
-        // A few thousand rows a time, until none is too old.
+        // Each round trims a few thousand rows, until none is too old.
         let mut tx = connection.begin().await?;
         let gone = feed::trim(&mut tx, now, hub.window).await?;
         tx.commit().await?;

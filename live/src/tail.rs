@@ -1,4 +1,4 @@
-//! Brings the logs that are followed up to date: when it was told, and once a second anyway.
+//! The task that reads new entries of followed logs, after each wake-up and once a second anyway.
 
 use crate::{Hub, follow::Log, news::News};
 use entities::feed::{self, What};
@@ -11,24 +11,24 @@ use tokio::time::{MissedTickBehavior, interval};
 
 const PAGE: i64 = 500;
 
-pub(crate) async fn keep(hub: Weak<Hub>) {
+pub(crate) async fn run(hub: Weak<Hub>) {
     let Some(mut full) = hub.upgrade().map(|here| interval(here.settings.backstop)) else { return };
     full.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let Some(here) = hub.upgrade() else { return };
         let mut stopped = here.stopped();
-        let told = tokio::select! {
+        let woken = tokio::select! {
             biased;
             () = crate::closed(&mut stopped) => return,
-            // Once a second, however much is told.
+            // The tick comes first, so that a stream of news cannot delay the full look.
             _ = full.tick() => false,
             () = here.wake.notified() => true,
         };
         let mut news = std::mem::take(&mut *here.due.lock().unwrap_or_else(PoisonError::into_inner));
-        news.anything |= !told;
+        news.anything |= !woken;
         if let Err(error) = look(&here, &news).await {
             error.trace();
-            // What was told is still to be looked at.
+            // The news is put back, since its entries were not read.
             here.due.lock().unwrap_or_else(PoisonError::into_inner).merge(news);
             let pause = here.settings.backstop / 4;
             drop(here);

@@ -1,4 +1,4 @@
-//! A subscription as its transport sees it: answers, one after the other, and how it ends.
+//! A subscription as its transport sees it: answers, one after the other, and an end.
 
 use super::{
     asked::{Refusal, asked},
@@ -7,7 +7,7 @@ use super::{
     shapes::Shape,
 };
 use crate::{looks::Seat, mount::GraphQl, request::Prepared};
-use ::live::{Follow, Log, Marks, Watched};
+use ::live::{Follow, Log, Marks, OperationWatch};
 use async_graphql::Response;
 use axum::body::Bytes;
 use entities::feed::{Entry, What};
@@ -25,9 +25,9 @@ use tokio::{sync::watch, time::Sleep};
 pub enum Out {
     /// A response, as JSON.
     Next(Bytes),
-    /// It ended by itself.
+    /// The subscription is complete.
     Complete,
-    /// It is over; if the error is about the connection, so is that.
+    /// An error ended the subscription. If the error is about the connection, that ends as well.
     Ended(Error),
 }
 
@@ -36,8 +36,8 @@ pub struct Subscription {
     _seat: Seat,
     view: Arc<View>,
     follow: Follow,
-    /// The logs that tell of other rights: the one that is followed, and that of who acts.
-    rights: Vec<Rights>,
+    /// The logs that announce changes of rights: the followed one, and the acting organization's.
+    rights: Vec<RightsLog>,
     /// An entry that was taken from the log and not answered yet.
     pending: Option<Arc<Entry>>,
     watched: Option<Moves>,
@@ -47,8 +47,8 @@ pub struct Subscription {
     over: bool,
 }
 
-/// A log that may tell of other rights, and up to where that was looked at.
-struct Rights {
+/// A log that announces changes of rights, and the marks that the view has seen.
+struct RightsLog {
     id: LogId,
     _held: Arc<Log>,
     marks: watch::Receiver<Marks>,
@@ -61,23 +61,23 @@ enum Woke {
     Term,
     Rights,
     Moved,
-    Told(Arc<Entry>),
+    Entry(Arc<Entry>),
 }
 
-/// An operation that is waited for.
+/// The operation that the subscription waits for.
 struct Moves {
-    _held: Arc<Watched>,
+    _held: Arc<OperationWatch>,
     moves: watch::Receiver<u64>,
     last: Option<Bytes>,
-    /// It is to be looked at: it may have moved.
+    /// Whether the operation may have moved since the last look.
     due: bool,
 }
 
-/// A view is made anew after this, as the filters of lists are.
+/// The longest life of a view.
 const LIFE: Duration = Duration::from_secs(30);
 
 impl Subscription {
-    /// Runs the document to learn its topic, and looks whether that may be followed. A response says why not.
+    /// Runs the document to learn its topic, and begins to follow that. The error is the response that says why not.
     pub async fn open(graphql: &GraphQl, caller: Caller, prepared: Prepared) -> Result<Subscription, Response> {
         let document = Arc::clone(&prepared.document);
         Subscription::begin(graphql, caller, prepared).await.map_err(|refusal| refusal.response(&document))
@@ -90,14 +90,14 @@ impl Subscription {
         let maker = Maker { graphql: graphql.clone(), caller, look, shape };
         let actor = maker.view(Instant::now()).await?.actor;
         let (log, acting) = (LogId::of(&actor), LogId::Own(actor.organization));
-        // Followed before the rights are found, so that a change of them comes behind.
+        // The log is followed before the rights are found, so that a change of them comes behind.
         let mut follow = Follow::from(&graphql.live, log, None).await?;
         let mut rights = Vec::new();
         for id in std::iter::once(acting).chain(Some(log).filter(|log| matches!(log, LogId::Own(_)) && *log != acting)) {
             let log = graphql.live.open(id).await?;
             let marks = log.marks();
             let seen = *marks.borrow();
-            rights.push(Rights { id, _held: log, marks, seen });
+            rights.push(RightsLog { id, _held: log, marks, seen });
         }
         let view = Arc::new(patiently!(maker.view(Instant::now()).await)?);
         if let Some(after) = after {
@@ -107,7 +107,7 @@ impl Subscription {
         }
         let watched = match maker.shape.topic {
             Topic::Operation(id) => {
-                // Whether it is there to be seen is said at once.
+                // An operation that the subscriber may not see is refused at once.
                 let (response, _) = maker.operation(&view).await?;
                 if !response.errors.is_empty() {
                     return Err(Refusal::Response(Box::new(response)));
@@ -132,16 +132,16 @@ impl Subscription {
         })
     }
 
-    /// Where it stands.
+    /// The position from which the client can go on.
     pub fn place(&self) -> Place {
         let position = match &self.pending {
-            Some(told) => told.position - 1,
+            Some(entry) => entry.position - 1,
             None => self.follow.position(),
         };
         Place { log: LogId::of(&self.view.actor), position, rights: self.view.standing.rights }
     }
 
-    /// The next answer; None after the end. Whoever stops waiting loses nothing.
+    /// The next answer; None after the end. A caller that stops waiting loses nothing.
     pub async fn next(&mut self) -> Option<Out> {
         if self.over {
             return None;
@@ -151,7 +151,7 @@ impl Subscription {
             Err(error) if matches!(self.maker.shape.topic, Topic::Operation(_)) || error.code() == Code::CURSOR_EXPIRED => {
                 Out::Ended(error)
             }
-            // What was answered needs not be told again.
+            // The cursor lets the client go on behind the last answer.
             Err(error) => Out::Ended(error.details(serde_json::json!({ "cursor": self.place().to_string() }))),
         };
         self.over = !matches!(out, Out::Next(_));
@@ -160,12 +160,12 @@ impl Subscription {
 
     async fn wait(&mut self) -> Result<Out> {
         loop {
-            // Whoever stopped waiting in the midst of it begins here again.
+            // A wait that was given up midway begins here again.
             if self.rights_moved() || self.term_is_over() {
                 self.look_again().await?;
             }
-            if let Some(told) = self.pending.clone() {
-                let answer = self.tell(&told).await?;
+            if let Some(entry) = self.pending.clone() {
+                let answer = self.answer(&entry).await?;
                 self.pending = None;
                 if let Some(answer) = answer {
                     return Ok(Out::Next(answer));
@@ -191,7 +191,7 @@ impl Subscription {
                 () = &mut self.rights_may_end => Woke::Term,
                 _ = rights => Woke::Rights,
                 () = moves => Woke::Moved,
-                told = self.follow.next() => Woke::Told(told?),
+                entry = self.follow.next() => Woke::Entry(entry?),
             };
             match woke {
                 Woke::Closing => return Err(Error::new(Code::SHUTTING_DOWN)),
@@ -202,12 +202,12 @@ impl Subscription {
                 Woke::Term => self.rights_may_end = self.maker.until(self.view.standing.until),
                 Woke::Rights => {}
                 Woke::Moved => self.watched.iter_mut().for_each(|watched| watched.due = true),
-                Woke::Told(told) => self.pending = Some(told),
+                Woke::Entry(entry) => self.pending = Some(entry),
             }
         }
     }
 
-    /// The token still says who it is.
+    /// Refuses once the token has expired.
     fn current(&self) -> Result<()> {
         if self.maker.now() < self.maker.caller.until { Ok(()) } else { Err(Error::new(Code::TOKEN_EXPIRED)) }
     }
@@ -216,33 +216,33 @@ impl Subscription {
         self.view.standing.until.is_some_and(|until| until <= self.maker.now())
     }
 
-    /// Something was told that decides who sees what, and was not looked at.
+    /// Whether a log announced a change of rights that the view has not seen.
     fn rights_moved(&self) -> bool {
         self.rights.iter().any(|log| {
             let now = *log.marks.borrow();
-            // What is in portfolios decides for delegates only.
+            // The contents of portfolios decide for delegates only.
             now.rights != log.seen.rights || (self.view.actor.delegated && now.groups != log.seen.groups)
         })
     }
 
-    /// It tells itself of something that decides who sees what, and the log is not yet followed as far as that.
+    /// Whether the entry itself changes rights, and the log has not announced that yet.
     fn decides(&self, entry: &Entry) -> bool {
         let What::Event(event) = &entry.what else { return false };
-        let told = Marks::default().after(entry);
+        let changed = Marks::default().after(entry);
         let source = self.rights.iter().find(|log| log.id == LogId::Own(entry.source));
         source.is_some_and(|log| {
-            (told.rights > 0 && log.seen.rights < event.seq)
-                || (told.groups > 0 && self.view.actor.delegated && log.seen.groups < event.seq)
+            (changed.rights > 0 && log.seen.rights < event.seq)
+                || (changed.groups > 0 && self.view.actor.delegated && log.seen.groups < event.seq)
         })
     }
 
-    /// Answers what was taken from the log, by the rights of today, however old it is. Nothing, if it does not concern who asks.
-    async fn tell(&mut self, told: &Arc<Entry>) -> Result<Option<Bytes>> {
+    /// The answer for an entry, by the rights of today, however old the entry is. None if it does not concern the subscriber.
+    async fn answer(&mut self, entry: &Arc<Entry>) -> Result<Option<Bytes>> {
         self.current()?;
-        if self.decides(told) {
+        if self.decides(entry) {
             self.look_again().await?;
         }
-        if !self.maker.shape.topic.concerns(told) {
+        if !self.maker.shape.topic.concerns(entry) {
             return Ok(None);
         }
         loop {
@@ -258,8 +258,8 @@ impl Subscription {
             let log = LogId::of(&view.actor);
             let making = async {
                 patiently!({
-                    let make = maker.clone().place(Arc::clone(view), Arc::clone(told));
-                    hub.made(log, told, view.key, make).await
+                    let make = maker.clone().place(Arc::clone(view), Arc::clone(entry));
+                    hub.answer(log, entry, view.key, make).await
                 })
             };
             let made = tokio::select! {
@@ -268,14 +268,14 @@ impl Subscription {
                 made = making => made?,
             };
             self.current()?;
-            // It may have taken a while: what it says is said only under the rights that still hold.
+            // The answer may have taken a while: only rights that still hold let it out.
             if !self.rights_moved() && !self.term_is_over() {
                 return Ok(made);
             }
         }
     }
 
-    /// The operation as it is now, if that was not said yet; and its end.
+    /// The operation as it is now, if the client does not know that yet, and then its end.
     async fn moved(&mut self) -> Result<Option<Out>> {
         let (maker, view) = (&self.maker, &self.view);
         let (answer, ended) = patiently!(maker.state(view).await)?;
@@ -285,12 +285,12 @@ impl Subscription {
             return Ok(ended.then_some(Out::Complete));
         }
         watched.last = Some(answer.clone());
-        // Its end is found at the next look.
+        // The next look completes the subscription.
         watched.due = ended;
         Ok(Some(Out::Next(answer)))
     }
 
-    /// Whether it may still see what it saw. Another sight is an end: what came into it, or left it, was not told.
+    /// Renews the view. A change of sight ends the subscription, since no entry named the things that came into sight or left it.
     async fn look_again(&mut self) -> Result<()> {
         let seen: Vec<Marks> = self.rights.iter_mut().map(|log| *log.marks.borrow_and_update()).collect();
         let maker = &self.maker;
@@ -298,7 +298,7 @@ impl Subscription {
             Code::ORGANIZATION_NOT_FOUND | Code::GRANT_NOT_FOUND => Error::new(Code::AUTHORITY_LOST),
             _ => error,
         })?;
-        // Only now: whoever stops waiting before looks again.
+        // The marks count as seen only now, so that a look that was given up is repeated.
         for (log, seen) in self.rights.iter_mut().zip(seen) {
             log.seen = seen;
         }
