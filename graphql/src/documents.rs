@@ -1,5 +1,5 @@
-//! Documents that were read before are not read again; and one that was found valid is not looked through again for the next
-//! values of its variables, as long as these are of the same shape.
+//! A cache of parsed documents, which remembers the shapes of variables that each was found valid with. A known document is not
+//! parsed again, and not validated again for other variables of a known shape.
 
 use crate::{limits, unfold};
 use async_graphql::{ScalarType, Value, Variables, parser::types::ExecutableDocument};
@@ -11,18 +11,18 @@ use std::{
 };
 use uuid::Uuid;
 
-/// A document, and what follows from it alone.
+/// A parsed document, with the plans that follow from it alone.
 pub struct Document {
     pub tree: ExecutableDocument,
     pub planned: Planned,
     valid: Mutex<HashSet<u64>>,
 }
 
-/// So many shapes of variables are remembered of each document.
+/// The most shapes of variables that are remembered for a document.
 const SHAPES: usize = 64;
 
 impl Document {
-    /// Of a tree that keeps the limits.
+    /// Refuses a document beyond the limits, and unfolds the roots of subscriptions.
     pub fn new(mut tree: ExecutableDocument) -> Result<Document> {
         limits::check(&tree)?;
         unfold::roots(&mut tree);
@@ -34,7 +34,7 @@ impl Document {
         work(&mut self.valid.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether it was found valid with such variables.
+    /// Whether the document was found valid with variables of this shape.
     pub fn is_valid(&self, shape: u64) -> bool {
         self.shapes(|valid| valid.contains(&shape))
     }
@@ -48,30 +48,30 @@ impl Document {
     }
 }
 
-/// A longer text is read each time.
+/// The longest text that is cached.
 const LONGEST: usize = 16 << 10;
-/// The most text of documents that is kept, twice.
+/// The most bytes of text in each of the two generations.
 const KEPT: usize = 512 << 10;
 
-/// Documents by their text: those of late, and those before them.
+/// Documents by their text, in two generations. A document that a whole generation did not ask for is dropped.
 #[derive(Clone, Default)]
-pub struct Documents(Arc<Shared>);
+pub struct DocumentCache(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    kept: Mutex<Kept>,
+    generations: Mutex<Generations>,
     hash: RandomState,
 }
 
 #[derive(Default)]
-struct Kept {
+struct Generations {
     young: HashMap<Arc<str>, Arc<Document>>,
     old: HashMap<Arc<str>, Arc<Document>>,
-    /// Of the young ones.
+    /// The length of the young texts.
     bytes: usize,
 }
 
-impl Kept {
+impl Generations {
     fn keep(&mut self, text: Arc<str>, document: Arc<Document>) {
         if self.bytes + text.len() > KEPT {
             self.old = std::mem::take(&mut self.young);
@@ -82,29 +82,29 @@ impl Kept {
     }
 }
 
-impl Documents {
-    fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
-        work(&mut self.0.kept.lock().unwrap_or_else(PoisonError::into_inner))
+impl DocumentCache {
+    fn with<T>(&self, work: impl FnOnce(&mut Generations) -> T) -> T {
+        work(&mut self.0.generations.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub fn find(&self, text: &str) -> Option<Arc<Document>> {
-        self.with(|kept| {
-            if let Some(document) = kept.young.get(text) {
+        self.with(|generations| {
+            if let Some(document) = generations.young.get(text) {
                 return Some(Arc::clone(document));
             }
-            let (text, document) = kept.old.remove_entry(text)?;
-            kept.keep(text, Arc::clone(&document));
+            let (text, document) = generations.old.remove_entry(text)?;
+            generations.keep(text, Arc::clone(&document));
             Some(document)
         })
     }
 
     pub fn keep(&self, text: &str, document: &Arc<Document>) {
         if text.len() <= LONGEST {
-            self.with(|kept| kept.keep(text.into(), Arc::clone(document)));
+            self.with(|generations| generations.keep(text.into(), Arc::clone(document)));
         }
     }
 
-    /// What the validation can tell apart of an operation's name and variables.
+    /// A hash of everything that validation tells apart in an operation's name and variables.
     pub fn shape(&self, operation: Option<&str>, variables: &Variables) -> u64 {
         let mut hasher = self.0.hash.build_hasher();
         operation.hash(&mut hasher);
@@ -144,7 +144,8 @@ impl Documents {
     }
 }
 
-/// What is no UUID, time or day, but might be one of a few words or a number, is told apart by itself.
+/// The shape of a text: UUIDs, days and times have one each. A short word has its own, since it may be a number or the value of
+/// an enum.
 fn text_shape(text: &str) -> (u8, &str) {
     if Uuid::try_parse(text).is_ok() {
         (4, "")
@@ -166,7 +167,7 @@ mod tests {
 
     #[test]
     fn shapes_tell_apart_what_the_validation_does() {
-        let documents = Documents::default();
+        let documents = DocumentCache::default();
         let shape = |variables: serde_json::Value| documents.shape(None, &Variables::from_json(variables));
         let same = [
             (json!({ "id": "01920000-0000-7000-8000-000000000001" }), json!({ "id": "01920000-0000-7000-8000-000000000002" })),
@@ -200,8 +201,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_of_late_stays() {
-        let documents = Documents::default();
+    fn a_document_that_was_asked_for_lately_stays() {
+        let documents = DocumentCache::default();
         let text = |n: usize| format!("{{ a{n} {} }}", "x ".repeat(4_000));
         let keep = |n: usize| {
             let tree = async_graphql::parser::parse_query("{ a }").expect("a document");
@@ -213,6 +214,7 @@ mod tests {
             assert!(documents.find(&text(0)).is_some(), "{n}");
         }
         assert!(documents.find(&text(1)).is_none());
-        documents.with(|kept| assert!(kept.young.len() + kept.old.len() < 150, "{}", kept.young.len()));
+        documents
+            .with(|generations| assert!(generations.young.len() + generations.old.len() < 150, "{}", generations.young.len()));
     }
 }

@@ -1,5 +1,5 @@
-//! Errors that the GraphQL engine makes itself, put into the same envelope as ours. What nobody
-//! classified is INTERNAL, without its text.
+//! Errors of the GraphQL engine itself, put into the same envelope as ours. An error that nobody classified is INTERNAL, without
+//! its text.
 
 use async_graphql::{
     ErrorExtensionValues, Pos, Response, ServerError, Value,
@@ -7,7 +7,7 @@ use async_graphql::{
 };
 use schema::{Code, Error};
 
-/// A response tells of so many errors at the most.
+/// The most errors in one response.
 const MOST: usize = 50;
 
 /// Gives every error of a response its code, type and trace id.
@@ -57,12 +57,12 @@ fn envelope(error: &ServerError, document: Option<&ExecutableDocument>) -> Error
     Error::internal(said.to_owned())
 }
 
-/// What the parser expected, without the document that it quotes.
+/// The parser's expectation, without the document that the parser quotes.
 fn expected(said: &str) -> String {
     let last = said.lines().last().unwrap_or_default().trim_start_matches([' ', '=']);
-    let told =
+    let expectation =
         if last.starts_with("expected") || last.starts_with("unexpected") { last } else { Code::GRAPHQL_PARSE_FAILED.message() };
-    format!("The document is not valid GraphQL: {}.", told.trim_end_matches('.'))
+    format!("The document is not valid GraphQL: {}.", expectation.trim_end_matches('.'))
 }
 
 fn key_required() -> Error {
@@ -70,7 +70,7 @@ fn key_required() -> Error {
     Error::new(code).field("idempotencyKey", "REQUIRED", code.message())
 }
 
-/// The argument that stands at this place, and how it is written.
+/// The name and the text of the argument at this position.
 fn argument_at(document: &ExecutableDocument, at: Pos) -> Option<(String, String)> {
     fn search(set: &SelectionSet, at: Pos) -> Option<(String, String)> {
         set.items.iter().find_map(|selection| match &selection.node {
@@ -91,7 +91,7 @@ fn argument_at(document: &ExecutableDocument, at: Pos) -> Option<(String, String
     operations.chain(fragments).find_map(|set| search(set, at))
 }
 
-/// A response that is one error: what failed before the document was looked at.
+/// A response with one error, for a request that failed before its document was read.
 pub fn refused(error: Error) -> Response {
     error.trace();
     let pos = Pos::default();

@@ -1,5 +1,5 @@
-//! POST and GET on `/graphql`, and the upgrade to a WebSocket. A GET never mutates: its document is looked at before it
-//! runs. Subscriptions are answered as what the client accepts: server-sent events or multipart.
+//! POST and GET on `/graphql`, and the upgrade to a WebSocket. A GET never mutates: its operation is checked before it
+//! runs. Subscriptions are answered in the format that the client accepts, server-sent events or multipart.
 
 use crate::{
     errors::refused,
@@ -36,7 +36,7 @@ async fn handle(State(graphql): State<GraphQl>, request: HttpRequest) -> axum::r
         };
     }
     match Box::pin(serve(&graphql, &parts.method, parts.uri.query(), &parts.headers, body)).await {
-        // Such a client reads nothing else, not even a refusal.
+        // This client reads events only, so that its single response is one as well.
         Ok(Served::Response(response)) if streams::only_events(&parts.headers) => streams::once(&response),
         Ok(Served::Response(response)) => {
             let failed_before_execution = strict && !response.errors.is_empty() && response.data == async_graphql::Value::Null;

@@ -1,6 +1,6 @@
-//! The kinds that a document reads, found before anything is resolved: their filters are planned before the query's
-//! transaction opens. Each field's plan stands beside its declaration: of the roots at their queries, of the others at the
-//! relations. A test walks the schema and finds every field that has none.
+//! The kinds that a document reads, found before anything is resolved, so that their filters are planned before the query's
+//! transaction opens. A field's plan is declared beside the field: for a root at its query, for the others at the relations. A
+//! test walks the schema and finds every field that needs a plan and has none.
 
 use crate::roots;
 use async_graphql::parser::{
@@ -10,16 +10,16 @@ use async_graphql::parser::{
 use schema::Planned;
 use std::{collections::HashMap, sync::OnceLock};
 
-/// A field of an object.
+/// The plan of an object's field.
 #[derive(Debug, Default)]
 pub struct Read {
-    /// The object that it leads to, if it leads to one.
+    /// The type that the field returns.
     to: Option<String>,
     pub kinds: &'static [&'static str],
     pub across: bool,
 }
 
-/// Every object's fields.
+/// The plans of every object's fields, by their names.
 pub struct Plans(HashMap<String, HashMap<String, Read>>);
 
 /// The plans of the schema, made once.
@@ -44,7 +44,7 @@ impl Plans {
         self.0.get(object)?.get(field)
     }
 
-    /// Whether a kind is planned wherever an object's field is read: by the field itself, or by every field that leads to it.
+    /// Whether a kind is planned wherever an object's field is read: by the field itself, or on every way to the object.
     pub fn covers(&self, object: &str, field: &str, kind: &str) -> bool {
         self.field(object, field).is_some_and(|read| read.kinds.contains(&kind)) || self.arrives(object, kind, &mut Vec::new())
     }
@@ -110,7 +110,7 @@ fn walk(plans: &Plans, object: &str, set: &SelectionSet, kinds: &mut Planned) {
     for selection in &set.items {
         match &selection.node {
             Selection::Field(field) => {
-                // A field that is not there is refused when the document is validated.
+                // Validation refuses an unknown field later.
                 let Some(read) = plans.field(object, &field.node.name.node) else { continue };
                 kinds.kinds.extend(read.kinds);
                 kinds.across |= read.across;

@@ -1,4 +1,4 @@
-//! The GraphQL surface: its roots, its limits and its transport. There is no SQL here.
+//! The GraphQL surface: its roots, its limits and its transport. SQL does not belong here.
 
 mod documents;
 mod errors;

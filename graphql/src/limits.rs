@@ -1,5 +1,5 @@
-//! What a document would select once its fragments are spread out, counted without spreading them:
-//! each fragment is counted once, so a small document cannot make the count itself dear.
+//! The number of fields that a document selects once its fragments are spread out. Each fragment is counted once, so that a
+//! small document cannot make the count itself expensive.
 
 use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet};
 use async_graphql::{Name, Positioned};
@@ -17,7 +17,7 @@ pub fn check(document: &ExecutableDocument) -> Result<()> {
     for (_, operation) in document.operations.iter() {
         sum = sum.saturating_add(count(&operation.node.selection_set.node, &document.fragments, &mut counted));
     }
-    // Fragments that nothing spreads are looked at by the validation too.
+    // Validation looks at unused fragments as well.
     for name in document.fragments.keys() {
         sum = sum.max(spread(name, &document.fragments, &mut counted));
     }
@@ -42,7 +42,7 @@ fn count<'a>(set: &'a SelectionSet, fragments: &'a Fragments, counted: &mut Hash
 fn spread<'a>(name: &'a Name, fragments: &'a Fragments, counted: &mut HashMap<&'a str, Option<u64>>) -> u64 {
     match counted.get(name.as_str()) {
         Some(Some(known)) => return *known,
-        // A circle: the validation names it.
+        // A fragment that spreads itself: validation reports the circle.
         Some(None) => return 0,
         None => {}
     }

@@ -1,4 +1,4 @@
-//! Who someone is and may be, found once for all their subscriptions that want to know it at the same time.
+//! The rights of subscribers, found once for all subscriptions of one principal that ask at the same time.
 
 use crate::turns::Turns;
 use schema::{AccessGrantId, Actor, Caller, Code, Error, Gateway, OrganizationId, PrincipalId, Result, Standing, standing};
@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-/// So many subscriptions someone has in one organization, in this process.
+/// The most subscriptions of one principal in one organization, in this process.
 const MOST: usize = 1_000;
 
 type Who = (PrincipalId, Option<OrganizationId>, Option<AccessGrantId>);
@@ -19,14 +19,14 @@ pub struct Looks {
     turns: Turns,
 }
 
-/// One principal's, for one organization.
+/// The latest look at the rights of one principal in one organization.
 pub struct Look {
-    /// When it began, and what was found.
+    /// The time at which the look began, and its result.
     last: tokio::sync::Mutex<Option<(Instant, Found)>>,
     seats: Arc<()>,
 }
 
-/// Held by a subscription.
+/// The place of one subscription under the limit.
 pub struct Seat(#[expect(dead_code, reason = "it is counted")] Arc<()>);
 
 impl Looks {
@@ -34,7 +34,7 @@ impl Looks {
         Looks { who: Mutex::default(), turns: Turns::new(many) }
     }
 
-    /// A place for one more subscription, if there is one.
+    /// Takes a place for one more subscription, if one is left.
     pub fn sit(&self, caller: &Caller) -> Result<(Arc<Look>, Seat)> {
         let who = (caller.principal, caller.organization, caller.grant);
         let mut all = self.who.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,7 +53,7 @@ impl Looks {
         Ok((look, seat))
     }
 
-    /// As it is at this moment or later. To be run in a task of its own: it holds up those who ask after it.
+    /// The rights at this moment or later. Callers run this in a task of their own, since it holds up later callers.
     pub async fn since(
         &self,
         moment: Instant,
@@ -76,7 +76,7 @@ impl Looks {
         match &*last {
             Some((_, Ok((actor, standing)))) => Ok((actor.clone(), standing.clone())),
             Some((_, Err(error))) => Err(error.again()),
-            None => Err(Error::internal("it was found above")),
+            None => Err(Error::internal("the look above left no result")),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The surface as it is mounted: schemas, what is kept beside them, and how a request runs.
+//! The surface as it is mounted: schemas, caches, and the run of a request.
 
 use crate::{
-    documents::{Document, Documents},
+    documents::{Document, DocumentCache},
     errors::{classify, code_of},
-    live::shapes::Shapes,
+    live::shapes::ShapeCache,
     looks::Looks,
     request::Prepared,
     roots::{GatewaySchema, proven, schema},
@@ -17,34 +17,34 @@ use surface::Mount;
 #[derive(Clone)]
 pub struct GraphQl {
     pub schema: GatewaySchema,
-    /// The same, for what is known to be valid.
+    /// The schema for documents that are known to be valid.
     pub proven: GatewaySchema,
-    pub documents: Documents,
+    pub documents: DocumentCache,
     pub mount: Mount,
     pub live: Arc<::live::Hub>,
-    pub shapes: Shapes,
-    /// For making answers to subscribers, and for looking what they may see.
+    pub shapes: ShapeCache,
+    /// Limits the answers to subscribers that are made at a time.
     pub turns: Arc<Turns>,
     pub looks: Arc<Looks>,
 }
 
 impl GraphQl {
     pub fn new(mount: Mount, live: Arc<::live::Hub>, introspection: bool) -> GraphQl {
-        // Those who wait leave most connections to those who ask.
+        // Subscriptions leave most connections to requests.
         let some = (mount.gateway.pool.options().get_max_connections() / 4).max(2) as usize;
         GraphQl {
             schema: schema(introspection),
             proven: proven(introspection),
-            documents: Documents::default(),
+            documents: DocumentCache::default(),
             mount,
             live,
-            shapes: Shapes::default(),
+            shapes: ShapeCache::default(),
             turns: Arc::new(Turns::new(some)),
             looks: Arc::new(Looks::new(some)),
         }
     }
 
-    /// Reads the document. One that cannot be read is answered at once.
+    /// Parses the document, or finds it in the cache. A document that cannot be parsed is answered at once.
     pub async fn prepare(&self, caller: &Caller, mut request: Request) -> Result<Result<Prepared, Box<Response>>> {
         let span = tracing::Span::current();
         span.record("actor_id", tracing::field::display(caller.principal));
@@ -59,7 +59,7 @@ impl GraphQl {
             Some(document) => document,
             None => {
                 let Ok(tree) = request.parsed_query().cloned() else {
-                    // It is parsed again below, for the place of the problem.
+                    // The engine parses the text once more, to report the position of the problem.
                     let mut response = self.schema.execute(request).await;
                     classify(&mut response, None);
                     return Ok(Err(Box::new(response)));
@@ -85,13 +85,13 @@ impl GraphQl {
         let reads = Arc::new(Reads::new(gateway, caller, document.planned.clone()));
         let request = request.data(Arc::clone(gateway)).data(caller).data(Arc::clone(&reads));
         let schema = if proven { &self.proven } else { &self.schema };
-        // Large, and moved about: what is moved is where it is.
+        // The future is large: in a box, only a pointer is moved.
         let mut response = Box::pin(schema.execute(request)).await;
-        // Whatever went wrong has a place in the answer: it was run, so it was valid.
+        // Errors with a path come from execution, so that the document was valid.
         if !proven && response.errors.iter().all(|error| !error.path.is_empty()) {
             document.found_valid(shape);
         }
-        // The transaction is not held while the answer is written.
+        // The transaction ends before the answer is written.
         reads.close().await;
         classify(&mut response, Some(&document.tree));
         if let Some(code) = response.errors.first().and_then(code_of) {

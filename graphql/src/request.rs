@@ -1,4 +1,4 @@
-//! A request as a client sends it, in a body or in a URL.
+//! A GraphQL request as a client sends it, in a body or in a URL.
 
 use crate::documents::Document;
 use async_graphql::{Request, Variables, parser::types::OperationType};
@@ -6,7 +6,7 @@ use schema::{Code, Error, Result};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// A request whose document was read.
+/// A request with its parsed document.
 pub struct Prepared {
     pub query: String,
     pub operation: Option<String>,
@@ -15,7 +15,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// What the chosen operation does.
+    /// The type of the chosen operation.
     pub fn operation_type(&self) -> OperationType {
         let named = self.operation.as_deref();
         let mut chosen = self
@@ -25,12 +25,12 @@ impl Prepared {
             .iter()
             .filter(|(name, _)| named.is_none() || name.map(|name| name.as_str()) == named)
             .map(|(_, operation)| operation.node.ty);
-        // Of several, the one that does most: a GET with any mutation among them is refused.
+        // Among several operations without a choice, one that is no query counts, so that a GET with any mutation is refused.
         let first = chosen.next().unwrap_or(OperationType::Query);
         chosen.fold(first, |most, ty| if ty == OperationType::Query { most } else { ty })
     }
 
-    /// A variable without which its operation cannot be. (The engine looks at those only that fields use.)
+    /// The name of a required variable that was not sent. The engine checks only variables that fields use.
     pub fn missing_variable(&self) -> Option<String> {
         let named = self.operation.as_deref();
         let chosen =

@@ -38,7 +38,7 @@ kind::query! {
     ChangeQuery,
 }
 
-/// Every field that reads kinds, by its object.
+/// The plans of all fields that read kinds, each with its object.
 pub fn plans() -> impl Iterator<Item = (String, Plan)> {
     let of = |object: &'static str| move |plan: &Plan| (object.to_owned(), *plan);
     let queries = Query::PLANS.iter().map(of("Query"));
@@ -50,10 +50,10 @@ pub fn plans() -> impl Iterator<Item = (String, Plan)> {
     queries.chain(subscriptions).chain(relations)
 }
 
-/// Every mutation of the table. They run one after the other; each answers or fails by itself.
+/// The mutations of the table. Those of one request run one after the other; each answers or fails by itself.
 pub struct Mutation;
 
-/// What one request may cost. The depth lets the usual introspection query through.
+/// The limits of one request. The depth leaves room for the usual introspection query.
 const DEPTH: usize = 16;
 const COMPLEXITY: usize = 2_000;
 const RECURSION: usize = 32;
@@ -72,7 +72,7 @@ pub fn schema(introspection: bool) -> GatewaySchema {
     if introspection { builder.finish() } else { builder.disable_introspection().disable_suggestions().finish() }
 }
 
-/// The same for what is known to be valid and within the limits.
+/// The schema for documents that are known to be valid and within the limits.
 pub fn proven(introspection: bool) -> GatewaySchema {
     entities::declare();
     let builder = Schema::build(Query::default(), Mutation, LiveSubscription)
@@ -82,7 +82,7 @@ pub fn proven(introspection: bool) -> GatewaySchema {
     if introspection { builder.finish() } else { builder.disable_introspection().finish() }
 }
 
-/// The contract, as it is committed.
+/// The schema's text, as committed with the contract.
 pub fn sdl() -> String {
     schema(true).sdl()
 }

@@ -1,5 +1,5 @@
-//! Subscriptions over plain HTTP: server-sent events, as `graphql-sse` speaks them with one connection for each
-//! operation, and multipart, as Apollo's clients speak it.
+//! Subscriptions over plain HTTP: server-sent events in the dialect of `graphql-sse`, with one connection for each operation,
+//! and multipart in that of Apollo's clients.
 
 use crate::{
     errors::refused,
@@ -28,10 +28,10 @@ pub enum Streamed {
     Multipart,
 }
 
-/// One answer, as the GraphQL specification for HTTP names it.
+/// The media type of a single answer in the specification of GraphQL over HTTP.
 pub const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 
-/// Something goes over the wire at least so often, or what stands between would cut it.
+/// The longest silence on the wire: proxies cut a connection that is silent for longer.
 const KEEP_ALIVE: Duration = Duration::from_secs(12);
 
 /// How long a part may wait for a client that does not read.
@@ -39,7 +39,7 @@ const STUCK: Duration = Duration::from_secs(30);
 
 type Part = Result<Bytes, Infallible>;
 
-/// The way of streaming that the client names, if it does.
+/// The way of streaming that the client accepts, if any.
 pub fn accepted(headers: &HeaderMap) -> Option<Streamed> {
     match () {
         () if names(headers, "text/event-stream") => Some(Streamed::Events),
@@ -48,7 +48,7 @@ pub fn accepted(headers: &HeaderMap) -> Option<Streamed> {
     }
 }
 
-/// A client that takes nothing but events.
+/// Whether the client accepts nothing but events.
 pub fn only_events(headers: &HeaderMap) -> bool {
     names(headers, "text/event-stream") && !names(headers, "application/json") && !names(headers, GRAPHQL_RESPONSE)
 }
@@ -61,7 +61,7 @@ fn names(headers: &HeaderMap, media: &str) -> bool {
     })
 }
 
-/// A query's or a mutation's answer as events.
+/// The answer of a query or a mutation, as events.
 pub fn once(response: &Response) -> axum::response::Response {
     let mut body = next_event(&serde_json::to_vec(response).unwrap_or_default());
     body.extend_from_slice(COMPLETE);
@@ -69,15 +69,15 @@ pub fn once(response: &Response) -> axum::response::Response {
 }
 
 impl Streamed {
-    /// Told by a task of its own, which a client that does not read cannot keep.
+    /// Streams a subscription from a task of its own, which ends even if the client does not read.
     pub fn answer(self, subscription: Subscription, guest: Guest) -> axum::response::Response {
-        // A part, and the last word, for which there is always room.
+        // Room for one part, and always for the last one.
         let (sender, receiver) = mpsc::channel(2);
-        let told = async move {
-            self.tell(subscription, sender).await;
+        let streaming = async move {
+            self.stream(subscription, sender).await;
             drop(guest);
         };
-        tokio::spawn(told.in_current_span());
+        tokio::spawn(streaming.in_current_span());
         let parts = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
         self.headed(Body::from_stream(parts))
     }
@@ -89,12 +89,12 @@ impl Streamed {
         };
         let mut response = (StatusCode::OK, body).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
-        // Proxies must not gather it.
+        // Proxies must not buffer the stream.
         response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
         response
     }
 
-    async fn tell(self, mut subscription: Subscription, sender: mpsc::Sender<Part>) {
+    async fn stream(self, mut subscription: Subscription, sender: mpsc::Sender<Part>) {
         if !send(&sender, [self.opening(), &self.heartbeat()].concat()).await {
             return;
         }
@@ -116,7 +116,7 @@ impl Streamed {
             let place = subscription.place();
             let last = match out {
                 Some(Out::Next(answer)) if send(&sender, self.next(&answer)).await => continue,
-                // It does not read; should it ever read on, it finds what it missed from here.
+                // The client does not read. If it ever reads on, this cursor leads to all that it missed.
                 Some(Out::Next(_)) => self.failed(Error::new(Code::SLOW_READER).details(json!({ "cursor": place.to_string() }))),
                 Some(Out::Ended(error)) => self.failed(error),
                 Some(Out::Complete) | None => self.complete().to_vec(),
@@ -154,7 +154,7 @@ impl Streamed {
         }
     }
 
-    /// The last word. A client that is to come back finds the connection ended without one.
+    /// The last part, with the error. The stream of a client that is to come back ends without the mark of completion.
     fn failed(self, error: Error) -> Vec<u8> {
         let comes_back = error.code() == Code::SHUTTING_DOWN;
         let response = serde_json::to_value(refused(error)).unwrap_or_default();
@@ -170,7 +170,7 @@ impl Streamed {
     }
 }
 
-/// Sends a part, and leaves room for another. False: nobody reads.
+/// Sends a part, and leaves room for the last one. False if the client does not read.
 async fn send(sender: &mpsc::Sender<Part>, part: Vec<u8>) -> bool {
     let Ok(Ok(mut room)) = timeout(STUCK, sender.reserve_many(2)).await else { return false };
     if let Some(room) = room.next() {
@@ -181,12 +181,12 @@ async fn send(sender: &mpsc::Sender<Part>, part: Vec<u8>) -> bool {
 
 const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
 
-/// JSON has no line breaks of its own here, so it is one line of data.
+/// An event with one line of data: the JSON has no line breaks of its own.
 fn next_event(answer: &[u8]) -> Vec<u8> {
     [b"event: next\ndata: ", answer, b"\n\n"].concat()
 }
 
-/// A part ends with the boundary of the next: else the client would see each only when another comes.
+/// A part with the boundary of the next one, since a client shows a part only once that boundary has come.
 fn part(json: &[u8]) -> Vec<u8> {
     [b"\r\nContent-Type: application/json\r\n\r\n", json, b"\r\n--graphql"].concat()
 }

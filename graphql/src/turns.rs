@@ -1,5 +1,5 @@
-//! So many work for subscribers at a time, so that requests find connections; and for one organization no more than its
-//! share of them, so that nobody waits for a neighbour.
+//! A limit on the work for subscribers at a time, so that requests find connections. One organization takes no more than its
+//! share, so that nobody waits for a neighbour.
 
 use schema::{Error, OrganizationId, Result};
 use std::{
@@ -14,7 +14,7 @@ pub struct Turns {
     each: Mutex<HashMap<OrganizationId, Weak<Semaphore>>>,
 }
 
-/// Held while it is one's turn.
+/// The permit to work, held for as long as the work takes.
 pub struct Turn(#[expect(dead_code, reason = "they are held")] [OwnedSemaphorePermit; 2]);
 
 impl Turns {
@@ -23,7 +23,7 @@ impl Turns {
     }
 
     pub async fn take(&self, organization: OrganizationId) -> Result<Turn> {
-        // Among its own first: who waits there stands in nobody else's way.
+        // The organization's own permit comes first: while waiting for it, no permit is kept from others.
         let own = self.of(organization).acquire_owned().await.map_err(Error::internal)?;
         let all = Arc::clone(&self.all).acquire_owned().await.map_err(Error::internal)?;
         Ok(Turn([own, all]))

@@ -1,4 +1,4 @@
-//! What fragments say at the root of a subscription, put in their place.
+//! Fragments at the root of a subscription, replaced by their fields.
 
 use async_graphql::{
     Name, Positioned,
@@ -8,7 +8,8 @@ use async_graphql::{
 };
 use std::collections::{HashMap, HashSet};
 
-/// The engine looks for a subscription's field at the root alone, so what fragments say there is put in their place.
+/// Replaces fragments at the roots of subscriptions by their fields, since the engine looks for a subscription's field nowhere
+/// else.
 pub fn roots(document: &mut ExecutableDocument) {
     let ExecutableDocument { operations, fragments } = document;
     if operations.iter().all(|(_, operation)| operation.node.ty != OperationType::Subscription) {
@@ -23,7 +24,7 @@ pub fn roots(document: &mut ExecutableDocument) {
         let items = std::mem::take(&mut operation.node.selection_set.node.items);
         operation.node.selection_set.node.items = unfold(items, fragments, &mut unfolded, &mut Vec::new(), &mut 500);
     }
-    // Whoever was put in its place, and is spread nowhere else, would be one that nobody uses.
+    // A replaced fragment that is spread nowhere else goes, since validation refuses unused ones.
     let mut used = HashSet::new();
     for (_, operation) in operations.iter() {
         spread(&operation.node.selection_set.node, &mut used);
@@ -36,7 +37,7 @@ pub fn roots(document: &mut ExecutableDocument) {
     fragments.retain(|name, _| !gone.contains(name));
 }
 
-/// The fragments that are spread here.
+/// Collects the names of the fragments that a selection spreads.
 fn spread(set: &SelectionSet, used: &mut HashSet<Name>) {
     for selection in &set.items {
         match &selection.node {
@@ -57,7 +58,7 @@ fn unfold(
     let root = |condition: &Positioned<TypeCondition>| condition.node.on.node == "Subscription";
     let mut flat = Vec::new();
     for item in items {
-        // One field is all that there may be; whoever has so much to unfold means no good.
+        // A subscription has one field, so that the budget stops only documents that are made to explode.
         *left = left.saturating_sub(1);
         match &item.node {
             _ if *left == 0 => flat.push(item),
@@ -68,7 +69,7 @@ fn unfold(
             }
             Selection::FragmentSpread(spread) if spread.node.directives.is_empty() => {
                 let name = &spread.node.fragment_name.node;
-                // The validation names what is not there, does not fit, or goes in a circle.
+                // Validation reports a fragment that is missing, of another type, or circular.
                 match fragments.get(name).filter(|fragment| root(&fragment.node.type_condition) && !within.contains(name)) {
                     Some(fragment) => {
                         unfolded.insert(name.clone());

@@ -1,5 +1,5 @@
-//! `graphql-transport-ws`: the protocol of the library graphql-ws. One task a connection; its subscriptions are polled
-//! within it, and a client that does not read stops them. What they wait for is made elsewhere.
+//! `graphql-transport-ws`, the protocol of the library graphql-ws. One task serves a connection and polls its subscriptions, so
+//! that a client that does not read stops them. Their answers are made in other tasks.
 
 use crate::{
     errors::refused,
@@ -32,16 +32,16 @@ use tokio::{
 use tracing::Instrument;
 
 const PROTOCOL: &str = "graphql-transport-ws";
-/// How long the client may take to say who it is.
+/// How long the client may take to send `connection_init`.
 const INIT: Duration = Duration::from_secs(10);
-/// How often it is asked whether it is there, and how long it may be silent.
+/// How often the client is pinged, and how long it may be silent.
 const PING: Duration = Duration::from_secs(12);
 const SILENT: Duration = Duration::from_secs(40);
 /// How long one message may wait for a client that does not read.
 const STUCK: Duration = Duration::from_secs(30);
 const SUBSCRIPTIONS: usize = 100;
 
-/// A connection costs what it uses: the library would keep 128 KiB for reading alone.
+/// Small buffers, so that an idle connection costs little: the library would keep 128 KiB for reading alone.
 const READ_BUFFER: usize = 2 * 1024;
 const WRITE_BUFFER: usize = 0;
 
@@ -60,7 +60,7 @@ pub fn upgrade(graphql: GraphQl, upgrade: WebSocketUpgrade, headers: HeaderMap) 
     upgrade.on_upgrade(move |socket| async move { Connection::new(graphql, headers, socket).run().instrument(span).await })
 }
 
-/// Why a connection is closed, by the protocol's numbers or those of WebSockets.
+/// A close code, of the protocol or of WebSockets, and its reason.
 struct Close(u16, String);
 
 impl Close {
@@ -69,11 +69,12 @@ impl Close {
     }
 }
 
-enum Said {
+/// An output of a running operation.
+enum Frame {
     Next(String, Bytes),
     Failed(String, Value),
     Complete(String),
-    /// Something that ends the whole connection.
+    /// An error that ends the whole connection.
     Over(Error),
 }
 
@@ -83,9 +84,9 @@ struct Connection {
     sink: SplitSink<WebSocket, Message>,
     stream: futures_util::stream::SplitStream<WebSocket>,
     caller: Option<Caller>,
-    running: SelectAll<BoxStream<'static, Said>>,
+    running: SelectAll<BoxStream<'static, Frame>>,
     handles: HashMap<String, AbortHandle>,
-    /// What was asked for, and may not stand yet.
+    /// Operations that may not be open yet.
     opening: Vec<watch::Receiver<bool>>,
     _guest: Guest,
 }
@@ -114,12 +115,12 @@ impl Connection {
             let reason = reason[..room].to_owned();
             let frame = CloseFrame { code, reason: reason.into() };
             let _ = timeout(STUCK, self.sink.send(Message::Close(Some(frame)))).await;
-            // The client says that it understood; who just goes away before loses the frame.
+            // The frame is lost if the socket is closed before the client has answered it.
             let _ = timeout(Duration::from_secs(2), async { while let Some(Ok(_)) = self.stream.next().await {} }).await;
         }
     }
 
-    /// Until it is closed by us, with a reason, or by the client.
+    /// Serves the connection until it is closed. The error is our reason, or None where the client left.
     async fn talk(&mut self) -> Result<(), Option<Close>> {
         let mut closing = self.graphql.live.closing();
         let begun = Instant::now();
@@ -141,11 +142,11 @@ impl Connection {
                 message = self.stream.next() => {
                     heard = Instant::now();
                     match message {
-                        Some(Ok(Message::Text(text))) => self.told(&text).await?,
+                        Some(Ok(Message::Text(text))) => self.on_text(&text).await?,
                         Some(Ok(Message::Binary(_))) => return Err(Some(Close::new(4400, "Invalid message received"))),
                         Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                         Some(Ok(Message::Close(_))) => {
-                            // The answer to it goes out with the next read.
+                            // The library answers the close frame with the next read.
                             let _ = timeout(Duration::from_secs(1), self.stream.next()).await;
                             return Err(None);
                         }
@@ -157,7 +158,7 @@ impl Connection {
                     }
                 }
                 () = init => return Err(Some(Close::new(4408, "Connection initialisation timeout"))),
-                Some(said) = self.running.next() => self.say(said).await?,
+                Some(frame) = self.running.next() => self.write(frame).await?,
                 _ = pings.tick() => {
                     if heard.elapsed() > SILENT {
                         return Err(Some(Close::new(4499, "Nothing was heard")));
@@ -173,32 +174,32 @@ impl Connection {
     async fn send(&mut self, text: impl Into<Utf8Bytes>) -> Result<(), Option<Close>> {
         match timeout(STUCK, self.sink.send(Message::Text(text.into()))).await {
             Ok(sent) => sent.map_err(|_| None),
-            // Should it ever read on, it finds why it ended; its cursors are those that it read.
+            // A client that ever reads on finds the reason, and goes on from the cursors that it has read.
             Err(_) => Err(Some(Close::new(1013, Code::SLOW_READER.as_str()))),
         }
     }
 
-    async fn say(&mut self, said: Said) -> Result<(), Option<Close>> {
-        let text = match said {
-            Said::Next(id, answer) => {
+    async fn write(&mut self, frame: Frame) -> Result<(), Option<Close>> {
+        let text = match frame {
+            Frame::Next(id, answer) => {
                 let id = Value::from(id);
                 let answer = String::from_utf8_lossy(&answer);
                 format!("{{\"id\":{id},\"type\":\"next\",\"payload\":{answer}}}")
             }
-            Said::Failed(id, errors) => {
+            Frame::Failed(id, errors) => {
                 self.handles.remove(&id);
                 json!({ "id": id, "type": "error", "payload": errors }).to_string()
             }
-            Said::Complete(id) => {
+            Frame::Complete(id) => {
                 self.handles.remove(&id);
                 json!({ "id": id, "type": "complete" }).to_string()
             }
-            Said::Over(error) => return Err(Some(over(&error))),
+            Frame::Over(error) => return Err(Some(over(&error))),
         };
         self.send(text).await
     }
 
-    async fn told(&mut self, text: &str) -> Result<(), Option<Close>> {
+    async fn on_text(&mut self, text: &str) -> Result<(), Option<Close>> {
         let invalid = || Some(Close::new(4400, "Invalid message received"));
         let Ok(Value::Object(mut message)) = serde_json::from_str::<Value>(text) else { return Err(invalid()) };
         let payload = message.remove("payload").unwrap_or_default();
@@ -220,7 +221,7 @@ impl Connection {
         }
     }
 
-    /// The token and the organization: as the payload says, or as the upgrade did.
+    /// Takes the token and the organization from the payload, or else from the headers of the upgrade.
     async fn init(&mut self, payload: &Value) -> Result<(), Option<Close>> {
         if self.caller.is_some() {
             return Err(Some(Close::new(4429, "Too many initialisation requests")));
@@ -257,18 +258,18 @@ impl Connection {
         if self.handles.len() >= SUBSCRIPTIONS {
             let details = json!({ "limit": SUBSCRIPTIONS });
             let refusal = refused(Error::new(Code::TOO_MANY_SUBSCRIPTIONS).details(details));
-            return self.say(Said::Failed(id, errors(&refusal))).await;
+            return self.write(Frame::Failed(id, errors(&refusal))).await;
         }
         let (handle, registration) = AbortHandle::new_pair();
         self.handles.insert(id.clone(), handle);
-        // In a task of its own: what it holds must not wait for a client that does not read.
+        // The operation begins in a task of its own, so that a client that does not read keeps no database connection busy.
         self.opening.retain(|earlier| !*earlier.borrow() && earlier.has_changed().is_ok());
         let earlier = self.opening.clone();
         let (opened, opening) = watch::channel(false);
         self.opening.push(opening);
         let begins = tokio::spawn(begin(self.graphql.clone(), caller, id.clone(), payload, earlier, opened).in_current_span());
         let begun = async move {
-            let failed = |problem| Said::Failed(id, errors(&refused(Error::internal(problem))));
+            let failed = |problem| Frame::Failed(id, errors(&refused(Error::internal(problem))));
             begins.await.unwrap_or_else(|problem| once(std::future::ready(failed(problem))).boxed())
         };
         self.running.push(Abortable::new(begun.into_stream().flatten(), registration).boxed());
@@ -280,7 +281,8 @@ fn errors(response: &async_graphql::Response) -> Value {
     serde_json::to_value(&response.errors).unwrap_or_default()
 }
 
-/// What is read after a subscription was asked for, on the same connection, is read when that stands: nothing falls between.
+/// Begins an operation. A query waits for the subscriptions that the connection asked for before, so that no change falls
+/// between the two.
 async fn begin(
     graphql: GraphQl,
     caller: Caller,
@@ -288,7 +290,7 @@ async fn begin(
     payload: Value,
     earlier: Vec<watch::Receiver<bool>>,
     opened: watch::Sender<bool>,
-) -> BoxStream<'static, Said> {
+) -> BoxStream<'static, Frame> {
     let span = tracing::info_span!(
         "operation",
         otel.name = "websocket operation",
@@ -300,9 +302,9 @@ async fn begin(
     );
     let began = async {
         if caller.until <= graphql.mount.gateway.clock.now() {
-            return Err(Said::Over(Error::new(Code::TOKEN_EXPIRED)));
+            return Err(Frame::Over(Error::new(Code::TOKEN_EXPIRED)));
         }
-        let failed = |response: &async_graphql::Response| Said::Failed(id.clone(), errors(response));
+        let failed = |response: &async_graphql::Response| Frame::Failed(id.clone(), errors(response));
         let prepared = async { graphql.prepare(&caller, from_json(payload)?).await };
         let prepared = match prepared.await {
             Ok(Ok(prepared)) => prepared,
@@ -314,49 +316,49 @@ async fn begin(
         }
         opened.send_replace(true);
         for mut earlier in earlier {
-            // It may have failed instead.
+            // The earlier operation may have failed instead.
             let _ = earlier.wait_for(|opened| *opened).await;
         }
         let response = graphql.execute(caller, prepared).await;
-        // Nothing was done, so it is an error; otherwise an answer, though fields of it may have failed.
+        // Errors without a path mean that nothing was executed; failed fields are part of an answer.
         let before = response.data == async_graphql::Value::Null && response.errors.iter().all(|error| error.path.is_empty());
         if before && !response.errors.is_empty() {
             return Err(failed(&response));
         }
         let answer = serde_json::to_vec(&response).unwrap_or_default();
-        Ok(Err(vec![Said::Next(id.clone(), answer.into()), Said::Complete(id.clone())]))
+        Ok(Err(vec![Frame::Next(id.clone(), answer.into()), Frame::Complete(id.clone())]))
     };
     let began = began.instrument(span).await;
-    // It stands, or never will.
+    // Later operations need not wait: this one is open, or failed.
     drop(opened);
     match began {
-        Ok(Ok(subscription)) => told(id, subscription),
+        Ok(Ok(subscription)) => frames(id, subscription),
         Ok(Err(answers)) => futures_util::stream::iter(answers).boxed(),
-        Err(said) => once(async { said }).boxed(),
+        Err(frame) => once(async { frame }).boxed(),
     }
 }
 
-fn told(id: String, subscription: Subscription) -> BoxStream<'static, Said> {
+fn frames(id: String, subscription: Subscription) -> BoxStream<'static, Frame> {
     let step = async move |(id, mut subscription): (String, Box<Subscription>)| {
-        let said = match subscription.next().await? {
-            Out::Next(answer) => Said::Next(id.clone(), answer),
-            Out::Complete => Said::Complete(id.clone()),
-            Out::Ended(error) if matches!(error.code(), Code::SHUTTING_DOWN | Code::TOKEN_EXPIRED) => Said::Over(error),
-            Out::Ended(error) => Said::Failed(id.clone(), errors(&refused(error))),
+        let frame = match subscription.next().await? {
+            Out::Next(answer) => Frame::Next(id.clone(), answer),
+            Out::Complete => Frame::Complete(id.clone()),
+            Out::Ended(error) if matches!(error.code(), Code::SHUTTING_DOWN | Code::TOKEN_EXPIRED) => Frame::Over(error),
+            Out::Ended(error) => Frame::Failed(id.clone(), errors(&refused(error))),
         };
-        Some((said, (id, subscription)))
+        Some((frame, (id, subscription)))
     };
     unfold((id, Box::new(subscription)), step).boxed()
 }
 
-/// How a connection ends by this. The client's library tries again after 1012, 1013 and 4403.
+/// The close frame for an error. The client's library tries again after 1012, 1013 and 4403.
 fn over(error: &Error) -> Close {
     match error.code() {
         Code::SHUTTING_DOWN => Close::new(1012, Code::SHUTTING_DOWN.as_str()),
         Code::INTERNAL => Close::new(4500, Code::INTERNAL.as_str()),
         code @ (Code::ORGANIZATION_INVALID | Code::GRANT_INVALID) => Close::new(4400, code.as_str()),
         code if error.code().error_type() == Type::Unavailable => Close::new(1013, code.as_str()),
-        // The library's own recipe for a token that is to be renewed.
+        // The client's library renews its token after this code.
         code => Close::new(4403, code.as_str()),
     }
 }

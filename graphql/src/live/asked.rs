@@ -1,4 +1,4 @@
-//! A document that is run to learn what it subscribes to.
+//! The first run of a subscription's document, to learn its topic.
 
 use crate::{
     documents::Document,
@@ -12,10 +12,10 @@ use resolvers::change::live::{Asked, Delivery};
 use schema::{Code, Error};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A subscription's document is kept as long as it lasts.
+/// The longest document of a subscription, which is kept for as long as the subscription lasts.
 const DOCUMENT: usize = 16 * 1024;
 
-/// Why there is no subscription.
+/// The reason why there is no subscription.
 pub enum Refusal {
     Error(Error),
     Response(Box<Response>),
@@ -39,7 +39,7 @@ impl From<Error> for Refusal {
     }
 }
 
-/// Runs the document to learn what it asks for.
+/// Runs the document to learn its topic, and the cursor to start from.
 pub async fn asked(graphql: &GraphQl, prepared: &Prepared) -> Result<Asked, Refusal> {
     if prepared.query.len() > DOCUMENT {
         let message = format!("A subscription's document has at most {DOCUMENT} bytes.");
@@ -54,17 +54,19 @@ pub async fn asked(graphql: &GraphQl, prepared: &Prepared) -> Result<Asked, Refu
     request.operation_name = prepared.operation.clone();
     request.set_parsed_query(prepared.document.tree.clone());
     let mut answers = graphql.schema.execute_stream(request.data(Arc::clone(&delivery)));
-    // It answers only what is wrong.
+    // The run answers only if the document is wrong.
     if let Some(response) = answers.next().await {
         return Err(Refusal::Response(Box::new(response)));
     }
-    let Delivery::Ask(slot) = &*delivery else { return Err(Error::internal("an ask is an ask").into()) };
+    let Delivery::Ask(slot) = &*delivery else {
+        return Err(Error::internal("the delivery is not one that asks").into());
+    };
     let asked = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     let message = "A subscription has one field; no directive stands before it.";
     asked.ok_or_else(|| Error::new(Code::GRAPHQL_VALIDATION_FAILED).message(message).into())
 }
 
-/// What is wrong with a subscription's document, if anything is.
+/// The errors of a subscription's document, if there are any.
 pub async fn wrong(graphql: &GraphQl, prepared: &Prepared) -> Option<Response> {
     match asked(graphql, prepared).await {
         Ok(_) => None,

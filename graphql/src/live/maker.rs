@@ -1,4 +1,4 @@
-//! Answers, made once for everyone with the same view.
+//! Answers to subscribers, made once for all who have the same view.
 
 use super::shapes::Shape;
 use crate::{
@@ -23,17 +23,17 @@ use std::{
 use tokio::time::{Sleep, sleep};
 use tracing::Instrument;
 
-/// A subscriber as of now: who it is, and the filters of what it may see.
+/// The rights of a subscriber at a moment: the actor, and the filters of visible rows.
 pub struct View {
     pub actor: Actor,
     pub standing: Standing,
     filters: Arc<Filters>,
-    /// A hash of the shape, the rights and the filters. An answer that is made for one view is right for all with this key.
+    /// A hash of the shape, the rights and the filters. An answer for one view is right for every view with this key.
     pub key: Key,
     pub since: Instant,
 }
 
-/// Everything that an answer is made from. An answer is made in a task of its own, so that nobody who waits for the same one
+/// The parts that a subscriber's answers are made from. An answer is made in a task of its own, so that nobody who waits for it
 /// depends on whether somebody else reads. Only some are made at a time, so that requests find connections.
 #[derive(Clone)]
 pub struct Maker {
@@ -43,7 +43,7 @@ pub struct Maker {
     pub shape: Arc<Shape>,
 }
 
-/// Clocks are set, and machines sleep: no wait is longer than this without a look at the clock.
+/// The longest wait without a look at the clock, since clocks are set and machines sleep.
 const LONGEST: Duration = Duration::from_secs(60);
 
 impl Maker {
@@ -57,7 +57,7 @@ impl Maker {
         Box::pin(sleep(left.unwrap_or(LONGEST).min(LONGEST)))
     }
 
-    /// The view at this moment or later. It is found in a task of its own: others wait for it as well.
+    /// The view at this moment or later, found in a task of its own, since others wait for it as well.
     pub async fn view(&self, moment: Instant) -> Result<View> {
         let maker = self.clone();
         let task = async move {
@@ -68,7 +68,7 @@ impl Maker {
         tokio::spawn(task.in_current_span()).await.map_err(Error::internal)?
     }
 
-    /// The answer for a place of the log, for everyone with this view.
+    /// The answer for an entry of the log, for everyone with this view.
     pub async fn place(self, view: Arc<View>, entry: Arc<Entry>) -> Result<Answer> {
         let place = Place { log: LogId::of(&view.actor), position: entry.position, rights: view.standing.rights };
         let delivery = Delivery::Place { entry: Entry::clone(&entry), cursor: place.to_string() };
@@ -79,7 +79,7 @@ impl Maker {
         }
     }
 
-    /// The operation that is asked for, and whether it ended.
+    /// The response about the watched operation, and whether the operation ended.
     pub async fn operation(&self, view: &Arc<View>) -> Result<(Response, bool)> {
         let (maker, view) = (self.clone(), Arc::clone(view));
         let task = async move {
@@ -109,7 +109,7 @@ impl Maker {
             actor_id = %self.caller.principal,
             actor_kind = self.caller.kind.as_str(),
         );
-        // It was found valid when it was asked, with the same variables.
+        // The document was found valid with the same variables when the subscription began.
         let response = self.graphql.proven.execute_stream(request).next().instrument(span).await;
         reads.close().await;
         response.map(|mut response| {
@@ -130,7 +130,7 @@ impl View {
     }
 }
 
-/// A response, unless it is to be tried again. Any other failure is an answer as well: it would be the same next time.
+/// A response, unless it is to be tried again. Any other failure is an answer as well, since another try would fail alike.
 fn whole(response: Response) -> Result<Response> {
     if response.errors.iter().filter_map(code_of).any(|code| code == Code::UNAVAILABLE.as_str()) {
         return Err(Error::unavailable("an answer could not be made"));

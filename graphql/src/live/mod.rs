@@ -1,4 +1,4 @@
-//! Subscriptions. Everyone who asks for the same under the same rights gets the same answer, which is made once.
+//! Subscriptions. Subscribers with the same document and the same rights share each answer.
 
 mod asked;
 mod maker;

@@ -1,10 +1,10 @@
-//! Work that is tried again while it is unavailable.
+//! Retries of work that is unavailable for a while.
 
 use schema::{Code, Error, Result};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// How long a place is tried again before the client is asked to come back.
+/// How long work is tried again before the client is asked to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A pause that grows with each try.
@@ -18,7 +18,7 @@ impl Patience {
         Patience { until: Instant::now() + PATIENCE, pause: Duration::from_millis(20) }
     }
 
-    /// Waits for the next try; the error, where there is none.
+    /// Waits for the next try, or returns the error if there is none.
     pub async fn again(&mut self, error: Error) -> Result<()> {
         if error.code() != Code::UNAVAILABLE || Instant::now() >= self.until {
             return Err(error);
@@ -30,7 +30,7 @@ impl Patience {
     }
 }
 
-/// The work's result, tried again for a while.
+/// The result of the work, which is tried again for a while.
 macro_rules! patiently {
     ($work:expr) => {{
         let mut patience = $crate::live::patience::Patience::begin();

@@ -1,4 +1,4 @@
-//! Documents and filters that many subscribers hold alike, kept once.
+//! A cache of documents and filters, so that subscribers share equal ones.
 
 use crate::{documents::Document, request::Prepared};
 use ::live::Key;
@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-/// A subscription's document with its variables, the same for everyone who asks it.
+/// A subscription document with its variables, shared by its subscribers.
 pub struct Shape {
     request: String,
     operation: Option<String>,
@@ -27,13 +27,13 @@ pub struct Shape {
 impl Shape {
     pub fn new(prepared: Prepared, topic: Topic) -> Shape {
         let Prepared { query, operation, variables, document } = prepared;
-        // Where someone comes from makes no difference to what a place is.
-        let mut told = serde_json::to_value(&variables).unwrap_or_default();
-        if let (Some(told), Some(name)) = (told.as_object_mut(), cursor_variable(&query, &document.tree)) {
-            told.remove(&name);
+        // The cursor to start from does not change any answer.
+        let mut distinct = serde_json::to_value(&variables).unwrap_or_default();
+        if let (Some(distinct), Some(name)) = (distinct.as_object_mut(), cursor_variable(&query, &document.tree)) {
+            distinct.remove(&name);
         }
         let mut hash = Sha256::new();
-        hash.update(serde_json::json!([query, operation, told]).to_string());
+        hash.update(serde_json::json!([query, operation, distinct]).to_string());
         Shape { request: query, operation, variables, document, topic, digest: hash.finalize().into() }
     }
 
@@ -45,7 +45,7 @@ impl Shape {
     }
 }
 
-/// The variable that says nothing but where the client goes on from.
+/// The variable that holds nothing but the cursor to start from.
 fn cursor_variable(query: &str, document: &ExecutableDocument) -> Option<String> {
     let roots = document.operations.iter().flat_map(|(_, operation)| &operation.node.selection_set.node.items);
     let after = roots.filter_map(|selection| match &selection.node {
@@ -53,13 +53,13 @@ fn cursor_variable(query: &str, document: &ExecutableDocument) -> Option<String>
         _ => None,
     });
     let mut named = after.filter_map(|value| value.node.to_string().strip_prefix('$').map(str::to_owned));
-    // Declared once and used once.
+    // The text names the variable twice: in its declaration, and here.
     named.next().filter(|name| query.matches(&format!("${name}")).count() == 2)
 }
 
-/// The shapes and the filters that somebody holds.
+/// The shapes and the filters that subscribers hold.
 #[derive(Clone, Default)]
-pub struct Shapes(Arc<Mutex<Held>>);
+pub struct ShapeCache(Arc<Mutex<Held>>);
 
 #[derive(Default)]
 struct Held {
@@ -67,7 +67,7 @@ struct Held {
     filters: HashMap<Key, Weak<Filters>>,
 }
 
-impl Shapes {
+impl ShapeCache {
     fn with<T>(&self, work: impl FnOnce(&mut Held) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -76,12 +76,12 @@ impl Shapes {
         self.with(|held| same(&mut held.shapes, shape.digest, Arc::new(shape)))
     }
 
-    /// The filters of this key, written now if nobody holds them.
+    /// The filters with this key, written now if nobody holds them.
     pub fn filters(&self, key: Key, write: impl FnOnce() -> Result<Filters>) -> Result<Arc<Filters>> {
         if let Some(known) = self.with(|held| held.filters.get(&key).and_then(Weak::upgrade)) {
             return Ok(known);
         }
-        // Others look for theirs meanwhile.
+        // The lock is free while the filters are written.
         let written = Arc::new(write()?);
         Ok(self.with(|held| same(&mut held.filters, key, written)))
     }
