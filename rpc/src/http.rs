@@ -14,7 +14,7 @@ pub fn routes(mount: Mount) -> Router {
 }
 
 async fn handle(State(mount): State<Mount>, path: Result<Path<String>, PathRejection>, request: Request) -> Response {
-    // What is no text is no procedure either.
+    // A path that is not valid text names no procedure.
     let path = path.map(|Path(path)| path).unwrap_or_default();
     match serve(&mount, &path, request).await {
         Ok((status, answer)) => (status, Json(answer)).into_response(),
@@ -45,7 +45,7 @@ async fn serve(mount: &Mount, path: &str, request: Request) -> Result<(StatusCod
     Ok((if running { StatusCode::ACCEPTED } else { StatusCode::OK }, answer))
 }
 
-/// An unknown path, procedure and version are each told apart.
+/// The entry of a path. Unknown paths, procedures and versions have a code each.
 fn find(gateway: &Gateway, path: &str) -> Result<&'static Entry> {
     let known = gateway.table.get(path).filter(|entry| entry.surface() == Surface::Everywhere);
     if let Some(entry) = known {

@@ -1,4 +1,4 @@
-//! `POST /api/v1/rpc/{namespace}/{version}/{procedure}`, and its description. There is no rule here.
+//! The RPC surface: `POST /api/v1/rpc/{namespace}/{version}/{procedure}`, and its OpenAPI document. Rules do not belong here.
 
 mod http;
 mod openapi;

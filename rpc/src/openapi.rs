@@ -1,4 +1,4 @@
-//! OpenAPI 3.1 from the table: one path a procedure, its example, and every code that it can answer.
+//! OpenAPI 3.1 from the table: one path a procedure, with its example and every code that it can answer.
 //! Refusals are shared components, named by their codes, so that a path stays short enough to read.
 
 use schema::{Code, Entry, Scope, Surface};
@@ -10,7 +10,7 @@ const REF: &str = "#/components/schemas/";
 const MEDIA: &str = "application/json";
 
 pub fn openapi(table: &'static [Entry]) -> Value {
-    // An output says what is always there, an input what may be left out.
+    // The two directions differ: an output requires fields that are always there, an input those that must be sent.
     let mut inputs = SchemaSettings::draft2020_12()
         .with(|s| s.definitions_path = "/components/schemas".into())
         .for_deserialize()
@@ -48,7 +48,7 @@ pub fn openapi(table: &'static [Entry]) -> Value {
         .collect();
     let (mut paths, mut input_definitions) = (Value::Object(paths), json!(input_definitions));
     for name in clash {
-        // The same type, read and written: what differs is what may be left out.
+        // One type, read and written, requires different fields: as an input it gets a name of its own.
         rename(&mut input_definitions, &name, true);
         rename_in_bodies(&mut paths, &name);
     }
@@ -63,7 +63,8 @@ pub fn openapi(table: &'static [Entry]) -> Value {
         "info": {
             "title": "Hestami gateway",
             "version": "1",
-            "description": "Property operations for owners and their concierge. The same procedures as the GraphQL mutations. A mutation needs an idempotencyKey: sent again, it answers what it answered and does nothing twice.",
+            "description": "Property operations for owners and their concierge. The same procedures as the GraphQL mutations. \
+                A mutation needs an idempotencyKey: sent again, it answers what it answered and does nothing twice.",
         },
         "servers": [{ "url": "/" }],
         "security": [{ "bearer": [] }],
@@ -200,9 +201,18 @@ fn error_schema(codes: &[Code]) -> Value {
                 "required": ["code", "type", "message", "retryable"],
                 "properties": {
                     "code": { "type": "string", "enum": codes },
-                    "type": { "type": "string", "enum": ["VALIDATION", "AUTHENTICATION", "AUTHORIZATION", "NOT_FOUND", "CONFLICT", "RATE_LIMIT", "UNAVAILABLE", "INTERNAL"] },
+                    "type": {
+                        "type": "string",
+                        "enum": [
+                            "VALIDATION", "AUTHENTICATION", "AUTHORIZATION", "NOT_FOUND",
+                            "CONFLICT", "RATE_LIMIT", "UNAVAILABLE", "INTERNAL",
+                        ],
+                    },
                     "message": { "type": "string" },
-                    "retryable": { "type": "boolean", "description": "True if the same request, with the same key, may succeed later." },
+                    "retryable": {
+                        "type": "boolean",
+                        "description": "True if the same request, with the same key, may succeed later.",
+                    },
                     "details": { "description": "What a program can act on, such as currentVersion of a conflict." },
                 },
             },
@@ -211,7 +221,11 @@ fn error_schema(codes: &[Code]) -> Value {
                 "items": {
                     "type": "object",
                     "required": ["field", "code", "message"],
-                    "properties": { "field": { "type": "string" }, "code": { "type": "string" }, "message": { "type": "string" } },
+                    "properties": {
+                        "field": { "type": "string" },
+                        "code": { "type": "string" },
+                        "message": { "type": "string" },
+                    },
                 },
             },
             "trace_id": { "type": "string" },

@@ -1,5 +1,4 @@
-//! What both HTTP surfaces share: who calls for whom, the body, and the error envelope. It
-//! translates, it never decides.
+//! The parts that both HTTP surfaces share: caller, body and error envelope. Surfaces translate, they never decide.
 
 use axum::{
     Json,
@@ -14,10 +13,10 @@ use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
 
 pub const ORGANIZATION: &str = "x-organization-id";
-/// To work in another organization, by a grant of it.
+/// The header that names a grant, to work in the organization that gave it.
 pub const GRANT: &str = "x-grant-id";
 
-/// What a surface is mounted with.
+/// The gateway that a surface is mounted on, and its limits.
 #[derive(Clone)]
 pub struct Mount {
     pub gateway: Arc<Gateway>,
@@ -30,10 +29,10 @@ pub async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Caller> {
     if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
         return Err(Error::new(Code::TOKEN_INVALID).message("Send one Authorization header."));
     }
-    let known = gateway.identity.principal(bearer(headers)).await?;
+    let signed_in = gateway.identity.principal(bearer(headers)).await?;
     let organization = id(headers, ORGANIZATION, Code::ORGANIZATION_INVALID)?.map(OrganizationId);
     let grant = id(headers, GRANT, Code::GRANT_INVALID)?.map(AccessGrantId);
-    Ok(Caller { principal: known.principal, kind: known.kind, organization, grant, until: known.until })
+    Ok(Caller { principal: signed_in.principal, kind: signed_in.kind, organization, grant, until: signed_in.until })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -86,7 +85,7 @@ pub fn status(error: &Error) -> StatusCode {
     StatusCode::from_u16(error.code().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// The envelope of RPC and of everything that is not GraphQL.
+/// A refusal as a response, in the envelope of everything that is not GraphQL.
 pub fn refusal(error: &Error) -> Response {
     error.trace();
     let trace_id = schema::current_trace_id();
