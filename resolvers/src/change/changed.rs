@@ -1,4 +1,4 @@
-//! A place of the log, as one reader sees it.
+//! An entry of the log, as one reader sees it.
 
 use async_graphql::{
     ContainerType, Context, ContextSelectionSet, ID, ObjectType, OutputType, Positioned, ServerResult, SimpleObject, Value,
@@ -20,7 +20,7 @@ use sea_orm::{ColumnTrait, Condition, QueryFilter};
 use std::borrow::Cow;
 use uuid::Uuid;
 
-/// A thing of one kind changed. In the schema its fields are named after the kind.
+/// A change of one thing of a kind. The schema names the fields after the kind.
 pub struct Changed<K: Followed> {
     pub cursor: String,
     pub change: ChangeState,
@@ -32,7 +32,7 @@ pub struct Changed<K: Followed> {
 
 /// A kind whose changes can be subscribed to.
 pub trait Followed: Kind {
-    /// Such as `A property changed.`
+    /// The description of the type in the schema, such as `A property changed.`
     const ABOUT: &'static str;
 }
 
@@ -105,7 +105,7 @@ pub struct Event {
     pub event: Option<HistoryEntry>,
 }
 
-/// What a place of the log is to a reader.
+/// An entry of the log, with those parts that the reader may see.
 pub struct Happened {
     pub change: ChangeState,
     pub organization: OrganizationId,
@@ -126,11 +126,11 @@ impl Wanted for One<'_> {
     }
 }
 
-/// Whether the reader may read this event: by the rule of the policies, in memory.
+/// Whether the policies let the reader read this event, judged in memory.
 async fn readable(reads: &Reads, snapshot: &Snapshot, event: &history::Model) -> Result<bool> {
     let delegations = match event.delegable() {
-        Some(what) if snapshot.actor.delegated => {
-            delegated::over(&snapshot.tx, event.organization_id, what, snapshot.actor.principal).await?
+        Some(thing) if snapshot.actor.delegated => {
+            delegated::over(&snapshot.tx, event.organization_id, thing, snapshot.actor.principal).await?
         }
         _ => Vec::new(),
     };
@@ -141,7 +141,8 @@ async fn readable(reads: &Reads, snapshot: &Snapshot, event: &history::Model) ->
     decide.allows(&snapshot.actor, &Check { action: "read", resource }, snapshot.now).await
 }
 
-/// Nothing, if the reader may not know of it. `about`: which thing is meant, if not the event's own.
+/// The entry as the reader sees it, or None if the reader may not know of it. `about` names the thing that is meant, if it is
+/// not the event's own.
 pub async fn happened(
     reads: &Reads,
     snapshot: &Snapshot,
@@ -157,7 +158,7 @@ pub async fn happened(
     };
     if entry.source != snapshot.actor.organization {
         snapshot.reach([entry.source]).await?;
-        // A grant that ended covers nothing any more, not even that something happened.
+        // An ended grant covers nothing any more, not even that something happened.
         let visible = history::of(entry.source).filter(history::Column::Seq.eq(event.seq)).one(&snapshot.tx).await?;
         if visible.is_none() {
             return Ok(None);
@@ -166,15 +167,15 @@ pub async fn happened(
     let known = entities::kind(&event.resource_kind);
     let Some((kind, id)) = about.or(known.map(|kind| (kind.name, event.resource_id))) else { return Ok(None) };
     let found = node::find(&snapshot.tx, &[entry.source], snapshot.actor.organization, &One(snapshot, kind, id)).await?;
-    // Of what one does not see, not even that something happened to it: under the same rights it was not seen before either.
+    // A thing out of sight hides its changes as well: under the same rights it was out of sight before.
     let Some(node) = found.into_values().next() else { return Ok(None) };
     let event = readable(reads, snapshot, event).await?.then(|| HistoryEntry::from((**event).clone()));
     let change = ChangeState::of(&node);
     Ok(Some(Happened { change, organization: entry.source, about: Some((kind, id)), node: Some(node), event }))
 }
 
-/// Whether a property is in a portfolio; None if the reader may not see that.
-pub async fn within(
+/// Whether a property is in a portfolio; None if the reader may not see the portfolio.
+pub async fn in_portfolio(
     snapshot: &Snapshot,
     owner: OrganizationId,
     portfolio: PortfolioId,

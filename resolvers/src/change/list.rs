@@ -23,7 +23,8 @@ pub struct ChangeListInput {
     pub first: Option<i32>,
 }
 
-struct Asked {
+/// The input, read for one actor.
+struct Page {
     log: LogId,
     rights: Rights,
     after: Option<Place>,
@@ -32,12 +33,12 @@ struct Asked {
 }
 
 impl ChangeListInput {
-    fn asked(self, actor: &Actor, rights: Rights) -> Result<Asked> {
+    fn page(self, actor: &Actor, rights: Rights) -> Result<Page> {
         let ChangeListInput { after, kinds, first } = self;
         let log = LogId::of(actor);
         let after = after.map(|text| Place::parse(&text, "after", log, rights)).transpose()?;
         let first = first.and_then(|first| u64::try_from(first).ok()).unwrap_or(100);
-        Ok(Asked { log, rights, after, kinds: change::kinds("kinds", kinds)?, first })
+        Ok(Page { log, rights, after, kinds: change::kinds("kinds", kinds)?, first })
     }
 }
 
@@ -63,7 +64,7 @@ impl Procedure for List {
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Listed>, input: ChangeListInput) -> Result<ChangePage> {
-        let Asked { log, rights, after, kinds, first } = input.asked(&cx.actor, cx.rights().await?)?;
+        let Page { log, rights, after, kinds, first } = input.page(&cx.actor, cx.rights().await?)?;
         let tx = cx.tx().await?;
         let visible = |kind: &'static str| Ok(allowed.filter(kind));
         let reader = Reader { tx, acting: cx.organization(), now: cx.now(), window: cx.window(), visible: &visible };
@@ -83,7 +84,8 @@ impl Root for ChangeQuery {
 
 #[Object]
 impl ChangeQuery {
-    /// What changed since a cursor: things as they are now, with marks for those that are archived and organizations that are out of sight. Without
+    #[doc = "What changed since a cursor: things as they are now, with marks for those that are archived and organizations \
+             that are out of sight. Without"]
     /// a cursor: no changes, and the cursor of now; take that first, then read everything, then ask for what changed since.
     async fn changes(
         &self,
@@ -96,11 +98,11 @@ impl ChangeQuery {
             let input = ChangeListInput { after, kinds, first };
             schema::input::validate(&input)?;
             let reads = cx.data::<Arc<Reads>>().map_err(|error| schema::Error::internal(error.message))?;
-            // The rights first: what is taken away while this runs shows in the next cursor.
+            // The rights are read first, so that a loss of rights meanwhile shows in the next cursor.
             let actor = reads.actor().await?;
             let rights = standing(reads.gateway(), &actor).await?.rights;
             let snapshot = snapshot(cx).await?;
-            let Asked { log, rights, after, kinds, first } = input.asked(&snapshot.actor, rights)?;
+            let Page { log, rights, after, kinds, first } = input.page(&snapshot.actor, rights)?;
             let visible = |kind: &'static str| snapshot.filter(kind);
             let window: Duration = reads.gateway().limits.window;
             let reader =

@@ -1,9 +1,9 @@
-//! What can be subscribed to. A subscription's document is run once to learn what it asks for, then once for each
-//! place of the log that may concern it and each distinct view, never once for each subscriber.
+//! The subscriptions. A document is run once to learn its topic, then once for each log entry that may concern it and each
+//! distinct view, never once for each subscriber.
 
 use super::{
-    changed::{Changed, Event, Followed, Happened, happened, within},
-    topic::{EventFilter, PortfolioChangeFilter, PropertyChangeFilter, Topic, Watched, referred},
+    changed::{Changed, Event, Followed, Happened, happened, in_portfolio},
+    topic::{ChangeFilter, EventFilter, PortfolioChangeFilter, PropertyChangeFilter, Topic, referred},
 };
 use async_graphql::{Context, ID, Subscription};
 use entities::{
@@ -18,40 +18,40 @@ use schema::{Code, Error, Operation, OperationId, OperationState, Reads, Result,
 use sea_orm::QueryFilter as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// For what a subscription's document is run.
+/// The purpose of one run of a subscription's document.
 pub enum Delivery {
-    /// To learn what it asks for.
+    /// To learn the topic, which is left here.
     Ask(Mutex<Option<Asked>>),
-    /// For this place of the log.
+    /// To answer this entry of the log.
     Place { entry: Entry, cursor: String },
-    /// For the operation as it is now; how it stands then is left here.
+    /// To answer the operation as it is now; its state is left here.
     Operation(Mutex<Option<OperationState>>),
 }
 
-/// What a subscriber asks for.
+/// The topic of a subscription, and the cursor to start from.
 #[derive(Debug, Clone)]
 pub struct Asked {
     pub topic: Topic,
     pub after: Option<String>,
 }
 
-type Told<T> = async_graphql::Result<T>;
+type Item<T> = async_graphql::Result<T>;
 
-/// Nothing, or the one.
-fn none_or_one<T>(happened: Option<T>) -> impl Stream<Item = Told<T>> {
-    stream::iter(happened.map(Ok))
+/// A stream of one item or none.
+fn none_or_one<T>(item: Option<T>) -> impl Stream<Item = Item<T>> {
+    stream::iter(item.map(Ok))
 }
 
 fn internal(error: async_graphql::Error) -> Error {
     Error::internal(error.message)
 }
 
-/// Runs a document for what it was meant: says what it asks for, or makes of a place what it is to the reader.
+/// Serves the purpose of a run: leaves the topic in the delivery, or makes the answer for its entry.
 async fn deliver<T>(
     cx: &Context<'_>,
     ask: impl FnOnce() -> Result<Asked>,
     make: impl AsyncFnOnce(&Reads, &Snapshot, &Entry, String) -> Result<Option<T>>,
-) -> Told<Option<T>> {
+) -> Item<Option<T>> {
     let done = async {
         match &**cx.data::<Arc<Delivery>>().map_err(internal)? {
             Delivery::Ask(slot) => {
@@ -75,20 +75,20 @@ async fn deliver<T>(
     })
 }
 
-/// A change of a kind: of a thing of its own, or of one that came into a portfolio or left it.
+/// The changes of a kind. A thing that comes into the portfolio or leaves it counts as changed.
 async fn changed<K: Followed>(
     cx: &Context<'_>,
     check: Result<()>,
-    watched: Watched,
+    filter: ChangeFilter,
     after: Option<String>,
-) -> async_graphql::Result<impl Stream<Item = Told<Changed<K>>> + use<K>> {
+) -> async_graphql::Result<impl Stream<Item = Item<Changed<K>>> + use<K>> {
     let ask = || {
         check?;
-        Ok(Asked { topic: Topic::Things(watched.clone()), after })
+        Ok(Asked { topic: Topic::Things(filter.clone()), after })
     };
     let made = deliver(cx, ask, async |reads, snapshot, entry, cursor| {
         let moved = match &entry.what {
-            What::Event(event) => watched.moved(event),
+            What::Event(event) => filter.moved(event),
             _ => None,
         };
         let Some(Happened { mut change, organization, about, mut node, event }) =
@@ -97,8 +97,8 @@ async fn changed<K: Followed>(
             return Ok(None);
         };
         let id = about.map(|(_, id)| id);
-        if let (Some(portfolio), Some(property)) = (watched.portfolio, id) {
-            match within(snapshot, organization, portfolio, PropertyId(property)).await? {
+        if let (Some(portfolio), Some(property)) = (filter.portfolio, id) {
+            match in_portfolio(snapshot, organization, portfolio, PropertyId(property)).await? {
                 Some(true) => {}
                 Some(false) if moved.is_some() => (change, node) = (ChangeState::Gone, None),
                 _ => return Ok(None),
@@ -169,10 +169,12 @@ impl LiveSubscription {
                 let concerned = match event.resource_kind.as_str() {
                     portfolio::KIND => event.resource_id == portfolio.0,
                     property::KIND => {
-                        within(snapshot, organization, portfolio, PropertyId(event.resource_id)).await? == Some(true)
+                        in_portfolio(snapshot, organization, portfolio, PropertyId(event.resource_id)).await? == Some(true)
                     }
                     _ => match referred(event) {
-                        Some(property) => within(snapshot, organization, portfolio, PropertyId(property)).await? == Some(true),
+                        Some(property) => {
+                            in_portfolio(snapshot, organization, portfolio, PropertyId(property)).await? == Some(true)
+                        }
                         None => false,
                     },
                 };

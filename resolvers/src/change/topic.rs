@@ -1,4 +1,4 @@
-//! The topic of a subscription: which places of the log may concern it.
+//! The topic of a subscription: a first filter on log entries, before any rights are looked at.
 
 use async_graphql::InputObject;
 use entities::{
@@ -18,17 +18,17 @@ schema::id!(
 
 #[derive(Debug, Clone)]
 pub enum Topic {
-    Things(Watched),
+    Things(ChangeFilter),
     Operation(OperationId),
 }
 
-/// The changes that a subscriber asks for. All that is given must hold.
+/// The changes that a subscriber asks for; all conditions must hold.
 #[derive(Debug, Clone, Default)]
-pub struct Watched {
-    /// Of this kind only: then a thing that comes into the portfolio or leaves it is told as well.
+pub struct ChangeFilter {
+    /// The only kind, if there is one; then a thing that comes into the portfolio or leaves it counts as well.
     pub kind: Option<&'static str>,
     pub resource_kinds: Option<Vec<String>>,
-    /// Such as `property.updated`.
+    /// The names of events, such as `property.updated`.
     pub kinds: Option<Vec<String>>,
     pub ids: Option<Vec<Uuid>>,
     pub portfolio: Option<PortfolioId>,
@@ -86,39 +86,46 @@ pub struct EventFilter {
     pub organization_ids: Option<Vec<OrganizationId>>,
 }
 
-impl From<PropertyChangeFilter> for Watched {
+impl From<PropertyChangeFilter> for ChangeFilter {
     fn from(filter: PropertyChangeFilter) -> Self {
         let PropertyChangeFilter { kinds, property_ids, portfolio_id, organization_ids } = filter;
         let ids = property_ids.map(|all| all.into_iter().map(PropertyId::uuid).collect());
-        Watched {
+        ChangeFilter {
             kind: Some(property::KIND),
             kinds,
             ids,
             portfolio: portfolio_id,
             organizations: organization_ids,
-            ..Watched::default()
+            ..ChangeFilter::default()
         }
     }
 }
 
-impl From<PortfolioChangeFilter> for Watched {
+impl From<PortfolioChangeFilter> for ChangeFilter {
     fn from(filter: PortfolioChangeFilter) -> Self {
         let PortfolioChangeFilter { kinds, portfolio_ids, organization_ids } = filter;
         let ids = portfolio_ids.map(|all| all.into_iter().map(PortfolioId::uuid).collect());
-        Watched { kind: Some(portfolio::KIND), kinds, ids, organizations: organization_ids, ..Watched::default() }
+        ChangeFilter { kind: Some(portfolio::KIND), kinds, ids, organizations: organization_ids, ..ChangeFilter::default() }
     }
 }
 
-impl From<EventFilter> for Watched {
+impl From<EventFilter> for ChangeFilter {
     fn from(filter: EventFilter) -> Self {
         let EventFilter { kinds, resource_kinds, resource_ids, portfolio_id, organization_ids } = filter;
         let ids = resource_ids.map(|all| all.into_iter().map(ResourceId::uuid).collect());
-        Watched { resource_kinds, kinds, ids, portfolio: portfolio_id, organizations: organization_ids, ..Watched::default() }
+        ChangeFilter {
+            resource_kinds,
+            kinds,
+            ids,
+            portfolio: portfolio_id,
+            organizations: organization_ids,
+            ..ChangeFilter::default()
+        }
     }
 }
 
-fn among<T: PartialEq>(asked: Option<&Vec<T>>, one: &T) -> bool {
-    asked.is_none_or(|asked| asked.contains(one))
+fn accepts<T: PartialEq>(choice: Option<&Vec<T>>, value: &T) -> bool {
+    choice.is_none_or(|choice| choice.contains(value))
 }
 
 /// The property that an event refers to besides its own thing.
@@ -126,32 +133,32 @@ pub fn referred(event: &history::Model) -> Option<Uuid> {
     event.change["ids"]["propertyId"].as_str()?.parse().ok()
 }
 
-impl Watched {
+impl ChangeFilter {
     /// The property that came into the portfolio or left it, where an event says so.
     pub fn moved(&self, event: &history::Model) -> Option<Uuid> {
         let portfolio = self.portfolio.filter(|_| self.kind.is_some_and(|kind| kind != portfolio::KIND))?;
         (event.resource_kind == portfolio::KIND && event.resource_id == portfolio.0).then(|| referred(event)).flatten()
     }
 
-    fn concerned(&self, event: &history::Model) -> bool {
+    fn concerns(&self, event: &history::Model) -> bool {
         let moved = self.moved(event);
         let of_kind = match self.kind {
             Some(kind) => moved.is_some() || event.resource_kind == kind,
-            None => among(self.resource_kinds.as_ref(), &event.resource_kind),
+            None => accepts(self.resource_kinds.as_ref(), &event.resource_kind),
         };
-        of_kind && among(self.kinds.as_ref(), &event.kind) && among(self.ids.as_ref(), &moved.unwrap_or(event.resource_id))
+        of_kind && accepts(self.kinds.as_ref(), &event.kind) && accepts(self.ids.as_ref(), &moved.unwrap_or(event.resource_id))
     }
 }
 
 impl Topic {
-    /// Whether a place of the log may concern it, by what the log itself says.
+    /// Whether a log entry may concern the topic, judged by the entry alone.
     pub fn concerns(&self, entry: &Entry) -> bool {
-        let Topic::Things(watched) = self else { return false };
-        among(watched.organizations.as_ref(), &entry.source)
+        let Topic::Things(filter) = self else { return false };
+        accepts(filter.organizations.as_ref(), &entry.source)
             && match &entry.what {
                 What::Nothing => false,
                 What::Gained | What::Lost => true,
-                What::Event(event) => watched.concerned(event),
+                What::Event(event) => filter.concerns(event),
             }
     }
 }
