@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The browser that the dashboard's test drives: what is there, or Debian's.
+# The browser that the dashboard's test drives: an installed Chromium or Chrome, or else Debian's.
 set -euo pipefail
 for name in chromium chromium-browser google-chrome; do
   if command -v "$name" >/dev/null; then

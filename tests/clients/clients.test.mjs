@@ -1,5 +1,5 @@
-// What people use: each client subscribes, mutates with a key, sees it arrive, loses the connection, and goes on with the
-// cursor: nothing is missing, nothing comes twice.
+// The client libraries that people use. Each one subscribes, mutates with a key, sees the change arrive, loses the connection,
+// and goes on with the cursor. No change is missing, and none comes twice.
 
 import { ApolloClient, HttpLink, InMemoryCache, gql as apolloGql } from '@apollo/client';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
@@ -19,7 +19,7 @@ const UPDATE = `mutation Note($key: UUID!, $input: PropertyUpdateInput!) {
   propertyUpdate(idempotencyKey: $key, input: $input) { replayed result { id version notes } }
 }`;
 
-// As in a browser.
+// Browsers have this class, and Node since version 22.
 globalThis.WebSocket ??= WebSocket;
 
 let gateway, robert;
@@ -29,7 +29,7 @@ before(async () => {
 });
 after(() => gateway?.stop());
 
-/** A house of Robert's, as it is. */
+/** A house of Robert's, as it is now. */
 async function house() {
   const data = await gateway.query(robert, '{ properties(first: 1) { edges { node { id version } } } }');
   return data.properties.edges[0].node;
@@ -38,17 +38,17 @@ async function house() {
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /**
- * The story that every client has to tell. `follow(after, next, ended)` subscribes and returns a way to stop; `mutate(variables)`
- * answers the mutation's field. A client that goes on by itself says so.
+ * The story of every client. `follow(after, next, ended)` subscribes and returns a way to stop; `mutate(variables)` resolves to
+ * the mutation's field. `byItself` marks a client that goes on without help.
  */
 async function story(road, { follow, mutate, byItself }) {
   const heard = [];
   let cursor = null;
   let stop = null;
   let over = false;
-  const next = (told) => {
-    heard.push(told);
-    cursor = told.cursor;
+  const next = (change) => {
+    heard.push(change);
+    cursor = change.cursor;
   };
   const again = () => {
     if (over || byItself) return;
@@ -81,7 +81,7 @@ async function story(road, { follow, mutate, byItself }) {
   await until('what happens now', () => heard.length >= 4);
   over = true;
   stop();
-  const seqs = heard.map((told) => told.event.seq);
+  const seqs = heard.map((change) => change.event.seq);
   assert.deepEqual(seqs, [0, 1, 2, 3].map((n) => seqs[0] + n), 'each once, in order');
   road.close();
 }
@@ -101,7 +101,7 @@ test('graphql-ws goes on by itself, with the cursor in its variables', async () 
   await story(road, {
     byItself: true,
     follow(cursor, next, ended) {
-      // The library sends this very object again after a break.
+      // The library sends this object again after a break, so that a new cursor in it is enough.
       const payload = { query: CHANGED, variables: { after: cursor } };
       return client.subscribe(payload, {
         next({ data, errors }) {
@@ -115,7 +115,8 @@ test('graphql-ws goes on by itself, with the cursor in its variables', async () 
     },
     mutate: (variables) =>
       new Promise((resolve, reject) => {
-        client.subscribe({ query: UPDATE, variables }, { next: ({ data }) => resolve(data.propertyUpdate), error: reject, complete() {} });
+        const sink = { next: ({ data }) => resolve(data.propertyUpdate), error: reject, complete() {} };
+        client.subscribe({ query: UPDATE, variables }, sink);
       }),
   });
   await client.dispose();
@@ -125,7 +126,11 @@ test('graphql-sse over distinct connections', async () => {
   const road = await way(gateway.url);
   const client = createSse({ url: road.url, headers: robert.headers, retryAttempts: 0 });
   const subscribe = (payload, next, ended) =>
-    client.subscribe(payload, { next: ({ data, errors }) => (errors ? ended(errors) : next(data)), error: ended, complete: ended });
+    client.subscribe(payload, {
+      next: ({ data, errors }) => (errors ? ended(errors) : next(data)),
+      error: ended,
+      complete: ended,
+    });
   await story(road, {
     follow: (cursor, next, ended) =>
       subscribe({ query: CHANGED, variables: { after: cursor } }, (data) => next(data.propertyChanged), ended),
@@ -198,13 +203,15 @@ test('urql over a WebSocket', async () => {
     }),
   });
   const fetchOptions = { headers: robert.headers };
-  await story(road, urql(new UrqlClient({ url: road.url, exchanges: [forwards, fetchExchange], fetchOptions, preferGetMethod: false })));
+  const exchanges = [forwards, fetchExchange];
+  await story(road, urql(new UrqlClient({ url: road.url, exchanges, fetchOptions, preferGetMethod: false })));
   await socket.dispose();
 });
 
 test('urql over HTTP', async () => {
   const road = await way(gateway.url);
   const fetchOptions = { headers: robert.headers };
-  const client = new UrqlClient({ url: road.url, exchanges: [fetchExchange], fetchOptions, fetchSubscriptions: true, preferGetMethod: false });
+  const exchanges = [fetchExchange];
+  const client = new UrqlClient({ url: road.url, exchanges, fetchOptions, fetchSubscriptions: true, preferGetMethod: false });
   await story(road, urql(client));
 });

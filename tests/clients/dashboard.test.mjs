@@ -1,4 +1,4 @@
-// The example page in a real browser: a board that is live, and still right after the gateway was killed and came back.
+// The example page in a real browser. The board is live, and still right after the gateway was killed and came back.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -18,7 +18,7 @@ function chromium() {
     try {
       return execFileSync('which', [name], { encoding: 'utf8' }).trim();
     } catch {
-      // The next one.
+      // The next name may be installed.
     }
   }
   throw new Error('there is no chromium: `make test-clients` installs it where it may');
@@ -44,13 +44,15 @@ test('the dashboard shows what happens, also while the gateway was away', async 
     const note = async (notes) => {
       const data = await gateway.query(robert, '{ properties(first: 1) { edges { node { id version } } } }');
       const { id, version } = data.properties.edges[0].node;
-      const change = 'mutation ($key: UUID!, $input: PropertyUpdateInput!) { propertyUpdate(idempotencyKey: $key, input: $input) { replayed } }';
+      const change = `mutation ($key: UUID!, $input: PropertyUpdateInput!) {
+        propertyUpdate(idempotencyKey: $key, input: $input) { replayed }
+      }`;
       await gateway.query(robert, change, { key: randomUUID(), input: { id, version, notes } });
       return id;
     };
-    const shows = (id, notes) =>
-      until(`${notes} on the board`, () => tab.evaluate((id, notes) => document.querySelector(`tr[data-id="${id}"]`)?.textContent.includes(notes), id, notes));
-    // What looks like markup stays a text.
+    const row = (id, notes) => document.querySelector(`tr[data-id="${id}"]`)?.textContent.includes(notes);
+    const shows = (id, notes) => until(`${notes} on the board`, () => tab.evaluate(row, id, notes));
+    // Text that looks like markup stays text.
     const id = await note('<b>roof</b> leaks');
     await shows(id, '<b>roof</b> leaks');
     assert.match(await text('log'), /property\.updated – Robert Chen, Chen Holdings LLC/);

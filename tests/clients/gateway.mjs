@@ -1,5 +1,5 @@
-// A gateway of its own for the clients: the binary as `make run` starts it, with its servers and the demo, in a folder that
-// goes with it; and a way to it that can be cut.
+// A gateway for the clients: the binary as `make run` starts it, with its servers and the demo, in a folder that is removed in
+// the end; and a way to the gateway that can be cut.
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -24,7 +24,8 @@ class Gateway {
 
   async serve(listen) {
     const env = { ...process.env, HESTAMI_DATA: this.data, HESTAMI_LISTEN: listen, HESTAMI_LOG: 'warn' };
-    this.child = spawn(path.join(root, 'target/debug/hestami'), ['serve'], { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] });
+    const options = { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] };
+    this.child = spawn(path.join(root, 'target/debug/hestami'), ['serve'], options);
     let said = '';
     await new Promise((resolve, reject) => {
       this.child.stdout.on('data', (text) => {
@@ -37,7 +38,7 @@ class Gateway {
     this.said = said;
   }
 
-  /** Who someone of the demo is, and for whom they act. */
+  /** The token of a person of the demo, and the organization for which they act. */
   who(name) {
     const [, organization, token] = new RegExp(`${name} in .*X-Organization-Id (\\S+)\\n.*token=(\\S+)`).exec(this.said);
     return { organization, headers: { authorization: `Bearer ${token}`, 'x-organization-id': organization }, token };
@@ -108,12 +109,12 @@ export async function way(to) {
   };
 }
 
-export async function until(what, check, seconds = 20) {
+export async function until(name, check, seconds = 20) {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const found = await check();
     if (found) return found;
-    if (Date.now() > end) throw new Error(`waited in vain for ${what}`);
+    if (Date.now() > end) throw new Error(`waited in vain for ${name}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }
