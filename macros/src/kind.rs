@@ -21,6 +21,8 @@ struct Arguments {
     /// The columns that ever change, besides version and time; all of them, if it is not said.
     changes: Option<Vec<Expr>>,
     finder: Option<LitBool>,
+    /// The row of examples and tests: its columns besides those that every row gets by itself.
+    sample: Option<proc_macro2::Group>,
     /// The object is a struct of its own.
     apart: bool,
 }
@@ -41,6 +43,8 @@ fn arguments(args: Tokens) -> Result<Arguments> {
             known.delegated = Some(meta.value()?.parse()?);
         } else if path.is_ident("rights") {
             known.rights = Some(meta.value()?.parse()?);
+        } else if path.is_ident("sample") {
+            known.sample = Some(meta.value()?.parse()?);
         } else if path.is_ident("finder") {
             known.finder = Some(meta.value()?.parse()?);
         } else if path.is_ident("apart") {
@@ -55,7 +59,7 @@ fn arguments(args: Tokens) -> Result<Arguments> {
             known.object = path.get_ident().cloned();
         } else {
             return Err(meta.error(
-                "#[kind] takes the object's name, table, shelved_by, below, names, delegated, rights, changes, also, finder and apart",
+                "#[kind] takes the object's name, table, shelved_by, below, names, delegated, rights, changes, also, finder, sample and apart",
             ));
         }
         Ok(())
@@ -343,6 +347,17 @@ fn fresh(object: &Ident, known: &Arguments, columns: &[Column]) -> Tokens {
         }
         None => (None, None, None),
     };
+    let sample = known.sample.as_ref().map(|sample| {
+        let status = shelved.map(|status| quote!(sample[stringify!(#status)] = "ACTIVE".into();));
+        quote! {
+            fn sample() -> Option<::serde_json::Value> {
+                let mut sample = ::serde_json::json!(#sample);
+                sample["id"] = ::serde_json::json!(<Self as ::kind::Kind>::EXAMPLE);
+                #status
+                Some(sample)
+            }
+        }
+    });
     let id = id(columns);
     let about = format!("The columns of a new {object} that its maker says.");
     quote! {
@@ -375,6 +390,7 @@ fn fresh(object: &Ident, known: &Arguments, columns: &[Column]) -> Tokens {
                 active.updated_at = ::sea_orm::ActiveValue::Set(now);
             }
             #archived
+            #sample
         }
         #archive
     }

@@ -24,7 +24,7 @@ fn expanded(item: Tokens, made: syn::Result<Tokens>) -> TokenStream {
 /// `#[kind(ExternalParty, table = "external_party")]`, and where it applies: `shelved_by = status` (archived and taken back),
 /// `below = property_id` (hangs on a property), `names = holder_id` (each event names it), `delegated = Portfolio` (is delegated itself), `rights = Decides` or `Groups`,
 /// `changes = [a, b]` (the only columns that change),
-/// `also = [attribute, …]` (what else policies see), `finder = false` (has a finder of its own).
+/// `also = [attribute, …]` (what else policies see), `finder = false` (has a finder of its own), `sample = { … }` (the row that tests lay).
 /// On fields: `#[policy]` (policies see it), `#[policy("name")]`, `#[fixed]` (never changed), `#[added(value)]` (outcomes from
 /// before lack it).
 #[proc_macro_attribute]

@@ -43,8 +43,11 @@ fn joined(value: &Value) -> String {
     format!("{open}{space}{}{space}{close}", members.join(", "))
 }
 
-/// The members of an object or a list that has some, with what stands before each.
-fn members(value: &Value) -> Option<(char, Vec<(String, &Value)>, char)> {
+/// Each member, with what stands before it.
+type Members<'a> = Vec<(String, &'a Value)>;
+
+/// The members of an object or a list that has some, between its brackets.
+fn members(value: &Value) -> Option<(char, Members<'_>, char)> {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             Some(('{', fields.iter().map(|(name, field)| (format!("{}: ", json!(name)), field)).collect(), '}'))

@@ -84,6 +84,7 @@ pub trait Api: Send + Sync {
     fn register(&self, registry: &mut Registry) -> String;
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema;
     fn example(&self) -> Uuid;
+    fn sample(&self) -> Option<serde_json::Value>;
     /// A statement of which ids there are, as `id`: `$1` are the organizations asked for, `$2` the ids, `$3` the acting one.
     fn probe(&self) -> String;
     /// Of these organizations, of those that the reader may see.

@@ -75,6 +75,10 @@ impl<K: Kind> Api for ApiOf<K> {
         K::EXAMPLE.into()
     }
 
+    fn sample(&self) -> Option<serde_json::Value> {
+        K::sample()
+    }
+
     fn probe(&self) -> String {
         let owners = if K::ACTING { "ARRAY[$3::uuid]" } else { "$1::uuid[]" };
         let (organization, id) = (K::ORGANIZATION.as_str(), K::ID.as_str());

@@ -86,6 +86,11 @@ pub trait Kind: Table + Row + IntoActiveModel<ActiveOf<Self>> {
     /// Another version of a row, as of now.
     fn stamp(active: &mut ActiveOf<Self>, version: i32, now: Time);
 
+    /// The row that examples name and tests lay, by its columns. None: tests say it themselves.
+    fn sample() -> Option<Value> {
+        None
+    }
+
     /// Out of the way, though still there.
     fn archived(&self) -> bool {
         false

@@ -19,7 +19,7 @@ text_enum!(
 );
 
 /// An HOA or a vendor, as its owner knows it. Not a system of record.
-#[kind(ExternalParty, table = "external_party", shelved_by = status)]
+#[kind(ExternalParty, table = "external_party", shelved_by = status, sample = { "kind": "HOA", "name": "Ridge" })]
 pub struct Model {
     pub id: ExternalPartyId,
     pub organization_id: OrganizationId,

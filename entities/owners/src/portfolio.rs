@@ -14,7 +14,7 @@ text_enum!(
 );
 
 /// A group of properties, as their owner sees them.
-#[kind(Portfolio, table = "portfolio", shelved_by = status, delegated = Portfolio, rights = Groups)]
+#[kind(Portfolio, table = "portfolio", shelved_by = status, delegated = Portfolio, rights = Groups, sample = { "name": "Rentals", "position": 1 })]
 pub struct Model {
     pub id: PortfolioId,
     /// Who owns the record.

@@ -32,7 +32,7 @@ pub fn one(organization: OrganizationId, portfolio: PortfolioId, property: Prope
 }
 
 fn theirs(column: Column) -> SimpleExpr {
-    Expr::col((Entity, column)).into()
+    Expr::col((Entity, column))
 }
 
 /// Of each of these portfolios the first properties of a selection by their ids, in one statement that reads no more of any:

@@ -1,4 +1,5 @@
-//! The rows that every procedure's own `example()` works on. A new kind, or another table, has a line here.
+//! The rows that every procedure's own `example()` works on. A kind says its row by `sample`; one whose row names a principal,
+//! and a table that is no kind's, have a line here.
 
 use entities::{
     delegation::DelegationId, external_party::ExternalPartyId, financial_entry::FinancialEntryId, membership::MembershipId,
@@ -36,7 +37,7 @@ pub fn rows(principals: &Principals) -> Vec<(&'static str, Value)> {
         let row = json!({ "id": id, "principal_id": principal, "email": email, "role": role, "state": state, "starts_at": AT, "invited_by": olga });
         ("membership", row)
     };
-    vec![
+    let mut rows = vec![
         ("organization", json!({ "id": OrganizationId::EXAMPLE, "type": "TRUST_OR_LLC", "name": "Alvarez Family Trust" })),
         ("org_head", json!({ "event_seq": 1 })),
         member(MembershipId::EXAMPLE, Some(tom), "CO_OWNER"),
@@ -44,10 +45,11 @@ pub fn rows(principals: &Principals) -> Vec<(&'static str, Value)> {
         member(MembershipId::INVITED_EXAMPLE, None, "TRUSTEE"),
         member(MembershipId::DUE_EXAMPLE, Some(tom), "TRUSTEE"),
         member(MembershipId(schema::example(0xc4)), Some(sam), "CONCIERGE_STAFF"),
-        ("external_party", json!({ "id": party, "kind": "HOA", "name": "Ridge", "status": "ACTIVE" })),
+    ];
+    rows.extend(entities::KINDS.iter().filter_map(|kind| Some((kind.name, kind.api?.sample()?))));
+    rows.extend([
         ("property", address(property, "1 First Street", Some(party))),
         ("property", address(PropertyId::SECOND_EXAMPLE, "2 Second Street", None)),
-        ("portfolio", json!({ "id": portfolio, "name": "Rentals", "position": 1, "status": "ACTIVE" })),
         ("portfolio_property", json!({ "portfolio_id": portfolio, "property_id": property, "position": 1, "added_at": AT })),
         (
             "access_grant",
@@ -89,7 +91,8 @@ pub fn rows(principals: &Principals) -> Vec<(&'static str, Value)> {
         ("feed_head", json!({ "position": 1 })),
         ("feed_scope", json!({ "source_organization_id": OrganizationId::EXAMPLE, "relayed_seq": 1 })),
         ("feed", json!({ "position": 1, "source_organization_id": OrganizationId::EXAMPLE, "seq": 1, "at": AT })),
-    ]
+    ]);
+    rows
 }
 
 fn address(id: PropertyId, line1: &str, hoa: Option<ExternalPartyId>) -> Value {
@@ -107,12 +110,22 @@ pub struct Otherwise {
 /// Procedures whose examples ask for another state of a row.
 pub fn otherwise() -> Vec<Otherwise> {
     let row = |procedure, id, columns| Otherwise { procedure, id, columns };
-    vec![
+    let mut others = vec![
         row("delegation/v1/expire", DelegationId::EXAMPLE.0, json!({ "ends_at": PASSED })),
-        row("externalParty/v1/restore", ExternalPartyId::EXAMPLE.0, json!({ "status": "ARCHIVED" })),
         row("membership/v1/expire", MembershipId::DUE_EXAMPLE.0, json!({ "ends_at": PASSED })),
-        row("property/v1/restore", PropertyId::EXAMPLE.0, json!({ "status": "ARCHIVED", "archived_at": AT })),
-    ]
+    ];
+    // Only an archived row can be taken back.
+    for (kind, api) in entities::KINDS.iter().filter_map(|kind| Some((kind, kind.api?))) {
+        let restore = format!("{}/v1/restore", kind.namespace());
+        if let Some(entry) = resolvers::TABLE.iter().find(|entry| entry.name() == restore) {
+            let mut columns = json!({ "status": "ARCHIVED" });
+            if kind.columns.iter().any(|column| column.name == "archived_at") {
+                columns["archived_at"] = AT.into();
+            }
+            others.push(row(entry.name(), api.example(), columns));
+        }
+    }
+    others
 }
 
 /// The id of a kind's first row.
