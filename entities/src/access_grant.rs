@@ -82,29 +82,42 @@ pub fn by_id(organization: OrganizationId, id: AccessGrantId) -> Select<Entity> 
     Entity::find().filter(either).filter(Column::Id.eq(id))
 }
 
+fn counts(of: impl Fn(Column) -> SimpleExpr, now: DateTime<Utc>) -> Condition {
+    Condition::all()
+        .add(of(Column::RevokedAt).is_null())
+        .add(of(Column::StartsAt).lte(now))
+        .add(Condition::any().add(of(Column::EndsAt).is_null()).add(of(Column::EndsAt).gt(now)))
+}
+
+/// Whether some grant of an owner to an organization counts now; the owner is a column of the statement.
+pub(crate) fn lets_in(owner: impl sea_orm::sea_query::IntoColumnRef, grantee: OrganizationId, now: DateTime<Utc>) -> SimpleExpr {
+    let grant = |column: Column| Expr::col((Entity, column));
+    let some = Query::select()
+        .expr(Expr::val(1))
+        .from(Entity)
+        .and_where(grant(Column::OrganizationId).eq(Expr::col(owner)))
+        .and_where(grant(Column::GranteeOrganizationId).eq(grantee.0))
+        .cond_where(counts(grant, now))
+        .take();
+    Expr::exists(some)
+}
+
 /// What it was given and counts now; of several by one organization, the one that goes furthest.
 #[expect(clippy::disallowed_methods, reason = "begins with the grantee, the other side of a grant")]
 pub(crate) fn engaging(grantee: OrganizationId, now: DateTime<Utc>) -> Select<Entity> {
     let other = |column: Column| Expr::col((Alias::new("other"), column));
-    let counts = |revoked: SimpleExpr, starts: SimpleExpr, ends: SimpleExpr| {
-        Condition::all()
-            .add(revoked.is_null())
-            .add(starts.lte(now))
-            .add(Condition::any().add(ends.clone().is_null()).add(ends.gt(now)))
-    };
-    let mine = |column: Column| SimpleExpr::from(Expr::col((Entity, column)));
     let further = Expr::cust("('act' = ANY (other.scopes), other.id) > ('act' = ANY (access_grant.scopes), access_grant.id)");
     let better = Query::select()
         .expr(Expr::val(1))
         .from_as(Entity, Alias::new("other"))
         .and_where(other(Column::OrganizationId).equals((Entity, Column::OrganizationId)))
         .and_where(other(Column::GranteeOrganizationId).eq(grantee.0))
-        .cond_where(counts(other(Column::RevokedAt), other(Column::StartsAt), other(Column::EndsAt)))
+        .cond_where(counts(other, now))
         .and_where(further)
         .take();
     Entity::find()
         .filter(Column::GranteeOrganizationId.eq(grantee))
-        .filter(counts(mine(Column::RevokedAt), mine(Column::StartsAt), mine(Column::EndsAt)))
+        .filter(counts(|column| Expr::col((Entity, column)), now))
         .filter(Expr::exists(better).not())
 }
 

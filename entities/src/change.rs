@@ -2,14 +2,13 @@
 
 use crate::{
     KINDS, history,
-    node::{self, Node, Wanted},
+    node::{self, Node},
     prelude::*,
 };
 use async_graphql::{ID, SimpleObject};
-use chrono::{DateTime, Utc};
-use schema::{Code, Error, Expired, LogId, Place, Result, Tx};
+use schema::{Code, Error, Expired, LogId, Place, Reading, Result, Tx};
 use schemars::JsonSchema;
-use sea_orm::{Condition, ConnectionTrait, DbBackend, FromQueryResult, QueryOrder, QuerySelect, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, QueryOrder, QuerySelect, Statement};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
 
@@ -60,15 +59,6 @@ pub struct ChangePage {
     pub has_more: bool,
 }
 
-/// Who reads, and how: the transaction, and the rows of each kind that are to be seen.
-pub struct Reader<'a> {
-    pub tx: &'a Tx,
-    pub acting: OrganizationId,
-    pub now: DateTime<Utc>,
-    pub window: Duration,
-    pub visible: &'a (dyn Fn(&'static str) -> Result<Condition> + Send + Sync),
-}
-
 /// One place of a log, as its reader's own transaction sees it.
 struct Step {
     position: i64,
@@ -83,17 +73,17 @@ enum What {
     Nothing,
 }
 
-/// What changed behind a place. Without one: nothing, and where the log ends now.
+/// What changed behind a place that is within the window. Without a place: nothing, and where the log ends now.
 pub async fn page(
-    reader: &Reader<'_>,
-    log: LogId,
+    reading: &dyn Reading,
     rights: schema::Rights,
+    window: Duration,
     after: Option<Place>,
     kinds: Option<Vec<&'static str>>,
     first: u64,
-    reach: impl AsyncFnOnce(BTreeSet<OrganizationId>) -> Result<()>,
 ) -> Result<ChangePage> {
-    let (head, gone) = head(reader.tx, log).await?;
+    let log = LogId::of(reading.actor());
+    let (head, gone) = head(reading.tx().await?, log).await?;
     let at = |position| Place { log, position, rights }.to_string();
     let Some(after) = after else { return Ok(ChangePage { items: Vec::new(), cursor: at(head), has_more: false }) };
     if after.position > head {
@@ -106,11 +96,11 @@ pub async fn page(
         return Ok(ChangePage { items: Vec::new(), cursor: at(head), has_more: false });
     }
     let (places, has_more) = match log {
-        LogId::Own(organization) => own(reader, organization, after.position, first).await?,
-        LogId::Feed(organization) => fed(reader, organization, after.position, first, reach).await?,
+        LogId::Own(organization) => own(reading, window, organization, after.position, first).await?,
+        LogId::Feed(organization) => fed(reading, organization, after.position, first).await?,
     };
     let last = places.last().map_or(head, |place| place.position);
-    let items = items(reader, places, kinds).await?;
+    let items = items(reading, places, kinds).await?;
     Ok(ChangePage { items, cursor: at(last), has_more })
 }
 
@@ -135,10 +125,16 @@ fn cut<T>(mut rows: Vec<T>, first: u64) -> (Vec<T>, bool) {
     (rows, more)
 }
 
-async fn own(reader: &Reader<'_>, organization: OrganizationId, after: i64, first: u64) -> Result<(Vec<Step>, bool)> {
+async fn own(
+    reading: &dyn Reading,
+    window: Duration,
+    organization: OrganizationId,
+    after: i64,
+    first: u64,
+) -> Result<(Vec<Step>, bool)> {
     let select = history::of(organization).filter(history::Column::Seq.gt(after)).order_by_asc(history::Column::Seq);
-    let rows = select.limit(first + 1).all(reader.tx).await?;
-    if rows.first().is_some_and(|row| row.at.0 < reader.now - reader.window) {
+    let rows = select.limit(first + 1).all(reading.tx().await?).await?;
+    if rows.first().is_some_and(|row| row.at.0 < reading.now() - window) {
         return Err(Expired::TooOld.into());
     }
     let place = |row: history::Model| Step {
@@ -158,32 +154,27 @@ struct Fed {
     mark: Option<String>,
 }
 
-async fn fed(
-    reader: &Reader<'_>,
-    organization: OrganizationId,
-    after: i64,
-    first: u64,
-    reach: impl AsyncFnOnce(BTreeSet<OrganizationId>) -> Result<()>,
-) -> Result<(Vec<Step>, bool)> {
+async fn fed(reading: &dyn Reading, organization: OrganizationId, after: i64, first: u64) -> Result<(Vec<Step>, bool)> {
+    let tx = reading.tx().await?;
     let sql = "SELECT position, source_organization_id, seq, mark FROM feed
                WHERE organization_id = $1 AND position > $2 ORDER BY position LIMIT $3";
     let most = i64::try_from(first + 1).map_err(Error::internal)?;
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [organization.0.into(), after.into(), most.into()]);
-    let rows = Fed::find_by_statement(statement).all(reader.tx).await?;
+    let rows = Fed::find_by_statement(statement).all(tx).await?;
     if rows.first().is_some_and(|row| row.position != after + 1) {
         return Err(Expired::TooOld.into());
     }
     let (rows, more) = cut(rows, first);
-    reach(rows.iter().filter(|row| row.seq.is_some()).map(|row| OrganizationId(row.source_organization_id)).collect()).await?;
-    // Of who is out of sight there is nothing here; the mark that says so comes by itself.
     let (sources, seqs): (Vec<Uuid>, Vec<i64>) =
         rows.iter().filter_map(|row| Some((row.source_organization_id, row.seq?))).unzip();
+    // Of who is out of sight there is nothing here; the mark that says so comes by itself.
+    reading.reach(&sources.iter().copied().map(OrganizationId).collect::<Vec<_>>()).await?;
     let sql =
         "SELECT e.organization_id, e.seq, e.resource_kind, e.resource_id FROM unnest($1::uuid[], $2::bigint[]) AS w(id, seq)
                JOIN event e ON e.organization_id = w.id AND e.seq = w.seq";
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [sources.into(), seqs.into()]);
     let mut seen = std::collections::HashMap::new();
-    for row in reader.tx.query_all_raw(statement).await? {
+    for row in tx.query_all_raw(statement).await? {
         let (organization, seq): (Uuid, i64) = (row.try_get("", "organization_id")?, row.try_get("", "seq")?);
         let (kind, id): (String, Uuid) = (row.try_get("", "resource_kind")?, row.try_get("", "resource_id")?);
         seen.insert((organization, seq), touched(&kind, id, seq));
@@ -200,36 +191,20 @@ async fn fed(
     Ok((rows.into_iter().map(step).collect(), more))
 }
 
-/// Each thing once, where it was touched last.
-struct Touches<'a> {
-    reader: &'a Reader<'a>,
-    all: Vec<(OrganizationId, &'static str, Uuid, i64)>,
-}
-
-impl Wanted for Touches<'_> {
-    fn ids(&self, kind: &'static str) -> Vec<Uuid> {
-        self.all.iter().filter(|(_, of, _, _)| *of == kind).map(|(_, _, id, _)| *id).collect()
-    }
-
-    fn visible(&self, kind: &'static str) -> Result<Condition> {
-        (self.reader.visible)(kind)
-    }
-}
-
-async fn items(reader: &Reader<'_>, places: Vec<Step>, kinds: Option<Vec<&'static str>>) -> Result<Vec<ResourceChange>> {
-    let mut touches = Touches { reader, all: Vec::new() };
-    let mut met = BTreeSet::new();
+async fn items(reading: &dyn Reading, places: Vec<Step>, kinds: Option<Vec<&'static str>>) -> Result<Vec<ResourceChange>> {
+    // Each thing once, where it was touched last.
+    let (mut touches, mut met) = (Vec::new(), BTreeSet::new());
     for place in places.iter().rev() {
         if let What::Touched(kind, id, seq) = place.what
             && kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
             && met.insert((place.organization, kind, id))
         {
-            touches.all.push((place.organization, kind, id, seq));
+            touches.push((place.organization, kind, id, seq));
         }
     }
-    let owners: BTreeSet<OrganizationId> = touches.all.iter().map(|(owner, ..)| *owner).collect();
-    let owners: Vec<OrganizationId> = owners.into_iter().collect();
-    let mut nodes = node::find(reader.tx, &owners, reader.acting, &touches).await?;
+    let owners: BTreeSet<OrganizationId> = touches.iter().map(|(owner, ..)| *owner).collect();
+    let wanted: Vec<(&'static str, Uuid)> = touches.iter().map(|(_, kind, id, _)| (*kind, *id)).collect();
+    let mut nodes = node::find(reading, &Vec::from_iter(owners), &wanted).await?;
     let mut items = Vec::new();
     for place in &places {
         let (kind, id, seq) = match place.what {
@@ -240,7 +215,7 @@ async fn items(reader: &Reader<'_>, places: Vec<Step>, kinds: Option<Vec<&'stati
             What::Touched(kind, id, seq) => (kind, id, seq),
             What::Nothing => continue,
         };
-        if !touches.all.contains(&(place.organization, kind, id, seq)) {
+        if !touches.contains(&(place.organization, kind, id, seq)) {
             continue;
         }
         // Nothing is said of what one does not see: under the same rights it was not seen before either.

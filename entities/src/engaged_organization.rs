@@ -5,14 +5,12 @@ use crate::{
     prelude::*,
 };
 use async_graphql::SimpleObject;
-use chrono::{DateTime, Utc};
 use kind::{
     Connection, Page,
     page::{self, Order as _},
 };
-use schema::{Result, Snapshot, Tx};
+use schema::{Reading, Result};
 use schemars::JsonSchema;
-use sea_orm::Condition;
 use serde::{Deserialize, Serialize};
 
 /// An organization that engaged the acting one, and by which leave.
@@ -42,23 +40,10 @@ impl From<access_grant::Model> for EngagedOrganization {
 
 kind::related!(EngagedOrganization);
 
-/// A page of the organizations that engaged this one, of those that the reader may see.
-pub async fn engaged(
-    tx: &Tx,
-    grantee: OrganizationId,
-    visible: Condition,
-    page: Page,
-    now: DateTime<Utc>,
-) -> Result<Connection<EngagedOrganization>> {
-    let select = access_grant::engaging(grantee, now).filter(visible);
+/// A page of the organizations that engaged the acting one, of those that the reader may see.
+pub async fn list(reading: &dyn Reading, page: Page) -> Result<Connection<EngagedOrganization>> {
+    let select = access_grant::engaging(reading.acting(), reading.now()).filter(reading.filter(access_grant::KIND)?);
     let sort = page::Sort { list: "engaged_organization", ..AccessGrantOrder::CreatedAsc.sort() };
-    page::page(tx, select, access_grant::Column::Id, sort, page, |row: &access_grant::Model| row.id.0).await
-}
-
-/// The same for a query, whose transaction then reaches those of the page.
-pub async fn seen(snapshot: &Snapshot, page: Page) -> Result<Connection<EngagedOrganization>> {
-    let visible = snapshot.filter(access_grant::KIND)?;
-    let found = engaged(&snapshot.tx, snapshot.actor.organization, visible, page, snapshot.now).await?;
-    snapshot.reach(found.edges.iter().map(|edge| edge.node.organization_id)).await?;
-    Ok(found)
+    let id = access_grant::Column::Id;
+    page::page(reading.tx().await?, select, id, sort, page, |row: &access_grant::Model| row.id.0).await
 }

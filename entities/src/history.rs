@@ -4,7 +4,7 @@ use crate::prelude::*;
 use async_graphql::{ComplexObject, Context, SimpleObject, dataloader::Loader};
 use kind::{Connection, Delegable, Page, delegated, page};
 use queryplan::{Attribute, Scalar};
-use schema::{Error, Nullable, Result, Snapshot, load_one, nullable, snapshot};
+use schema::{Error, Nullable, Reading, Result, Snapshot, load_one, nullable, snapshot};
 use sea_orm::{ConnectionTrait, DbBackend, JsonValue as Json, Statement};
 use serde_json::{Map, Value};
 use std::{
@@ -148,7 +148,7 @@ impl HistoryEntry {
 
 /// A page of what happened to one thing, newest first, of what the reader may see.
 pub async fn list(
-    snapshot: &Snapshot,
+    reading: &dyn Reading,
     organization: OrganizationId,
     kind: &'static str,
     resource: Uuid,
@@ -157,9 +157,9 @@ pub async fn list(
     let select = of(organization)
         .filter(Column::ResourceId.eq(resource))
         .filter(Column::ResourceKind.eq(kind))
-        .filter(snapshot.filter(KIND)?);
+        .filter(reading.filter(KIND)?);
     let sort = page::Sort { list: "history", order: "SEQ_DESC", column: Column::Seq, descending: true };
-    page::page(&snapshot.tx, select, Column::OperationId, sort, page, |row: &Model| row.operation_id.0).await
+    page::page(reading.tx().await?, select, Column::OperationId, sort, page, |row: &Model| row.operation_id.0).await
 }
 
 /// Loads the names behind events, one statement an organization.

@@ -4,8 +4,8 @@
 use crate::prelude::*;
 use chrono::{DateTime, Utc};
 use kind::{Connection, Page, page};
-use schema::{Result, Tx};
-use sea_orm::{Condition, DbBackend, DbErr, FromQueryResult, Statement};
+use schema::{Reading, Result, Tx};
+use sea_orm::{DbBackend, DbErr, FromQueryResult, Statement};
 
 schema::id!(
     /// One principal's standing in one organization.
@@ -55,9 +55,12 @@ pub struct Model {
 }
 
 /// A page of an organization's memberships, of those that the reader may see.
-pub async fn list(tx: &Tx, organization: OrganizationId, visible: Condition, page: Page) -> Result<Connection<Membership>> {
+pub async fn list(reading: &dyn Reading, organization: OrganizationId, page: Page) -> Result<Connection<Membership>> {
     let sort = page::Sort { list: KIND, order: "CREATED_ASC", column: Column::Id, descending: false };
-    page::page(tx, of(organization).filter(visible), Column::Id, sort, page, |row: &Model| row.id.0).await
+    page::page(reading.tx().await?, of(organization).filter(reading.filter(KIND)?), Column::Id, sort, page, |row: &Model| {
+        row.id.0
+    })
+    .await
 }
 
 /// An invitation, for the one whom it is addressed to: runs in that principal's own scope.

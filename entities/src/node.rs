@@ -10,9 +10,8 @@ use async_graphql::{
 };
 use async_trait::async_trait;
 use kind::{Api, Thing};
-use schema::{OrganizationId, Result, Tx};
+use schema::{OrganizationId, Reading, Result};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use sea_orm::Condition;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error};
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 use uuid::Uuid;
@@ -38,24 +37,17 @@ fn apis() -> impl Iterator<Item = (&'static str, &'static dyn Api)> {
     KINDS.iter().filter_map(|kind| Some((kind.name, kind.api?)))
 }
 
-/// The ids that are asked for, and the rows of each kind that the reader may see.
-pub trait Wanted {
-    fn ids(&self, kind: &'static str) -> Vec<Uuid>;
-    fn visible(&self, kind: &'static str) -> Result<Condition>;
-}
-
-/// Things of these organizations, operations of the acting one. One statement for each kind that is asked for.
+/// Things of these kinds and organizations; operations are the acting one's. One statement for each kind that is asked for.
 pub async fn find(
-    tx: &Tx,
+    reading: &dyn Reading,
     owners: &[OrganizationId],
-    acting: OrganizationId,
-    wanted: &(impl Wanted + ?Sized),
+    wanted: &[(&'static str, Uuid)],
 ) -> Result<HashMap<(&'static str, Uuid), Node>> {
     let mut found = HashMap::new();
     for (kind, api) in apis() {
-        let ids = wanted.ids(kind);
+        let ids: Vec<Uuid> = wanted.iter().filter(|(of, _)| *of == kind).map(|(_, id)| *id).collect();
         if !ids.is_empty() {
-            let things = api.find(tx, owners, acting, ids, wanted.visible(kind)?).await?;
+            let things = api.find(reading, owners, ids).await?;
             found.extend(things.into_iter().map(|(id, thing)| ((kind, id), Node(thing))));
         }
     }
@@ -63,26 +55,9 @@ pub async fn find(
 }
 
 /// Things of whatever kind. One statement finds their kinds, then one reads each kind that was found.
-pub async fn find_any(
-    tx: &Tx,
-    owner: OrganizationId,
-    acting: OrganizationId,
-    ids: &[Uuid],
-    visible: impl Fn(&'static str) -> Result<Condition> + Sync,
-) -> Result<HashMap<Uuid, Node>> {
-    struct Known<'a, V>(Vec<(String, Uuid)>, &'a V);
-
-    impl<V: Fn(&'static str) -> Result<Condition>> Wanted for Known<'_, V> {
-        fn ids(&self, kind: &'static str) -> Vec<Uuid> {
-            self.0.iter().filter(|(of, _)| of == kind).map(|(_, id)| *id).collect()
-        }
-        fn visible(&self, kind: &'static str) -> Result<Condition> {
-            (self.1)(kind)
-        }
-    }
-
-    let known = Known(kind::find(tx, apis(), &[owner], acting, ids).await?, &visible);
-    Ok(find(tx, &[owner], acting, &known).await?.into_iter().map(|((_, id), node)| (id, node)).collect())
+pub async fn find_any(reading: &dyn Reading, ids: &[Uuid]) -> Result<HashMap<Uuid, Node>> {
+    let known = kind::find(reading, apis(), reading.owner(), ids).await?;
+    Ok(find(reading, &[reading.owner()], &known).await?.into_iter().map(|((_, id), node)| (id, node)).collect())
 }
 
 impl Serialize for Node {

@@ -4,7 +4,7 @@ use crate::{
     delegation::Delegation,
     delegation_item::Items,
     engaged_organization::EngagedOrganization,
-    engaged_property::{self, EngagedPropertyFilter},
+    engaged_property::{self as engaged, EngagedPropertyFilter},
     external_party::ExternalParty,
     financial_entry::{self, FinancialEntry, FinancialEntryFilter, FinancialEntryOrder},
     history, membership,
@@ -13,7 +13,7 @@ use crate::{
     portfolio::{self, Portfolio},
     portfolio_property,
     property::{self, Property, PropertyFilter, PropertyOrder},
-    report::{self, Report, ReportBy, ReportMeasure, ReportRow, Visible},
+    report::{self, Report, ReportBy, ReportMeasure, ReportRow},
 };
 use async_graphql::{ComplexObject, Context, Value};
 use futures_util::future::BoxFuture;
@@ -21,11 +21,12 @@ use kind::{
     Connection, Filter as _, Listed, Page, Ready,
     one_pass::connections,
     page::{self, Order as _},
+    projected,
     relation::{Declared, Plan, children},
     relations,
 };
 use schema::{Date, Nullable, OrganizationId, input, nullable, snapshot};
-use sea_orm::{ColumnTrait, Condition};
+use sea_orm::{ColumnTrait, Condition, QueryFilter};
 use std::collections::BTreeSet;
 
 /// All relations. An object that is not here has none.
@@ -47,11 +48,11 @@ relations!(OF_ENGAGED_ORGANIZATION of EngagedOrganization {
     /// Who it is.
     organization: one(organization::Model, |row| Some((row.organization_id, row.organization_id.0))),
     /// Its properties, of those that the reader may see.
-    properties: page(reads &[engaged_property::KIND, property::KIND], |snapshot, row, (filter, order), page| {
+    properties: page(reads &[engaged::KIND, property::KIND], |snapshot, row, (filter, order), page| {
         Box::pin(async move {
             let filter: Option<EngagedPropertyFilter> = filter;
             let filter = EngagedPropertyFilter { organization_ids: Some(vec![row.organization_id]), ..filter.unwrap_or_default() };
-            engaged_property::seen(snapshot, Some(filter), order, page).await.map(Ready)
+            projected::list::<engaged::Model>(snapshot, Some(filter), order, page).await.map(Ready)
         })
     }),
 });
@@ -64,7 +65,7 @@ relations!(OF_FINANCIAL_ENTRY of FinancialEntry {
 relations!(OF_ORGANIZATION of Organization {
     /// Who may act for it, and as what. You see all of them if your role manages members, else your own.
     memberships: page(reads &[membership::KIND], |snapshot, row, (), page| {
-        Box::pin(async move { membership::list(&snapshot.tx, row.id, snapshot.filter(membership::KIND)?, page).await })
+        Box::pin(membership::list(snapshot, row.id, page))
     }),
 });
 
@@ -74,15 +75,15 @@ relations!(OF_OWNERSHIP of Ownership {
 });
 
 relations!(OF_PORTFOLIO of Portfolio {
-    report: computed(Figures::of, &[Plan::of("report", Visible::KINDS)]),
+    report: computed(Figures::of, &[Plan::of("report", report::KINDS)]),
     /// Its properties, of those that the reader may see.
     properties: page(
         reads &[property::KIND],
         |snapshot, row, (filter, order), page| {
             Box::pin(async move {
                 let (filter, order): PropertyArguments = (filter, order);
-                let visible = Condition::all().add(snapshot.filter(property::KIND)?).add(property::in_portfolio(row.id));
-                page::list::<property::Model>(&snapshot.tx, row.organization_id, visible, filter, order, page).await.map(Ready)
+                let within = property::of(row.organization_id).filter(property::in_portfolio(row.id));
+                page::list_of::<property::Model>(snapshot, within, filter, order, page).await.map(Ready)
             })
         },
         each properties_of_each
@@ -102,8 +103,7 @@ relations!(OF_PROPERTY of Property {
         Box::pin(async move {
             let (filter, order): (Option<FinancialEntryFilter>, Option<FinancialEntryOrder>) = (filter, order);
             let filter = FinancialEntryFilter { property_id: Some(row.id), ..filter.unwrap_or_default() };
-            let visible = snapshot.filter(financial_entry::KIND)?;
-            page::list::<FinancialEntry>(&snapshot.tx, row.organization_id, visible, Some(filter), order, page).await
+            page::list::<FinancialEntry>(snapshot, row.organization_id, Some(filter), order, page).await
         })
     }),
     /// What changed, when, by whom, and by whose leave; newest first.
@@ -166,11 +166,8 @@ impl Figures {
         until: Option<Date>,
     ) -> Nullable<Vec<ReportRow>> {
         nullable(async {
-            let snapshot = snapshot(cx).await?;
-            let visible = Visible::of(|kind| snapshot.filter(kind))?;
-            let today = Date(snapshot.now.date_naive());
-            let report = Report { portfolios: Some(vec![self.1]), by, measure, from, until, today };
-            report::report(&snapshot.tx, self.0, visible, report).await.map(Some)
+            let report = Report { portfolios: Some(vec![self.1]), by, measure, from, until };
+            report::report(&*snapshot(cx).await?, self.0, report).await.map(Some)
         })
         .await
     }

@@ -10,8 +10,8 @@ use async_graphql::{ComplexObject, SimpleObject};
 use chrono::{DateTime, Utc};
 use kind::{Connection, Page};
 use schema::{
-    Actor, Code, Context, Error, Nullable, Operation, OrganizationId, PrincipalId, PrincipalKind, Reads, Result, Role, Sight,
-    Time, nullable,
+    Actor, Code, Context, Error, Nullable, Operation, OrganizationId, Planned, PrincipalId, PrincipalKind, Reads, Result, Role,
+    Snapshot, Time, nullable,
 };
 use sea_orm::{DbBackend, FromQueryResult, Statement};
 use std::sync::Arc;
@@ -74,10 +74,11 @@ impl Viewer {
         nullable(async {
             let reads = cx.data::<Arc<Reads>>().map_err(|error| Error::internal(error.message))?;
             let _turn = reads.alone().await;
-            let actor = Actor::own_scope(self.id, self.kind);
-            let visible = reads.gateway().decide.query_filter(&actor, "read", operation::KIND, Sight::Own).await?;
-            let own = Context::reading(reads.gateway(), actor);
-            kind::page::list::<operation::Model>(own.tx().await?, own.organization(), visible, None, None, page).await.map(Some)
+            let (gateway, actor) = (reads.gateway(), Actor::own_scope(self.id, self.kind));
+            let planned = Planned { kinds: [operation::KIND].into(), across: false };
+            let filters = planned.filters(&*gateway.decide, &actor).await?;
+            let own = Snapshot::open(gateway, actor, Arc::new(filters)).await?;
+            kind::page::list::<operation::Model>(&*own, own.actor.organization, None, None, page).await.map(Some)
         })
         .await
     }

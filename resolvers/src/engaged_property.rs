@@ -4,7 +4,7 @@ use entities::{
     engaged_property::{self, EngagedPropertyFilter},
     property::{self, Property, PropertyOrder},
 };
-use kind::{Connection, Page, Plan, Ready, Root};
+use kind::{Connection, Page, Plan, Ready, Root, projected};
 use schema::{Nullable, nullable, snapshot};
 
 #[input(page)]
@@ -39,8 +39,7 @@ impl Procedure for Engaged {
     async fn handle(cx: &Context, allowed: Allowed<Listed>, input: PropertyEngagedInput) -> Result<Connection<Property>> {
         let PropertyEngagedInput { first, after, last, before, filter, order_by, with_total } = input;
         let page = Page { first, after, last, before, with_total: with_total.unwrap_or_default() };
-        let visible = (allowed.filter(engaged_property::KIND), allowed.filter(property::KIND));
-        engaged_property::list(cx, visible, filter, order_by, page).await
+        projected::list::<engaged_property::Model>(&cx.proven(&allowed), filter, order_by, page).await
     }
 }
 
@@ -68,7 +67,8 @@ impl EngagedPropertiesQuery {
         let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
         nullable(async {
             schema::input::validate_at("filter", filter.as_ref())?;
-            engaged_property::seen(&*snapshot(cx).await?, filter, order_by, page).await.map(|page| Some(Ready(page)))
+            let found = projected::list::<engaged_property::Model>(&*snapshot(cx).await?, filter, order_by, page).await?;
+            Ok(Some(Ready(found)))
         })
         .await
     }

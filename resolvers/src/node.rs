@@ -6,8 +6,7 @@ use entities::{
     node::{self, Node},
 };
 use kind::{Plan, Root};
-use schema::{Code, Error, Nullable, Result, Snapshot, nullable, snapshot};
-use std::collections::HashMap;
+use schema::{Code, Error, Nullable, Result, nullable, snapshot};
 use uuid::Uuid;
 
 #[derive(Default)]
@@ -24,7 +23,7 @@ impl NodeQuery {
         nullable(async {
             let snapshot = snapshot(cx).await?;
             let id = parse(&id)?;
-            let node = find(&snapshot, &[id]).await?.remove(&id);
+            let node = node::find_any(&*snapshot, &[id]).await?.remove(&id);
             Ok(Some(node.ok_or_else(|| Error::new(Code::NOT_FOUND))?))
         })
         .await
@@ -38,7 +37,7 @@ impl NodeQuery {
             }
             let snapshot = snapshot(cx).await?;
             let ids = ids.iter().map(parse).collect::<Result<Vec<Uuid>>>()?;
-            let mut found = find(&snapshot, &ids).await?;
+            let mut found = node::find_any(&*snapshot, &ids).await?;
             Ok(Some(ids.iter().map(|id| found.remove(id)).collect()))
         })
         .await
@@ -47,8 +46,4 @@ impl NodeQuery {
 
 fn parse(id: &ID) -> Result<Uuid> {
     id.parse().map_err(|_| Error::new(Code::INVALID_INPUT).field("id", "WRONG_TYPE", "is not a UUID"))
-}
-
-async fn find(snapshot: &Snapshot, ids: &[Uuid]) -> Result<HashMap<Uuid, Node>> {
-    node::find_any(&snapshot.tx, snapshot.owner(), snapshot.actor.organization, ids, |kind| snapshot.filter(kind)).await
 }

@@ -139,6 +139,18 @@ impl Error {
     }
 }
 
+impl From<store::Unreached> for Error {
+    fn from(reason: store::Unreached) -> Self {
+        match reason {
+            store::Unreached::Failed(error) => error.into(),
+            store::Unreached::TooMany => {
+                let message = format!("a request reaches at most {} organizations", store::MOST_ACROSS);
+                Error::invalid("first", "TOO_MANY_ORGANIZATIONS", &message)
+            }
+        }
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if store::transient(&error) { Error::unavailable(error) } else { Error::internal(error) }

@@ -127,7 +127,7 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run, recorded: Option<&Stored>) ->
         _ => return Ok(Step::Reauthorize(Box::new(stored))),
     };
     if let Some(through) = actor.through {
-        tx.reach(organization, [through.owner].iter()).await?;
+        tx.reach(organization, &[through.owner]).await?;
     }
     let trace_id = stored.view.trace_id.clone().unwrap_or_default();
     let cx = Context::domain(gateway, actor, stored.view.id, trace_id, entry.parts().verb, tx);

@@ -63,12 +63,10 @@ pub use ports::{
 };
 pub use procedure::{Name, Procedure, Runs, Scope, Workflow};
 pub use reading::{Proven, Reading};
-pub use reads::{
-    Caller, Filters, MOST_ACROSS, Nullable, Planned, Reads, Snapshot, Unwritten, load_one, nullable, snapshot, written,
-};
+pub use reads::{Caller, Filters, Nullable, Planned, Reads, Snapshot, Unwritten, load_one, nullable, snapshot, written};
 pub use run::{read, resume, run};
 pub use states::{Machine, Move};
-pub use store::{Cell, Lanes, Mode, Reach, Sight, Tx, one_of};
+pub use store::{Cell, Lanes, MOST_ACROSS, Mode, Reach, Sight, Tx, one_of};
 pub use text_enum::{PrincipalKind, Role};
 pub use time::{Date, Time};
 pub use trace::{Carried, continue_from, current_trace_id, traceparent};

@@ -42,7 +42,7 @@ impl Reading for Snapshot {
         Snapshot::filter(self, kind)
     }
     async fn reach(&self, organizations: &[OrganizationId]) -> Result<()> {
-        Snapshot::reach(self, organizations.iter().copied()).await
+        Ok(self.tx.reach(self.actor.organization, organizations).await?)
     }
 }
 
@@ -73,7 +73,6 @@ impl<S: Send + Sync> Reading for Proven<'_, S> {
         Ok(self.allowed.filter(kind))
     }
     async fn reach(&self, organizations: &[OrganizationId]) -> Result<()> {
-        let through = self.cx.actor.through.map(|through| through.owner);
-        Ok(self.cx.tx().await?.reach(self.acting(), organizations.iter().chain(through.iter())).await?)
+        Ok(self.cx.tx().await?.reach(self.acting(), organizations).await?)
     }
 }

@@ -97,9 +97,6 @@ pub struct Reads {
     alone: tokio::sync::Mutex<()>,
 }
 
-/// The most other organizations that one transaction reaches.
-pub const MOST_ACROSS: usize = 100;
-
 /// The open transaction of a query, with the filter of each kind that it may read.
 pub struct Snapshot {
     pub actor: Actor,
@@ -107,8 +104,6 @@ pub struct Snapshot {
     pub now: DateTime<Utc>,
     filters: Arc<Filters>,
     loaders: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
-    /// Other organizations that the transaction reaches by now.
-    across: tokio::sync::Mutex<BTreeSet<OrganizationId>>,
 }
 
 impl Reads {
@@ -153,14 +148,11 @@ impl Reads {
 
     async fn begin(&self) -> Result<Arc<Snapshot>> {
         let actor = self.actor().await?;
-        let now = self.gateway.clock.now();
         let filters = match &self.prepared {
             Some((_, filters)) => Arc::clone(filters),
             None => Arc::new(self.kinds.filters(&*self.gateway.decide, &actor).await?),
         };
-        let tx = Tx::begin(&self.gateway.lanes, &actor.reach(now), Mode::Read).await?;
-        let across = tokio::sync::Mutex::new(actor.through.iter().map(|through| through.owner).collect());
-        Ok(Arc::new(Snapshot { actor, tx, now, filters, loaders: Mutex::default(), across }))
+        Snapshot::open(&self.gateway, actor, filters).await
     }
 
     /// For fields that read in the principal's own scope: one after the other, so that many of
@@ -176,26 +168,16 @@ impl Reads {
 }
 
 impl Snapshot {
+    /// Begins a transaction for an actor, whose filters were planned.
+    pub async fn open(gateway: &Gateway, actor: Actor, filters: Arc<Filters>) -> Result<Arc<Snapshot>> {
+        let now = gateway.clock.now();
+        let tx = Tx::begin(&gateway.lanes, &actor.reach(now), Mode::Read).await?;
+        Ok(Arc::new(Snapshot { actor, tx, now, filters, loaders: Mutex::default() }))
+    }
+
     /// Whose data the query is about, where a field does not say it.
     pub fn owner(&self) -> OrganizationId {
         self.actor.owner()
-    }
-
-    /// Lets the transaction reach these as well, as far as grants cover them.
-    pub async fn reach(&self, organizations: impl IntoIterator<Item = OrganizationId>) -> Result<()> {
-        let mut reached = self.across.lock().await;
-        let mut across = reached.clone();
-        across.extend(organizations);
-        across.remove(&self.actor.organization);
-        if across.len() > MOST_ACROSS {
-            let message = format!("a request reaches at most {MOST_ACROSS} organizations");
-            return Err(Error::new(Code::INVALID_INPUT).field("first", "TOO_MANY_ORGANIZATIONS", message));
-        }
-        if across.len() > reached.len() {
-            self.tx.reach(self.actor.organization, across.iter()).await?;
-            *reached = across;
-        }
-        Ok(())
     }
 
     /// A kind that was not planned is an error, never "all rows".

@@ -9,7 +9,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 use sqlx::{AssertSqlSafe, Error, Executor, PgConnection};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, Ordering},
+};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -79,10 +82,23 @@ fn scope(acting: Uuid, across: impl Iterator<Item = Uuid>) -> String {
     format!("SET LOCAL app.scope = '{{{}}}'; SET LOCAL ROLE hestami_across", all.join(","))
 }
 
+/// The most organizations that a transaction reaches besides those that it began with.
+pub const MOST_ACROSS: usize = 100;
+
+/// The reason why a transaction reaches no further.
+#[derive(Debug)]
+pub enum Unreached {
+    TooMany,
+    Failed(Error),
+}
+
 /// A transaction. Unless committed it is rolled back: by who takes the connection next, where it only read, and else at once.
 pub struct Tx {
     lane: Mutex<Lane>,
     across: AtomicBool,
+    /// The other organizations of its scope: those that it began with, and those that it reached since.
+    began: Vec<Uuid>,
+    reached: Mutex<BTreeSet<Uuid>>,
 }
 
 impl Tx {
@@ -108,7 +124,12 @@ impl Tx {
             let sql = format!("{end}{begin}; {}; {question}", reach.settings());
             // Ours before the first word, whatever becomes of it.
             lane.stands = stands;
-            let tx = Tx { lane: Mutex::new(lane), across: AtomicBool::new(!reach.across.is_empty()) };
+            let tx = Tx {
+                lane: Mutex::new(lane),
+                across: AtomicBool::new(!reach.across.is_empty()),
+                began: reach.across.clone(),
+                reached: Mutex::default(),
+            };
             match tx.on(begin, async |connection| connection.fetch_all(AssertSqlSafe(sql)).await).await {
                 Ok(rows) => return Ok((tx, rows.into_iter().next().map(Into::into))),
                 // Nothing was done. What broke this one broke those that were parked with it.
@@ -124,10 +145,21 @@ impl Tx {
         self.say(&format!("SET LOCAL app.organization_id = '{}'", organization.uuid())).await
     }
 
-    /// Lets the transaction reach others besides the acting organization, as far as grants cover them.
-    pub async fn reach<'a, T: Tenant + 'a>(&self, acting: T, across: impl Iterator<Item = &'a T>) -> Result<(), Error> {
-        self.say(&scope(acting.uuid(), across.map(|other| other.uuid()))).await?;
-        self.across.store(true, Ordering::Relaxed);
+    /// Lets the transaction reach these organizations as well, as far as grants to the acting one cover them.
+    pub async fn reach<T: Tenant>(&self, acting: T, organizations: &[T]) -> Result<(), Unreached> {
+        let mut reached = self.reached.lock().await;
+        let mut others = reached.clone();
+        let asked = organizations.iter().map(|other| other.uuid());
+        others.extend(asked.filter(|other| *other != acting.uuid() && !self.began.contains(other)));
+        if others.len() > MOST_ACROSS {
+            return Err(Unreached::TooMany);
+        }
+        if others.len() > reached.len() {
+            let all = self.began.iter().chain(&others).copied();
+            self.say(&scope(acting.uuid(), all)).await.map_err(Unreached::Failed)?;
+            self.across.store(true, Ordering::Relaxed);
+            *reached = others;
+        }
         Ok(())
     }
 

@@ -3,9 +3,8 @@
 use crate::{Kind, Table, Thing, node::ApiOf};
 use async_graphql::registry::Registry;
 use async_trait::async_trait;
-use schema::{ColumnType, Datum, OrganizationId, Result, Tx};
+use schema::{ColumnType, Datum, OrganizationId, Reading, Result};
 use schemars::{Schema, SchemaGenerator};
-use sea_orm::Condition;
 use std::{borrow::Cow, sync::Arc};
 use uuid::Uuid;
 
@@ -88,12 +87,6 @@ pub trait Api: Send + Sync {
     /// A statement of which ids there are, as `id`: `$1` are the organizations asked for, `$2` the ids, `$3` the acting one.
     fn probe(&self) -> String;
     /// Of these organizations, of those that the reader may see.
-    async fn find(
-        &self,
-        tx: &Tx,
-        owners: &[OrganizationId],
-        acting: OrganizationId,
-        ids: Vec<Uuid>,
-        visible: Condition,
-    ) -> Result<Vec<(Uuid, Arc<dyn Thing>)>>;
+    async fn find(&self, reading: &dyn Reading, owners: &[OrganizationId], ids: Vec<Uuid>)
+    -> Result<Vec<(Uuid, Arc<dyn Thing>)>>;
 }

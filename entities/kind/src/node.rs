@@ -5,9 +5,9 @@ use async_graphql::{
     ContainerType, Context, ContextSelectionSet, OutputType, ServerResult, Value, registry::Registry, resolver_utils::Fields,
 };
 use async_trait::async_trait;
-use schema::{OrganizationId, Result, Tx};
+use schema::{Error, OrganizationId, Reading, Result};
 use schemars::{Schema, SchemaGenerator};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, QueryFilter, Statement};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, QueryFilter, Statement};
 use std::{any::Any, borrow::Cow, marker::PhantomData, sync::Arc};
 use uuid::Uuid;
 
@@ -88,34 +88,38 @@ impl<K: Kind> Api for ApiOf<K> {
     #[expect(clippy::disallowed_methods, reason = "it begins with the organizations that are asked for")]
     async fn find(
         &self,
-        tx: &Tx,
+        reading: &dyn Reading,
         owners: &[OrganizationId],
-        acting: OrganizationId,
         ids: Vec<Uuid>,
-        visible: Condition,
     ) -> Result<Vec<(Uuid, Arc<dyn Thing>)>> {
-        let owners: Vec<Uuid> = if K::ACTING { vec![acting.0] } else { owners.iter().map(|owner| owner.0).collect() };
+        let owners: Vec<Uuid> = if K::ACTING { vec![reading.acting().0] } else { owners.iter().map(|owner| owner.0).collect() };
+        let visible = reading.filter(K::KIND)?;
         let select = K::Entity::find().filter(K::ORGANIZATION.eq_any(owners)).filter(K::ID.eq_any(ids)).filter(visible);
         let found = |row: K| -> (Uuid, Arc<dyn Thing>) {
             (row.id(), Arc::new(Found::<K> { archived: row.archived(), object: row.into() }))
         };
-        Ok(row::all::<K>(tx, select).await?.into_iter().map(found).collect())
+        Ok(row::all::<K>(reading.tx().await?, select).await?.into_iter().map(found).collect())
     }
 }
 
 /// The kinds of these ids, where there are such rows: one statement, however many kinds there are.
 pub async fn find(
-    tx: &Tx,
-    kinds: impl Iterator<Item = (&'static str, &'static dyn Api)>,
-    owners: &[OrganizationId],
-    acting: OrganizationId,
+    reading: &dyn Reading,
+    kinds: impl Iterator<Item = (&'static str, &'static dyn Api)> + Send,
+    owner: OrganizationId,
     ids: &[Uuid],
-) -> Result<Vec<(String, Uuid)>> {
-    let probes: Vec<String> =
-        kinds.map(|(name, api)| format!("SELECT '{name}' AS kind, id FROM ({}) AS {name}", api.probe())).collect();
-    let owners: Vec<Uuid> = owners.iter().map(|owner| owner.0).collect();
-    let values = [owners.into(), ids.to_vec().into(), acting.0.into()];
+) -> Result<Vec<(&'static str, Uuid)>> {
+    let kinds: Vec<_> = kinds.collect();
+    let probe =
+        |(at, (name, api)): (usize, &(&str, &dyn Api))| format!("SELECT {at} AS kind, id FROM ({}) AS {name}", api.probe());
+    let probes: Vec<String> = kinds.iter().enumerate().map(probe).collect();
+    let values = [vec![owner.0].into(), ids.to_vec().into(), reading.acting().0.into()];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, probes.join(" UNION ALL "), values);
-    let rows = tx.query_all_raw(statement).await?;
-    rows.iter().map(|row| Ok((row.try_get("", "kind")?, row.try_get("", "id")?))).collect()
+    let rows = reading.tx().await?.query_all_raw(statement).await?;
+    let known = |row: &sea_orm::QueryResult| {
+        let kind = usize::try_from(row.try_get::<i32>("", "kind")?).ok().and_then(|at| kinds.get(at));
+        let (name, _) = kind.ok_or_else(|| Error::internal("a probe of no kind"))?;
+        Ok((*name, row.try_get("", "id")?))
+    };
+    rows.iter().map(known).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::{ColumnOf, Filter, Kind, Table, row};
 use async_graphql::{OutputType, SimpleObject, TypeName};
-use schema::{Code, Cursor, Error, OrganizationId, Result, Snapshot, Tx};
+use schema::{Code, Cursor, Error, OrganizationId, Reading, Result, Tx};
 use schemars::JsonSchema;
 use sea_orm::{
     ColumnTrait, Condition, Order as Direction, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
@@ -130,23 +130,33 @@ macro_rules! orders {
 }
 
 /// One of those that the reader asks about and may see, or NOT_FOUND.
-pub async fn one<K: Kind>(snapshot: &Snapshot, id: K::Id) -> Result<K::Object> {
-    let select = K::by_id(K::whose(&snapshot.actor), id).filter(snapshot.filter(K::KIND)?);
-    let row = select.one(&snapshot.tx).await?.ok_or_else(|| Error::new(Code::NOT_FOUND))?;
+pub async fn one<K: Kind>(reading: &dyn Reading, id: K::Id) -> Result<K::Object> {
+    let select = K::by_id(K::whose(reading.actor()), id).filter(reading.filter(K::KIND)?);
+    let row = select.one(reading.tx().await?).await?.ok_or_else(|| Error::new(Code::NOT_FOUND))?;
     Ok(row.into())
 }
 
 /// A page of an organization's rows, of those that the reader may see.
 pub async fn list<K: Listed>(
-    tx: &Tx,
+    reading: &dyn Reading,
     organization: OrganizationId,
-    visible: Condition,
     filter: Option<K::Filter>,
     order: Option<K::Order>,
     page: Page,
 ) -> Result<Connection<K::Object>> {
-    let select = K::of(organization).filter(visible).filter(filter.unwrap_or_default().condition());
-    self::page(tx, select, K::ID, order.unwrap_or(K::ELSE).sort(), page, K::id).await
+    list_of::<K>(reading, K::of(organization), filter, order, page).await
+}
+
+/// A page of those rows of a selection that the reader may see.
+pub async fn list_of<K: Listed>(
+    reading: &dyn Reading,
+    select: Select<K::Entity>,
+    filter: Option<K::Filter>,
+    order: Option<K::Order>,
+    page: Page,
+) -> Result<Connection<K::Object>> {
+    let select = select.filter(reading.filter(K::KIND)?).filter(filter.unwrap_or_default().condition());
+    self::page(reading.tx().await?, select, K::ID, order.unwrap_or(K::ELSE).sort(), page, K::id).await
 }
 
 const DEFAULT_SIZE: u64 = 20;
@@ -164,6 +174,55 @@ where
     R: Table,
     T: From<R> + OutputType,
 {
+    Ok(rows(tx, select, id, sort, page, id_of).await?.connection(|row| Some(row.into())))
+}
+
+/// The rows of a page, each with its cursor.
+pub struct Rows<R> {
+    rows: Vec<(String, R)>,
+    page_info: PageInfo,
+    total_count: Option<i64>,
+}
+
+impl<R> Rows<R> {
+    pub fn iter(&self) -> impl Iterator<Item = &R> {
+        self.rows.iter().map(|(_, row)| row)
+    }
+
+    /// The page with something in the place of each row. None: it is left out.
+    pub fn connection<T: OutputType>(self, mut shown: impl FnMut(R) -> Option<T>) -> Connection<T> {
+        let Rows { rows, page_info, total_count } = self;
+        let edges = rows.into_iter().filter_map(|(cursor, row)| Some(Edge { cursor, node: shown(row)? }));
+        Connection { edges: edges.collect(), page_info, total_count }
+    }
+}
+
+impl<R: Table> Rows<R> {
+    fn new(
+        rows: Vec<R>,
+        sort: Sort<ColumnOf<R>>,
+        id_of: fn(&R) -> Uuid,
+        (has_next_page, has_previous_page): (bool, bool),
+        total_count: Option<i64>,
+    ) -> Self {
+        let name = sort.name();
+        let cursor = |row: &R| Cursor { order: name.clone(), key: row.key(sort.column), id: id_of(row) }.encode();
+        let rows: Vec<(String, R)> = rows.into_iter().map(|row| (cursor(&row), row)).collect();
+        let start_cursor = rows.first().map(|(cursor, _)| cursor.clone());
+        let end_cursor = rows.last().map(|(cursor, _)| cursor.clone());
+        Rows { rows, page_info: PageInfo { has_next_page, has_previous_page, start_cursor, end_cursor }, total_count }
+    }
+}
+
+/// The rows of a page of a selection, in an order that its id makes total.
+pub async fn rows<R: Table>(
+    tx: &Tx,
+    select: Select<R::Entity>,
+    id: ColumnOf<R>,
+    sort: Sort<ColumnOf<R>>,
+    page: Page,
+    id_of: fn(&R) -> Uuid,
+) -> Result<Rows<R>> {
     let backwards = match (page.first, page.last) {
         (Some(_), Some(_)) => return Err(invalid("last", "EXCLUSIVE", "give first or last, not both")),
         (None, Some(_)) => true,
@@ -202,29 +261,8 @@ where
     if backwards {
         rows.reverse();
     }
-    let (next, previous) = if backwards { (before, more) } else { (more, after) };
-    Ok(connection(rows, sort, id_of, next, previous, total_count))
-}
-
-fn connection<R: Table, T: From<R> + OutputType>(
-    rows: Vec<R>,
-    sort: Sort<ColumnOf<R>>,
-    id_of: fn(&R) -> Uuid,
-    has_next_page: bool,
-    has_previous_page: bool,
-    total_count: Option<i64>,
-) -> Connection<T> {
-    let name = sort.name();
-    let edges: Vec<Edge<T>> = rows
-        .into_iter()
-        .map(|row| {
-            let cursor = Cursor { order: name.clone(), key: row.key(sort.column), id: id_of(&row) }.encode();
-            Edge { cursor, node: T::from(row) }
-        })
-        .collect();
-    let start_cursor = edges.first().map(|edge| edge.cursor.clone());
-    let end_cursor = edges.last().map(|edge| edge.cursor.clone());
-    Connection { edges, page_info: PageInfo { has_next_page, has_previous_page, start_cursor, end_cursor }, total_count }
+    let more = if backwards { (before, more) } else { (more, after) };
+    Ok(Rows::new(rows, sort, id_of, more, total_count))
 }
 
 /// The rows of a page. None: a page has not so many.
@@ -245,7 +283,7 @@ pub fn first<R: Table, T: From<R> + OutputType>(
 ) -> Connection<T> {
     let more = rows.len() as u64 > size;
     rows.truncate(usize::try_from(size).unwrap_or(usize::MAX));
-    connection(rows, sort, id_of, more, false, None)
+    Rows::new(rows, sort, id_of, (more, false), None).connection(|row| Some(row.into()))
 }
 
 fn invalid(field: &str, code: &str, message: &str) -> Error {

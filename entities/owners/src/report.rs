@@ -9,8 +9,8 @@ use crate::{
     property::{self, PropertyId},
 };
 use async_graphql::SimpleObject;
-use kind::Filter as _;
-use schema::{Date, Long, OrganizationId, Result, Tx, text_enum};
+use kind::{Filter as _, page};
+use schema::{Date, Long, OrganizationId, Reading, Result, text_enum};
 use schemars::JsonSchema;
 use sea_orm::{
     Condition, ConnectionTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect, QueryTrait,
@@ -60,51 +60,22 @@ pub enum Over {
     Portfolio(PortfolioId),
 }
 
-/// What the reader may see of each kind that figures are made of.
-#[derive(Debug, Clone)]
-pub struct Visible {
-    pub property: Condition,
-    pub portfolio: Condition,
-    pub ownership: Condition,
-    pub financial_entry: Condition,
-}
+/// The kinds that figures are made of.
+pub const KINDS: &[&str] = &[property::KIND, portfolio::KIND, ownership::KIND, financial_entry::KIND];
 
-impl Visible {
-    pub const KINDS: &'static [&'static str] = &[property::KIND, portfolio::KIND, ownership::KIND, financial_entry::KIND];
-
-    pub fn of(filter: impl Fn(&'static str) -> Result<Condition>) -> Result<Visible> {
-        Ok(Visible {
-            property: filter(property::KIND)?,
-            portfolio: filter(portfolio::KIND)?,
-            ownership: filter(ownership::KIND)?,
-            financial_entry: filter(financial_entry::KIND)?,
-        })
-    }
-}
-
-/// None: there is no such property or portfolio to see.
-pub async fn financials(
-    tx: &Tx,
-    organization: OrganizationId,
-    visible: Visible,
-    over: Over,
-    from: Option<Date>,
-    until: Option<Date>,
-) -> Result<Option<Financials>> {
-    let there = match over {
-        Over::Property(id) => property::by_id(organization, id).filter(visible.property).one(tx).await?.is_some(),
-        Over::Portfolio(id) => portfolio::by_id(organization, id).filter(visible.portfolio).one(tx).await?.is_some(),
-    };
-    if !there {
-        return Ok(None);
+/// What came in and went out for a property or a portfolio that the reader may see, or NOT_FOUND.
+pub async fn financials(reading: &dyn Reading, over: Over, from: Option<Date>, until: Option<Date>) -> Result<Financials> {
+    match over {
+        Over::Property(id) => drop(page::one::<property::Model>(reading, id).await?),
+        Over::Portfolio(id) => drop(page::one::<portfolio::Model>(reading, id).await?),
     }
     let filter = match over {
         Over::Property(id) => FinancialEntryFilter { property_id: Some(id), from, until, ..Default::default() },
         Over::Portfolio(id) => FinancialEntryFilter { portfolio_id: Some(id), from, until, ..Default::default() },
     };
     use financial_entry::Column;
-    let mut select = financial_entry::of(organization)
-        .filter(visible.financial_entry)
+    let mut select = financial_entry::of(reading.owner())
+        .filter(reading.filter(financial_entry::KIND)?)
         .filter(filter.condition())
         .select_only()
         .column(Column::Currency)
@@ -117,7 +88,7 @@ pub async fn financials(
         .order_by(Alias::new("currency"), Order::Asc)
         .order_by(Alias::new("month"), Order::Asc)
         .order_by(Alias::new("kind"), Order::Asc);
-    let rows = tx.query_all(select.as_query()).await?;
+    let rows = reading.tx().await?.query_all(select.as_query()).await?;
     let sums = rows.iter().map(|row| FinancialSum::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
     let mut totals: Vec<FinancialTotal> = Vec::new();
     for sum in &sums {
@@ -132,7 +103,7 @@ pub async fn financials(
             total.net_minor.0 = total.net_minor.0.saturating_add(sum.amount_minor.0);
         }
     }
-    Ok(Some(Financials { sums, totals }))
+    Ok(Financials { sums, totals })
 }
 
 text_enum!(
@@ -187,25 +158,23 @@ pub struct Report {
     /// For amounts: the first day, and the first day after.
     pub from: Option<Date>,
     pub until: Option<Date>,
-    /// The day on which ownership is looked at for a number of properties.
-    pub today: Date,
 }
 
 /// Every figure of it, by one statement.
-pub async fn report(tx: &Tx, organization: OrganizationId, visible: Visible, report: Report) -> Result<Vec<ReportRow>> {
-    let statement = statement(organization, visible, report);
-    let rows = tx.query_all(&statement).await?;
+pub async fn report(reading: &dyn Reading, organization: OrganizationId, report: Report) -> Result<Vec<ReportRow>> {
+    let statement = statement(reading, organization, report)?;
+    let rows = reading.tx().await?.query_all(&statement).await?;
     Ok(rows.iter().map(|row| ReportRow::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?)
 }
 
 /// The shares of a property, in the statement of a report.
 const HELD: &str = "held";
 
-fn statement(organization: OrganizationId, visible: Visible, report: Report) -> SelectStatement {
+fn statement(reading: &dyn Reading, organization: OrganizationId, report: Report) -> Result<SelectStatement> {
     use financial_entry::Column as Entry;
     use ownership::Column as Owned;
     use property::Column as Property;
-    let Report { portfolios, by, measure, from, until, today } = report;
+    let Report { portfolios, by, measure, from, until } = report;
     let money = measure != ReportMeasure::Properties;
     let ids = portfolios.map(|all| all.into_iter().map(|id| id.0).collect::<Vec<_>>());
     let entry = |column: Entry| Expr::col((financial_entry::Entity, column));
@@ -242,7 +211,7 @@ fn statement(organization: OrganizationId, visible: Visible, report: Report) -> 
         .expr_as(value, Alias::new("value"))
         .from(property::Entity)
         .and_where(of(Property::OrganizationId).eq(organization.0))
-        .cond_where(visible.property);
+        .cond_where(reading.filter(property::KIND)?);
     if money {
         let filter = FinancialEntryFilter { from, until, ..Default::default() };
         let kinds: Vec<_> =
@@ -257,13 +226,14 @@ fn statement(organization: OrganizationId, visible: Visible, report: Report) -> 
             .add(entry(Entry::PropertyId).equals((property::Entity, Property::Id)))
             .add(filter.condition())
             .add_option(side)
-            .add(visible.financial_entry);
+            .add(reading.filter(financial_entry::KIND)?);
         select.join(JoinType::InnerJoin, financial_entry::Entity, on);
     }
     match by {
         ReportBy::Owner => {
-            // Who owned it on the day that the figure is about, and what was then nobody's.
-            let day = if money { entry(Entry::BookedOn) } else { Expr::val(today.0) };
+            // Who owned it on the day that the figure is about, for a number of properties today, and what was then nobody's.
+            let day = if money { entry(Entry::BookedOn) } else { Expr::val(reading.now().date_naive()) };
+            let visible = reading.filter(ownership::KIND)?;
             let of_the_day = || {
                 Condition::all()
                     .add(owned(Owned::OrganizationId).equals((property::Entity, Property::OrganizationId)))
@@ -271,7 +241,7 @@ fn statement(organization: OrganizationId, visible: Visible, report: Report) -> 
                     .add(owned(Owned::CorrectedAt).is_null())
                     .add(owned(Owned::StartsOn).lte(day.clone()))
                     .add(Condition::any().add(owned(Owned::EndsOn).is_null()).add(owned(Owned::EndsOn).gt(day.clone())))
-                    .add(visible.ownership.clone())
+                    .add(visible.clone())
             };
             let rest = Expr::cust("10000 - coalesce(sum(ownership.share_basis_points), 0)");
             // Of a number of properties only those are nobody's that have no owner at all.
@@ -304,7 +274,7 @@ fn statement(organization: OrganizationId, visible: Visible, report: Report) -> 
                 .add(theirs(portfolio::Column::OrganizationId).equals((member::Entity, member::Column::OrganizationId)))
                 .add(theirs(portfolio::Column::Id).equals((member::Entity, member::Column::PortfolioId)))
                 .add_option(ids.clone().map(|ids| theirs(portfolio::Column::Id).eq_any(ids)))
-                .add(visible.portfolio.clone());
+                .add(reading.filter(portfolio::KIND)?);
             select.join(JoinType::InnerJoin, portfolio::Entity, on);
         }
         _ => {}
@@ -325,7 +295,7 @@ fn statement(organization: OrganizationId, visible: Visible, report: Report) -> 
             .and_where(mine(member::Column::PropertyId).equals((property::Entity, Property::Id)))
             .and_where(mine(member::Column::PortfolioId).eq_any(ids))
             .and_where(mine(member::Column::RemovedAt).is_null())
-            .cond_where(visible.portfolio)
+            .cond_where(reading.filter(portfolio::KIND)?)
             .take();
         select.and_where(Expr::exists(within));
     }
@@ -334,7 +304,7 @@ fn statement(organization: OrganizationId, visible: Visible, report: Report) -> 
         select.add_group_by([Expr::col(group.clone())]);
         select.order_by(group, Order::Asc);
     }
-    select
+    Ok(select)
 }
 
 impl FinancialEntryKind {

@@ -7,10 +7,10 @@ macro_rules! financials {
         use async_graphql::Object;
         use kind::{Plan, Root};
         use owners::{
-            report::{self, Financials, Over, Visible},
+            report::{self, Financials, Over},
             $kind::$id,
         };
-        use schema::{Nullable, nullable, snapshot};
+        use schema::{Nullable, Reading, nullable, snapshot};
 
         #[input]
         pub struct $input {
@@ -19,6 +19,13 @@ macro_rules! financials {
             pub from: Option<Date>,
             /// The first day after.
             pub until: Option<Date>,
+        }
+
+        impl $input {
+            async fn read(self, reading: &dyn Reading) -> Result<Financials> {
+                let $input { id, from, until } = self;
+                report::financials(reading, Over::$over(id), from, until).await
+            }
         }
 
         pub struct OfOne;
@@ -37,14 +44,11 @@ macro_rules! financials {
             }
 
             async fn subject(_: &Context, _: &$input) -> Result<Listed> {
-                Ok(Listed(Visible::KINDS))
+                Ok(Listed(report::KINDS))
             }
 
             async fn handle(cx: &Context, allowed: Allowed<Listed>, input: $input) -> Result<Financials> {
-                let $input { id, from, until } = input;
-                let visible = Visible::of(|kind| Ok(allowed.filter(kind)))?;
-                let found = report::financials(cx.tx().await?, cx.owner(), visible, Over::$over(id), from, until).await?;
-                found.ok_or_else(|| Error::new(Code::NOT_FOUND))
+                input.read(&cx.proven(&allowed)).await
             }
         }
 
@@ -52,7 +56,7 @@ macro_rules! financials {
         pub struct $query;
 
         impl Root for $query {
-            const PLANS: &'static [Plan] = &[Plan::named(stringify!($field), Visible::KINDS)];
+            const PLANS: &'static [Plan] = &[Plan::named(stringify!($field), report::KINDS)];
         }
 
         #[Object]
@@ -65,13 +69,7 @@ macro_rules! financials {
                 from: Option<Date>,
                 until: Option<Date>,
             ) -> Nullable<Financials> {
-                nullable(async {
-                    let snapshot = snapshot(cx).await?;
-                    let visible = Visible::of(|kind| snapshot.filter(kind))?;
-                    let found = report::financials(&snapshot.tx, snapshot.owner(), visible, Over::$over(id), from, until).await?;
-                    Ok(Some(found.ok_or_else(|| Error::new(Code::NOT_FOUND))?))
-                })
-                .await
+                nullable(async { $input { id, from, until }.read(&*snapshot(cx).await?).await.map(Some) }).await
             }
         }
     };

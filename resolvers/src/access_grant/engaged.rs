@@ -5,7 +5,7 @@ use entities::{
     engaged_organization::{self, EngagedOrganization},
 };
 use kind::{Connection, Page, Plan};
-use schema::{Nullable, nullable, snapshot};
+use schema::{Nullable, Reading as _, nullable, snapshot};
 
 #[input(page)]
 pub struct AccessGrantEngagedInput {}
@@ -33,8 +33,7 @@ impl Procedure for Engaged {
     async fn handle(cx: &Context, allowed: Allowed<Listed>, input: AccessGrantEngagedInput) -> Result<Self::Output> {
         let AccessGrantEngagedInput { first, after, last, before, with_total } = input;
         let page = Page { first, after, last, before, with_total: with_total.unwrap_or_default() };
-        let visible = allowed.filter(access_grant::KIND);
-        engaged_organization::engaged(cx.tx().await?, cx.organization(), visible, page, cx.now()).await
+        engaged_organization::list(&cx.proven(&allowed), page).await
     }
 }
 
@@ -57,6 +56,13 @@ impl EngagedOrganizationsQuery {
         before: Option<String>,
     ) -> Nullable<Connection<EngagedOrganization>> {
         let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
-        nullable(async { engaged_organization::seen(&*snapshot(cx).await?, page).await.map(Some) }).await
+        nullable(async {
+            let snapshot = snapshot(cx).await?;
+            let found = engaged_organization::list(&*snapshot, page).await?;
+            // What hangs on them is theirs.
+            snapshot.reach(&found.edges.iter().map(|edge| edge.node.organization_id).collect::<Vec<_>>()).await?;
+            Ok(Some(found))
+        })
+        .await
     }
 }

@@ -9,14 +9,14 @@ use entities::{
     change::ChangeState,
     feed::{Entry, What},
     history::{self, HistoryEntry},
-    node::{self, Node, Wanted},
+    node::{self, Node},
     portfolio::{self, PortfolioId},
     portfolio_property,
     property::PropertyId,
 };
 use kind::{Kind, Row, Seen, delegated};
-use schema::{Check, Judged, OrganizationId, Reads, Result, Snapshot, Subject};
-use sea_orm::{ColumnTrait, Condition, QueryFilter};
+use schema::{Check, Judged, OrganizationId, Reading as _, Reads, Result, Snapshot, Subject};
+use sea_orm::{ColumnTrait, QueryFilter};
 use std::borrow::Cow;
 use uuid::Uuid;
 
@@ -114,18 +114,6 @@ pub struct Happened {
     pub event: Option<HistoryEntry>,
 }
 
-struct One<'a>(&'a Snapshot, &'static str, Uuid);
-
-impl Wanted for One<'_> {
-    fn ids(&self, kind: &'static str) -> Vec<Uuid> {
-        if kind == self.1 { vec![self.2] } else { Vec::new() }
-    }
-
-    fn visible(&self, kind: &'static str) -> Result<Condition> {
-        self.0.filter(kind)
-    }
-}
-
 /// Whether the policies let the reader read this event, judged in memory.
 async fn readable(reads: &Reads, snapshot: &Snapshot, event: &history::Model) -> Result<bool> {
     let delegations = match event.delegable() {
@@ -157,7 +145,7 @@ pub async fn happened(
         What::Event(event) => event,
     };
     if entry.source != snapshot.actor.organization {
-        snapshot.reach([entry.source]).await?;
+        snapshot.reach(&[entry.source]).await?;
         // An ended grant covers nothing any more, not even that something happened.
         let visible = history::of(entry.source).filter(history::Column::Seq.eq(event.seq)).one(&snapshot.tx).await?;
         if visible.is_none() {
@@ -166,7 +154,7 @@ pub async fn happened(
     }
     let known = entities::kind(&event.resource_kind);
     let Some((kind, id)) = about.or(known.map(|kind| (kind.name, event.resource_id))) else { return Ok(None) };
-    let found = node::find(&snapshot.tx, &[entry.source], snapshot.actor.organization, &One(snapshot, kind, id)).await?;
+    let found = node::find(snapshot, &[entry.source], &[(kind, id)]).await?;
     // A thing out of sight hides its changes as well: under the same rights it was out of sight before.
     let Some(node) = found.into_values().next() else { return Ok(None) };
     let event = readable(reads, snapshot, event).await?.then(|| HistoryEntry::from((**event).clone()));

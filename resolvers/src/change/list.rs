@@ -2,10 +2,10 @@ use crate::prelude::*;
 use async_graphql::Object;
 use entities::{
     NAMES,
-    change::{self, ChangePage, Reader},
+    change::{self, ChangePage},
 };
 use kind::{Plan, Root};
-use schema::{Actor, LogId, Nullable, Place, Reads, Rights, nullable, snapshot, standing};
+use schema::{LogId, Nullable, Place, Reading, Reads, Rights, nullable, snapshot, standing};
 use std::{sync::Arc, time::Duration};
 
 #[input]
@@ -23,22 +23,12 @@ pub struct ChangeListInput {
     pub first: Option<i32>,
 }
 
-/// The input, read for one actor.
-struct Page {
-    log: LogId,
-    rights: Rights,
-    after: Option<Place>,
-    kinds: Option<Vec<&'static str>>,
-    first: u64,
-}
-
 impl ChangeListInput {
-    fn page(self, actor: &Actor, rights: Rights) -> Result<Page> {
+    async fn read(self, reading: &dyn Reading, rights: Rights, window: Duration) -> Result<ChangePage> {
         let ChangeListInput { after, kinds, first } = self;
-        let log = LogId::of(actor);
-        let after = after.map(|text| Place::parse(&text, "after", log, rights)).transpose()?;
+        let after = after.map(|text| Place::parse(&text, "after", LogId::of(reading.actor()), rights)).transpose()?;
         let first = first.and_then(|first| u64::try_from(first).ok()).unwrap_or(100);
-        Ok(Page { log, rights, after, kinds: change::kinds("kinds", kinds)?, first })
+        change::page(reading, rights, window, after, change::kinds("kinds", kinds)?, first).await
     }
 }
 
@@ -64,14 +54,8 @@ impl Procedure for List {
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Listed>, input: ChangeListInput) -> Result<ChangePage> {
-        let Page { log, rights, after, kinds, first } = input.page(&cx.actor, cx.rights().await?)?;
-        let tx = cx.tx().await?;
-        let visible = |kind: &'static str| Ok(allowed.filter(kind));
-        let reader = Reader { tx, acting: cx.organization(), now: cx.now(), window: cx.window(), visible: &visible };
-        let reach = async |others: std::collections::BTreeSet<_>| {
-            tx.reach(cx.organization(), others.iter()).await.map_err(schema::Error::from)
-        };
-        change::page(&reader, log, rights, after, kinds, first, reach).await
+        let rights = cx.rights().await?;
+        input.read(&cx.proven(&allowed), rights, cx.window()).await
     }
 }
 
@@ -101,13 +85,7 @@ impl ChangeQuery {
             // The rights are read first, so that a loss of rights meanwhile shows in the next cursor.
             let actor = reads.actor().await?;
             let rights = standing(reads.gateway(), &actor).await?.rights;
-            let snapshot = snapshot(cx).await?;
-            let Page { log, rights, after, kinds, first } = input.page(&snapshot.actor, rights)?;
-            let visible = |kind: &'static str| snapshot.filter(kind);
-            let window: Duration = reads.gateway().limits.window;
-            let reader =
-                Reader { tx: &snapshot.tx, acting: snapshot.actor.organization, now: snapshot.now, window, visible: &visible };
-            change::page(&reader, log, rights, after, kinds, first, async |others| snapshot.reach(others).await).await.map(Some)
+            input.read(&*snapshot(cx).await?, rights, reads.gateway().limits.window).await.map(Some)
         })
         .await
     }

@@ -15,7 +15,6 @@ use entities::{
 use futures_util::{Stream, stream};
 use kind::{Plan, Root};
 use schema::{Code, Error, Operation, OperationId, OperationState, Reads, Result, Snapshot, input};
-use sea_orm::QueryFilter as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The purpose of one run of a subscription's document.
@@ -199,9 +198,7 @@ impl LiveSubscription {
         let found = async {
             let Delivery::Operation(state) = &**cx.data::<Arc<Delivery>>().map_err(internal)? else { return Ok(asked) };
             let snapshot = schema::snapshot(cx).await?;
-            let select = operation::by_id(snapshot.actor.organization, id).filter(snapshot.filter(operation::KIND)?);
-            let row = select.one(&snapshot.tx).await?.ok_or_else(|| Error::new(Code::NOT_FOUND))?;
-            let operation = Operation::from(row);
+            let operation = kind::page::one::<operation::Model>(&*snapshot, id).await?;
             *state.lock().unwrap_or_else(PoisonError::into_inner) = Some(operation.state);
             Ok(Some(operation))
         };

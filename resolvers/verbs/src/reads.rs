@@ -77,10 +77,9 @@ macro_rules! reads {
             ) -> ::schema::Result<Self::Output> {
                 let $list_input { first, after, last, before, filter, order_by, with_total } = input;
                 let page = ::kind::Page { first, after, last, before, with_total: with_total.unwrap_or_default() };
-                let visible = allowed.filter($kind::KIND);
                 let list = ::kind::page::list::<$kind::Model>;
                 let owner = <$kind::Model as ::kind::Kind>::whose(&cx.actor);
-                list(cx.tx().await?, owner, visible, filter, order_by, page).await
+                list(&cx.proven(&allowed), owner, filter, order_by, page).await
             }
         }
 
@@ -125,10 +124,9 @@ macro_rules! reads {
                 schema::nullable(async {
                     schema::input::validate_at("filter", filter.as_ref())?;
                     let snapshot = schema::snapshot(cx).await?;
-                    let visible = snapshot.filter($kind::KIND)?;
                     let list = ::kind::page::list::<$kind::Model>;
                     let owner = <$kind::Model as ::kind::Kind>::whose(&snapshot.actor);
-                    Ok(Some(::kind::Ready(list(&snapshot.tx, owner, visible, filter, order_by, page).await?)))
+                    Ok(Some(::kind::Ready(list(&*snapshot, owner, filter, order_by, page).await?)))
                 })
                 .await
             }

@@ -13,7 +13,7 @@ use async_graphql::{
 };
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use schema::{Error, Nullable, Result, Snapshot, Tx, load_one, nullable, snapshot};
+use schema::{Error, Nullable, Reading, Result, Snapshot, Tx, load_one, nullable, snapshot};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder};
 use std::{
     collections::{HashMap, HashSet},
@@ -48,14 +48,14 @@ fn open(snapshot: &Weak<Snapshot>) -> Result<Arc<Snapshot>> {
     snapshot.upgrade().ok_or_else(|| Error::internal("the query is over"))
 }
 
+/// Rows of a kind by their places, of those that the reader may see.
 #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
-async fn by_id<C: Kind>(snapshot: &Snapshot, keys: &[Key]) -> Result<HashMap<Key, C::Object>> {
+pub(crate) async fn by_id<C: Kind>(reading: &dyn Reading, keys: &[Key]) -> Result<HashMap<Key, C::Object>> {
+    let tx = reading.tx().await?;
     let ids: Vec<Uuid> = keys.iter().map(|(_, id)| *id).collect();
-    let select = C::Entity::find()
-        .filter(among(&snapshot.tx, C::ORGANIZATION, keys))
-        .filter(C::ID.eq_any(ids))
-        .filter(snapshot.filter(C::KIND)?);
-    let rows = row::all::<C>(&snapshot.tx, select).await?;
+    let select =
+        C::Entity::find().filter(among(tx, C::ORGANIZATION, keys)).filter(C::ID.eq_any(ids)).filter(reading.filter(C::KIND)?);
+    let rows = row::all::<C>(tx, select).await?;
     Ok(rows.into_iter().map(|row| ((row.organization(), row.id()), row.into())).collect())
 }
 
@@ -104,7 +104,7 @@ impl<P: Sync, C: Kind> Relation<P> for One<P, C> {
                 let snapshot = snapshot(cx).await.ok()?;
                 let mut found = HashMap::with_capacity(wanted.len());
                 for some in Vec::from_iter(wanted).chunks(AT_ONCE) {
-                    found.extend(by_id::<C>(&snapshot, some).await.ok()?);
+                    found.extend(by_id::<C>(&*snapshot, some).await.ok()?);
                 }
                 let each: Vec<Option<&C::Object>> = keys.iter().map(|key| found.get(key.as_ref()?)).collect();
                 let rows: Vec<&C::Object> = each.iter().copied().flatten().collect();

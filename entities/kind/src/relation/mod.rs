@@ -4,6 +4,7 @@
 mod loaded;
 mod paged;
 
+pub(crate) use loaded::by_id;
 pub use loaded::{Many, One, Rows, children};
 pub use paged::{Each, ListArguments, Pages};
 

@@ -3,9 +3,9 @@ use async_graphql::{Object, SimpleObject};
 use kind::{Plan, Root};
 use owners::{
     portfolio::PortfolioId,
-    report::{self, Report, ReportBy, ReportMeasure, ReportRow, Visible},
+    report::{self, Report, ReportBy, ReportMeasure, ReportRow},
 };
-use schema::{Nullable, nullable, snapshot};
+use schema::{Nullable, Reading, nullable, snapshot};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,9 +23,10 @@ pub struct PortfolioReportInput {
 }
 
 impl PortfolioReportInput {
-    fn asked(self, today: Date) -> Report {
+    async fn read(self, reading: &dyn Reading) -> Result<Figures> {
         let PortfolioReportInput { portfolio_ids: portfolios, by, measure, from, until } = self;
-        Report { portfolios, by, measure, from, until, today }
+        let report = Report { portfolios, by, measure, from, until };
+        Ok(Figures { rows: report::report(reading, reading.owner(), report).await? })
     }
 }
 
@@ -60,12 +61,11 @@ impl Procedure for ReportOf {
     }
 
     async fn subject(_: &Context, _: &PortfolioReportInput) -> Result<Listed> {
-        Ok(Listed(Visible::KINDS))
+        Ok(Listed(report::KINDS))
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Listed>, input: PortfolioReportInput) -> Result<Figures> {
-        let visible = Visible::of(|kind| Ok(allowed.filter(kind)))?;
-        Ok(Figures { rows: report::report(cx.tx().await?, cx.owner(), visible, input.asked(Date(cx.now().date_naive()))).await? })
+        input.read(&cx.proven(&allowed)).await
     }
 }
 
@@ -73,7 +73,7 @@ impl Procedure for ReportOf {
 pub struct ReportQuery;
 
 impl Root for ReportQuery {
-    const PLANS: &'static [Plan] = &[Plan::named("report", Visible::KINDS)];
+    const PLANS: &'static [Plan] = &[Plan::named("report", report::KINDS)];
 }
 
 #[Object]
@@ -91,11 +91,7 @@ impl ReportQuery {
         nullable(async {
             let asked = PortfolioReportInput { portfolio_ids, by, measure, from, until };
             schema::input::validate(&asked)?;
-            let snapshot = snapshot(cx).await?;
-            let visible = Visible::of(|kind| snapshot.filter(kind))?;
-            let today = Date(snapshot.now.date_naive());
-            let rows = report::report(&snapshot.tx, snapshot.owner(), visible, asked.asked(today)).await?;
-            Ok(Some(Figures { rows }))
+            asked.read(&*snapshot(cx).await?).await.map(Some)
         })
         .await
     }
