@@ -94,6 +94,24 @@ pub fn attributed(table: &str) -> String {
         )
 }
 
+/// Rows that an organization owns about things of others, who never see them. Each names its thing in `owner_organization_id` and
+/// in a column of the id; `things` is the others' table with that column. Their own organization reads them always, and writes
+/// them while it sees the thing: that takes a grant of the owner that counts, and a scope that reaches the owner.
+pub fn about(table: &str, (things, id): (&str, &str), writes: &Writes) -> String {
+    let own = "organization_id = (SELECT app.acting())";
+    let write = format!(
+        "{own} AND owner_organization_id <> organization_id AND EXISTS (
+           SELECT FROM {things} thing WHERE thing.organization_id = {table}.owner_organization_id AND thing.id = {table}.{id})"
+    );
+    secured(table, "about")
+        + &grants(table, writes)
+        + &format!(
+            "CREATE POLICY {table}_read ON {table} FOR SELECT TO hestami_app USING ({own});
+             CREATE POLICY {table}_insert ON {table} FOR INSERT TO hestami_app WITH CHECK ({write});
+             CREATE POLICY {table}_update ON {table} FOR UPDATE TO hestami_app USING ({write}) WITH CHECK ({write});\n"
+        )
+}
+
 /// Reached through definer functions only.
 pub fn identity(table: &str) -> String {
     secured(table, "identity")

@@ -1,6 +1,7 @@
 //! The database's history, frozen: each file is written once and imports none of our crates.
 //!
-//! A new table calls one function of [`class`], which writes its policies, grants and comment, and its
+//! A new table calls one function of [`class`], which writes its policies, grants and comment ([`projection`] makes one that
+//! triggers keep), and its
 //! migration ends with `class::across()`, as does one that makes functions; the catalog tests read all of that back and refuse a table without a class.
 
 pub mod class;
@@ -22,6 +23,7 @@ mod m20261121_000015_claim;
 mod m20261121_000016_known;
 mod m20261125_000017_deadline;
 mod m20261126_000018_outcome;
+pub mod projection;
 
 use sea_orm_migration::MigrationTrait;
 

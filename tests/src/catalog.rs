@@ -53,41 +53,61 @@ fn belongs_to_none(table: &str) -> bool {
     NO_ORGANIZATION.iter().any(|(name, _)| *name == table)
 }
 
+/// What every table must be, and how it may be indexed, referred to and reached. Also asked of tables that a test makes.
+pub async fn sound(sql: &mut PgConnection) {
+    classes_and_walls(sql).await;
+    keys_and_references(sql).await;
+    the_same_for_both_roles(sql).await;
+}
+
 #[tokio::test]
 async fn every_table_has_a_class_and_its_wall() {
-    let mut sql = catalog().await;
-    let tables = tables(&mut sql).await;
+    classes_and_walls(&mut catalog().await).await;
+}
+
+async fn classes_and_walls(sql: &mut PgConnection) {
+    let tables = tables(sql).await;
     assert!(tables.len() >= 10);
     for (table, about, enabled, forced) in tables {
         let walled = !matches!(table.as_str(), "replica" | "seaql_migrations");
         assert_eq!((enabled, forced), (walled, walled), "{table}: row security enabled and forced");
-        let column: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM information_schema.columns
-             WHERE table_schema = 'public' AND table_name = $1 AND column_name = 'organization_id' AND is_nullable = 'NO')",
-        )
-        .bind(&table)
-        .fetch_one(&mut sql)
-        .await
-        .expect("a column");
-        assert_eq!(column, !belongs_to_none(&table), "{table}: organization_id NOT NULL, or a reason in the list");
+        let has = required(sql, &table, "organization_id").await;
+        assert_eq!(has, !belongs_to_none(&table), "{table}: organization_id NOT NULL, or a reason in the list");
         if table != "seaql_migrations" {
             let class = about.strip_prefix("class: ").unwrap_or_default();
-            let known = ["owned", "authority", "actor-owned", "attributed", "identity", "organization", "none"];
+            let known = ["owned", "authority", "actor-owned", "attributed", "about", "identity", "organization", "none"];
             assert!(known.contains(&class), "{table}: a class helper writes its policies, not {about:?}");
+            let named = class != "about" || required(sql, &table, "owner_organization_id").await;
+            assert!(named, "{table}: rows about an owner's things name the owner");
         }
     }
 }
 
+async fn required(sql: &mut PgConnection, table: &str, column: &str) -> bool {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM information_schema.columns
+         WHERE table_schema = 'public' AND table_name = $1 AND column_name = $2 AND is_nullable = 'NO')",
+    )
+    .bind(table)
+    .bind(column)
+    .fetch_one(sql)
+    .await
+    .expect("a column")
+}
+
 #[tokio::test]
 async fn keys_and_indexes_begin_with_the_organization() {
-    let mut sql = catalog().await;
+    keys_and_references(&mut catalog().await).await;
+}
+
+async fn keys_and_references(sql: &mut PgConnection) {
     let indexes = sqlx::query(
         "SELECT t.relname::text, i.relname::text, x.indisunique,
                 coalesce((SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum = x.indkey[0]), '')
          FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
          WHERE t.relnamespace = 'public'::regnamespace",
     )
-    .fetch_all(&mut sql)
+    .fetch_all(&mut *sql)
     .await
     .expect("indexes");
     for row in indexes {
@@ -102,7 +122,7 @@ async fn keys_and_indexes_begin_with_the_organization() {
          FROM pg_constraint c JOIN pg_class f ON f.oid = c.confrelid
          WHERE c.contype = 'f' AND c.connamespace = 'public'::regnamespace",
     )
-    .fetch_all(&mut sql)
+    .fetch_all(&mut *sql)
     .await
     .expect("foreign keys");
     for row in references {
@@ -205,7 +225,7 @@ async fn the_application_owns_nothing_and_updates_by_column() {
     let moved: Vec<String> = sqlx::query_scalar(
         "SELECT table_name || '.' || column_name FROM information_schema.column_privileges
          WHERE grantee = 'hestami_app' AND table_schema = 'public' AND privilege_type = 'UPDATE' AND table_name <> 'replica'
-           AND column_name IN ('organization_id', 'id', 'actor_organization_id', 'principal_id')",
+           AND column_name IN ('organization_id', 'id', 'actor_organization_id', 'owner_organization_id', 'principal_id')",
     )
     .fetch_all(&mut sql)
     .await
@@ -274,7 +294,10 @@ async fn the_application_gives_up_what_takes_too_long() {
 /// scope at all.
 #[tokio::test]
 async fn what_one_organization_allows_is_allowed_across_by_policies_of_its_own() {
-    let mut sql = catalog().await;
+    the_same_for_both_roles(&mut catalog().await).await;
+}
+
+async fn the_same_for_both_roles(sql: &mut PgConnection) {
     // What one says of the acting organization, the other says of the scope, and no more.
     let policies: Vec<(String, String, String, String)> = sqlx::query_as(
         r"SELECT tablename || '.' || policyname, array_to_string(roles, ' '), concat_ws(' / ', qual, with_check),
@@ -282,7 +305,7 @@ async fn what_one_organization_allows_is_allowed_across_by_policies_of_its_own()
                   '= ANY \(\( SELECT app\.in_scope\(''(read|act)''::text\) AS in_scope\)::uuid\[\]\)', '= ( SELECT app.acting() AS acting)', 'g'))
          FROM pg_policies WHERE schemaname = 'public' AND roles && '{hestami_app,hestami_across}' ORDER BY 1",
     )
-    .fetch_all(&mut sql)
+    .fetch_all(&mut *sql)
     .await
     .expect("policies");
     assert!(policies.len() > 30);
@@ -318,14 +341,14 @@ async fn what_one_organization_allows_is_allowed_across_by_policies_of_its_own()
         ORDER BY 1";
     let mut of = [Vec::new(), Vec::new()];
     for (role, privileges_of) in ["hestami_app", "hestami_across"].into_iter().zip(&mut of) {
-        let all: Vec<String> = sqlx::query_scalar(privileges).bind(role).fetch_all(&mut sql).await.expect("privileges");
+        let all: Vec<String> = sqlx::query_scalar(privileges).bind(role).fetch_all(&mut *sql).await.expect("privileges");
         assert!(all.len() > 50);
         *privileges_of = all;
     }
     assert_eq!(of[0], of[1]);
     // To become, not to be: else its policies would hold as well, and the planner would be told of scopes again.
     let inherits: bool = sqlx::query_scalar("SELECT pg_has_role('hestami_app', 'hestami_across', 'USAGE')")
-        .fetch_one(&mut sql)
+        .fetch_one(&mut *sql)
         .await
         .expect("a privilege");
     assert!(!inherits);

@@ -36,6 +36,7 @@ mod paging;
 mod parity;
 mod plans;
 mod portfolio;
+mod projection;
 mod property;
 mod readme;
 mod rpc_surface;
