@@ -85,7 +85,7 @@ async fn a_declared_projection_is_kept_as_the_one_that_was_written_by_hand() {
 
     world.create_property(&olga, home, "3 After").await;
     assert_eq!(rows(&world.sql, "a new one").await, 3);
-    let moved = json!({ "id": first["id"], "version": 1, "kind": "CONDO", "address": { "line1": "7 Moved", "locality": "Tucson", "region": "AZ", "country": "US" } });
+    let moved = json!({ "id": first["id"], "version": 1, "address": { "line1": "7 Moved", "locality": "Tucson", "region": "AZ", "country": "US" } });
     world.call(&olga, home, "property/v1/update", moved).await.ok();
     assert_eq!(rows(&world.sql, "one that moved").await, 3);
     assert_eq!(world.count("SELECT count(*) FROM twin_property WHERE line1 = '7 Moved' AND region = 'AZ'").await, 1);
