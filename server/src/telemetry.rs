@@ -50,7 +50,22 @@ impl SpanProcessor for Attribution {
 }
 
 /// Ours, and of the libraries only what goes wrong: their debug spans would drown the trace.
-const TRACED: &str = "warn,hestami=info,server=info,schema=info,entities=info,authz=info,workflows=info,resolvers=info,graphql=info,rpc=info,surface=info";
+const TRACED: &str = "warn,hestami=info,server=info,store=info,schema=info,kind=info,owners=info,entities=info,authz=info,workflows=info,live=info,\
+    verbs=info,owner_verbs=info,resolvers=info,graphql=info,rpc=info,surface=info";
+
+#[test]
+fn every_crate_of_the_product_is_traced() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let workspace: toml::Table = std::fs::read_to_string(root.join("Cargo.toml")).expect("a file").parse().expect("TOML");
+    for member in workspace["workspace"]["members"].as_array().expect("members") {
+        let path = root.join(member.as_str().expect("a path")).join("Cargo.toml");
+        let package: toml::Table = std::fs::read_to_string(path).expect("a file").parse().expect("TOML");
+        let name = package["package"]["name"].as_str().expect("a name");
+        // These have no spans of their own, or are not the product.
+        let quiet = ["macros", "migration", "queryplan", "tests", "bench"].contains(&name);
+        assert!(quiet || TRACED.contains(&format!("{name}=info")), "{name}: trace it, or say that it is quiet");
+    }
+}
 
 impl Telemetry {
     pub fn start(config: &Config) -> Result<Telemetry, Fault> {
