@@ -3,6 +3,7 @@
 
 use crate::{portfolio::PortfolioId, prelude::*, property::PropertyId};
 use chrono::{DateTime, Utc};
+pub use kind::DelegatedAction;
 use queryplan::{Attribute, Link, Of, Record, Scalar, Stored};
 use schema::Result;
 use sea_orm::{
@@ -25,22 +26,6 @@ static PARENT: Link = Link {
 schema::id!(
     /// One principal's leave to do something with some properties.
     DelegationId = 0x51
-);
-
-text_enum!(
-    /// What can be delegated over a property.
-    DelegatedAction {
-        /// To see it, and its history. Goes with every other one.
-        Read = "READ",
-        /// To change what is known about it.
-        Update = "UPDATE",
-        /// To put it aside and to take it back.
-        Archive = "ARCHIVE",
-        /// To see what came in and went out for it.
-        ReadFinances = "READ_FINANCES",
-        /// To record and to correct that.
-        RecordFinances = "RECORD_FINANCES",
-    }
 );
 
 states!(

@@ -1,7 +1,7 @@
 //! What a procedure works with: who acts, the time, fresh ids, the transaction, and the list of
 //! what changed.
 
-use crate::{Actor, Gateway, Mode, NewEvent, OperationId, OrganizationId, Result, Rights, Tx, standing};
+use crate::{Actor, Gateway, Mode, Name, NewEvent, OperationId, OrganizationId, Result, Rights, Tx, standing};
 use chrono::{DateTime, Utc};
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -15,8 +15,8 @@ pub struct Context {
     pub actor: Actor,
     pub operation: Option<OperationId>,
     pub trace_id: String,
-    /// What the operation does; nothing for judging and reads.
-    pub verb: &'static str,
+    /// The operation's procedure; none for judging and reads.
+    pub procedure: Option<Name>,
     now: DateTime<Utc>,
     mode: Mode,
     tx: OnceCell<Tx>,
@@ -32,7 +32,7 @@ impl Context {
             actor,
             operation: None,
             trace_id: crate::current_trace_id(),
-            verb: "",
+            procedure: None,
             now: gateway.clock.now(),
             mode: Mode::Read,
             tx: OnceCell::new(),
@@ -47,13 +47,13 @@ impl Context {
         actor: Actor,
         operation: OperationId,
         trace_id: String,
-        verb: &'static str,
+        procedure: Name,
         tx: Tx,
     ) -> Self {
         Context {
             operation: Some(operation),
             trace_id,
-            verb,
+            procedure: Some(procedure),
             mode: Mode::Write,
             tx: OnceCell::new_with(Some(tx)),
             ..Context::reading(gateway, actor)

@@ -130,7 +130,7 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run, recorded: Option<&Stored>) ->
         tx.reach(organization, &[through.owner]).await?;
     }
     let trace_id = stored.view.trace_id.clone().unwrap_or_default();
-    let cx = Context::domain(gateway, actor, stored.view.id, trace_id, entry.parts().verb, tx);
+    let cx = Context::domain(gateway, actor, stored.view.id, trace_id, entry.parts(), tx);
     let payload = stored.payload.clone().ok_or_else(|| Error::internal("an unfinished operation without its input"))?;
     match entry.perform(&cx, payload, &stored.claim).await? {
         Performed::Moved => return Ok(Step::Reauthorize(Box::new(stored))),

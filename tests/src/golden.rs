@@ -2,12 +2,13 @@
 
 use crate::harness::{cluster, root};
 use authz::{Cerbos, Settings};
+use kind::DelegatedAction;
 use queryplan::Of;
 use schema::{
     AccessGrantId, Actor, Check, Decide, OrganizationId, PrincipalId, PrincipalKind, Resource, Role, Runs, Sight, Through,
 };
 use serde_json::{Value, json};
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 use uuid::Uuid;
 
 #[test]
@@ -29,7 +30,7 @@ struct Standing {
 struct Question {
     kind: &'static str,
     action: &'static str,
-    note: &'static str,
+    note: String,
     attributes: Value,
 }
 
@@ -154,9 +155,9 @@ fn kind_of(namespace: &'static str) -> &'static str {
 }
 
 /// Attributes of each kind, in the forms that its rules tell apart.
-fn variants(kind: &str) -> Vec<(&'static str, Value)> {
+fn variants(kind: &str) -> Vec<(String, Value)> {
     let me = Uuid::from_u128(1).to_string();
-    match kind {
+    let said = match kind {
         "delegation" => vec![
             ("another's", json!({ "holder": "someone", "grantor": "someone" })),
             ("held", json!({ "holder": me, "grantor": "someone" })),
@@ -177,12 +178,13 @@ fn variants(kind: &str) -> Vec<(&'static str, Value)> {
             ("as staff", json!({ "kind": "AGENT", "role": "CONCIERGE_STAFF" })),
             ("as an owner", json!({ "kind": "AGENT", "role": "OWNER" })),
         ],
-        plain => usual(plain),
-    }
+        plain => return usual(plain),
+    };
+    said.into_iter().map(|(note, attributes)| (note.to_owned(), attributes)).collect()
 }
 
 /// The attributes that its struct declares; where delegations count, with each of them.
-fn usual(kind: &str) -> Vec<(&'static str, Value)> {
+fn usual(kind: &str) -> Vec<(String, Value)> {
     let kind = entities::kind(kind).unwrap_or_else(|| panic!("{kind}: say above what its rules look at"));
     let mut attributes = json!({});
     let mut delegated = false;
@@ -197,27 +199,38 @@ fn usual(kind: &str) -> Vec<(&'static str, Value)> {
             _ => panic!("{}: say above what its rules make of {}", kind.name, attribute.name),
         }
     }
-    if delegated { delegable(attributes) } else { vec![("", attributes)] }
+    if delegated { delegable(attributes) } else { vec![(String::new(), attributes)] }
 }
 
 /// As it is, and with each action delegated over it.
-fn delegable(attributes: Value) -> Vec<(&'static str, Value)> {
+fn delegable(attributes: Value) -> Vec<(String, Value)> {
     let me = Uuid::from_u128(1).to_string();
-    let with = |note, holder: &str, action: Option<&str>| {
+    let with = |note: &str, holder: &str, action: Option<&str>| {
         let mut attributes = attributes.clone();
         let all: Vec<_> = action.iter().map(|action| json!({ "holder": holder, "action": action })).collect();
         attributes["delegations"] = all.into();
-        (note, attributes)
+        (note.to_owned(), attributes)
     };
-    vec![
-        with("", &me, None),
-        with("delegated READ", &me, Some("READ")),
-        with("delegated UPDATE", &me, Some("UPDATE")),
-        with("delegated ARCHIVE", &me, Some("ARCHIVE")),
-        with("delegated READ_FINANCES", &me, Some("READ_FINANCES")),
-        with("delegated RECORD_FINANCES", &me, Some("RECORD_FINANCES")),
-        with("delegated to another", "someone", Some("UPDATE")),
-    ]
+    let each = DelegatedAction::ALL.iter().map(|action| action.as_str());
+    let each = each.map(|action| with(&format!("delegated {action}"), &me, Some(action)));
+    let others = with("delegated to another", "someone", Some(DelegatedAction::Update.as_str()));
+    [with("", &me, None)].into_iter().chain(each).chain([others]).collect()
+}
+
+/// The policies let a delegate do by each action what it says, no more and no less.
+#[tokio::test]
+async fn each_delegated_action_is_leave_for_what_it_says() {
+    let cerbos = Cerbos::new(Settings::new(cluster().await.cerbos_url())).unwrap_or_else(|_| panic!("a client"));
+    let delegate = standings().into_iter().find(|standing| standing.column == "delegate").expect("a delegate").actor;
+    for action in DelegatedAction::ALL {
+        let note = format!("delegated {}", action.as_str());
+        let asked: Vec<Question> = questions().into_iter().filter(|question| question.note == note).collect();
+        let checks: Vec<Check> = asked.iter().map(|question| question.check("OWN")).collect();
+        let answers = cerbos.check(&delegate, &checks).await.unwrap_or_else(|_| panic!("an answer"));
+        let allowed = asked.iter().zip(answers).filter(|(_, allowed)| *allowed);
+        let allowed: BTreeSet<_> = allowed.map(|(question, _)| (question.kind, question.action)).collect();
+        assert_eq!(allowed, action.allows().iter().copied().collect(), "{note}");
+    }
 }
 
 /// Whoever sends what the schemas do not know is refused, whatever the rules say.

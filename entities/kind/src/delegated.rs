@@ -1,10 +1,47 @@
-//! What delegations say of a row: the views that tell which of them count now, as policies see them.
+//! Delegations as rows and policies see them: the actions that can be delegated, and the views that tell which delegations count
+//! now.
 
 use queryplan::{Attribute, Elements, Link, Of, Record, Scalar};
-use schema::{OrganizationId, PrincipalId, Result};
+use schema::{Name, OrganizationId, PrincipalId, Result, text_enum};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+text_enum!(
+    /// What can be delegated over a property.
+    DelegatedAction {
+        /// To see it, and its history. Goes with every other one.
+        Read = "READ",
+        /// To change what is known about it.
+        Update = "UPDATE",
+        /// To put it aside and to take it back.
+        Archive = "ARCHIVE",
+        /// To see what came in and went out for it.
+        ReadFinances = "READ_FINANCES",
+        /// To record and to correct that.
+        RecordFinances = "RECORD_FINANCES",
+    }
+);
+
+impl DelegatedAction {
+    /// The kinds, each with a verb, that it is leave for.
+    pub const fn allows(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            DelegatedAction::Read => &[("event", "read"), ("ownership", "read"), ("portfolio", "read"), ("property", "read")],
+            DelegatedAction::Update => &[("property", "update")],
+            DelegatedAction::Archive => &[("property", "archive"), ("property", "restore")],
+            DelegatedAction::ReadFinances => &[("financial_entry", "read")],
+            DelegatedAction::RecordFinances => {
+                &[("financial_entry", "read"), ("financial_entry", "record"), ("financial_entry", "correct")]
+            }
+        }
+    }
+
+    fn is_leave_for(self, procedure: Name) -> bool {
+        let named = |(kind, verb): &(&str, &str)| *verb == procedure.verb && schema::camel_case(kind) == procedure.namespace;
+        self.allows().iter().any(named)
+    }
+}
 
 static PROPERTY: Record = Record { table: "delegated_property", fields: FIELDS };
 static PORTFOLIO: Record = Record { table: "delegated_portfolio", fields: FIELDS };
@@ -40,7 +77,7 @@ pub enum Delegable {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delegated {
     holder: PrincipalId,
-    pub action: String,
+    pub action: DelegatedAction,
     pub delegation: Uuid,
 }
 
@@ -72,12 +109,39 @@ pub async fn over(
 }
 
 /// The delegation by which someone does this, where they do it by one.
-pub fn permitting(all: &[Delegated], verb: &str) -> Option<Uuid> {
-    let needed = match verb {
-        "update" => "UPDATE",
-        "archive" | "restore" => "ARCHIVE",
-        "record" | "correct" => "RECORD_FINANCES",
-        _ => "READ",
-    };
-    all.iter().find(|one| one.action == needed).map(|one| one.delegation)
+pub fn permitting(all: &[Delegated], procedure: Name) -> Option<Uuid> {
+    all.iter().find(|one| one.action.is_leave_for(procedure)).map(|one| one.delegation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_leave_for_a_procedure_permits_it() {
+        let held = |action: DelegatedAction| Delegated {
+            action,
+            holder: PrincipalId(Uuid::nil()),
+            delegation: Uuid::from_u128(action as u128),
+        };
+        let all: Vec<Delegated> = DelegatedAction::ALL.iter().copied().map(held).collect();
+        for (procedure, action) in [
+            ("property/v1/update", Some(DelegatedAction::Update)),
+            ("property/v1/restore", Some(DelegatedAction::Archive)),
+            ("financialEntry/v2/record", Some(DelegatedAction::RecordFinances)),
+            // The same verbs of other kinds are nobody's to delegate.
+            ("portfolio/v1/update", None),
+            ("externalParty/v1/archive", None),
+            ("ownership/v1/record", None),
+            // Nor does anything else fall to those who may read.
+            ("property/v1/create", None),
+        ] {
+            assert_eq!(
+                permitting(&all, Name::of(procedure)),
+                action.map(|action| Uuid::from_u128(action as u128)),
+                "{procedure}"
+            );
+        }
+        assert_eq!(permitting(&all[..1], Name::of("property/v1/update")), None);
+    }
 }

@@ -20,7 +20,7 @@ pub mod subject;
 mod term;
 mod verbs;
 
-pub use delegated::{Delegable, Delegated};
+pub use delegated::{Delegable, Delegated, DelegatedAction};
 pub use filter::Filter;
 pub use info::{Api, ColumnInfo, KindInfo, Rights};
 pub use macros::{filter, input, kind, row};

@@ -25,7 +25,8 @@ impl<R: Row> Seen<R> {
         };
         // Whoever stands for the owner acts by that.
         if !cx.actor.governs()
-            && let Some(delegation) = delegated::permitting(&delegations, cx.verb)
+            && let Some(procedure) = cx.procedure
+            && let Some(delegation) = delegated::permitting(&delegations, procedure)
         {
             cx.by_leave(delegation);
         }
