@@ -199,7 +199,8 @@ mod tests {
         for sound in [
             r#"expr: R.attr.initiator == P.id"#,
             r#"expr: 'R.attr.holder == P.id && R.attr.relation == "OWN"'"#,
-            r#"expr: 'P.attr.delegated && R.attr.delegations.exists(d, d.holder == P.id && d.action == "READ")'"#,
+            r#"expr: 'P.attr.delegated && "READ" in R.attr.delegated'"#,
+            r#"expr: R.attr.guests.exists(g, g.id == P.id && g.invited)"#,
             r#"expr: P.id in R.attr.holders"#,
             r#"expr: '("OWNER" in P.attr.roles) || P.attr.organization != R.attr.owner.id'"#,
             r#"expr: R.attr.friends.all(f, f != P.id)"#,

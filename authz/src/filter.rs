@@ -20,6 +20,9 @@ impl Filter for ActorFilter {
         // These are all the values that the condition is written with.
         hash.update(facts.organization.0);
         hash.update([u8::from(self.sight == Sight::Own)]);
+        if self.asker.rule(&self.plan).map_or(true, |rule| rule.looks_by(kind::ASKING)) {
+            hash.update(facts.principal.0);
+        }
         hash.finalize().into()
     }
 
@@ -27,8 +30,9 @@ impl Filter for ActorFilter {
         let kind = self.plan.access.kind;
         let rule = self.asker.rule(&self.plan)?;
         let resource = entities::kind(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?.resource;
-        let acting = self.asker.facts.organization.0;
-        let mut bindings = Bindings { values: [(kind::ACTING, acting.into())].into(), ..Bindings::default() };
+        let facts = &self.asker.facts;
+        let values = [(kind::ACTING, facts.organization.0.into()), (kind::ASKING, facts.principal.0.into())];
+        let mut bindings = Bindings { values: values.into(), ..Bindings::default() };
         if self.sight == Sight::Own {
             // Said once by the finder and by row security; said again it would only mislead the planner.
             bindings.equal.insert(kind::ACTING, true);

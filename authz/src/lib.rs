@@ -5,6 +5,7 @@ mod bundle;
 mod client;
 mod facts;
 mod filter;
+mod generated;
 mod kept;
 mod pdp;
 mod plan;
@@ -15,5 +16,6 @@ mod wire;
 
 pub use bundle::Bundle;
 pub use client::Cerbos;
+pub use generated::{delegated_roles, schemas};
 pub use pdp::{Pdp, Principal, Question};
 pub use settings::Settings;

@@ -1,5 +1,5 @@
-//! Delegations: who may do what with which properties until when, by whose leave. What of them counts
-//! now is said by views, which policies see as the relation `delegations` of a row.
+//! Delegations: who may do what with which properties until when, by whose leave. Views say which of them count now; policies
+//! see the actions that are delegated over a row to the one who asks.
 
 use crate::{portfolio::PortfolioId, prelude::*, property::PropertyId};
 use chrono::{DateTime, Utc};
@@ -21,6 +21,7 @@ static PARENT: Link = Link {
         ],
     },
     on: &[("organization_id", "organization_id"), ("parent_id", "id")],
+    bound: &[],
 };
 
 schema::id!(

@@ -6,16 +6,22 @@ use serde_json::{Value, json};
 use std::{fmt::Write, fs, path::Path};
 
 /// Every file of the contract that needs no server, by its path from the project's root.
-pub fn files() -> Vec<(&'static str, String)> {
-    vec![
+pub fn files() -> Vec<(String, String)> {
+    let contract = [
         ("schema/golden/schema.graphql", graphql::sdl()),
         ("schema/golden/openapi.json", openapi()),
         ("schema/golden/errors.txt", errors()),
         ("schema/golden/procedures.txt", procedures()),
         ("docs/states.md", schema::Machine::document(entities::MACHINES)),
         ("docs/configuration.md", crate::config::document()),
-    ]
+    ];
+    let schemas = authz::schemas().into_iter().map(|(path, schema)| (path, broken(&schema, 0) + "\n"));
+    let policies = schemas.chain([authz::delegated_roles()]);
+    let contract = contract.into_iter().map(|(path, text)| (path.to_owned(), text));
+    contract.chain(policies.map(|(path, text)| (format!("{POLICIES}/{path}"), text))).collect()
 }
+
+const POLICIES: &str = "authz/policies";
 
 pub fn openapi() -> String {
     broken(&rpc::openapi(resolvers::TABLE), 0) + "\n"
@@ -98,13 +104,13 @@ pub fn write(root: &Path) -> Result<(), Fault> {
 pub fn check(root: &Path) -> Result<(), Fault> {
     let mut stale = Vec::new();
     for (path, text) in files() {
-        if fs::read_to_string(root.join(path)).unwrap_or_default() != text {
+        if fs::read_to_string(root.join(&path)).unwrap_or_default() != text {
             stale.push(path);
         }
     }
-    let policies = root.join("authz/policies");
+    let policies = root.join(POLICIES);
     if !fs::read_to_string(policies.join("sentinel.yaml"))?.contains(&format!("'\"{}\"'", authz::Bundle::of(&policies)?)) {
-        stale.push("authz/policies/sentinel.yaml");
+        stale.push(format!("{POLICIES}/sentinel.yaml"));
     }
     if stale.is_empty() {
         return Ok(());
@@ -114,7 +120,7 @@ pub fn check(root: &Path) -> Result<(), Fault> {
 
 /// Writes what the other policies are into the sentinel.
 fn bless_sentinel(root: &Path) -> Result<(), Fault> {
-    let policies = root.join("authz/policies");
+    let policies = root.join(POLICIES);
     let path = policies.join("sentinel.yaml");
     let text = fs::read_to_string(&path)?;
     let said = authz::Bundle::of(&policies)?;

@@ -5,7 +5,8 @@ use authz::{Cerbos, Settings};
 use kind::DelegatedAction;
 use queryplan::Of;
 use schema::{
-    AccessGrantId, Actor, Check, Decide, OrganizationId, PrincipalId, PrincipalKind, Resource, Role, Runs, Sight, Through,
+    AccessGrantId, Actor, Check, Decide, OrganizationId, PrincipalId, PrincipalKind, Resource, Role, Runs, Sight, TextEnum,
+    Through,
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fmt::Write};
@@ -195,26 +196,23 @@ fn usual(kind: &str) -> Vec<(String, Value)> {
                 let column = kind.columns.iter().find(|column| column.name == scalar.column).expect("a column");
                 attributes[attribute.name] = column.texts.first().copied().unwrap_or("property").into();
             }
-            _ if attribute.name == "delegations" => delegated = true,
+            _ if attribute.name == kind::delegated::ATTRIBUTE => delegated = true,
             _ => panic!("{}: say above what its rules make of {}", kind.name, attribute.name),
         }
     }
     if delegated { delegable(attributes) } else { vec![(String::new(), attributes)] }
 }
 
-/// As it is, and with each action delegated over it.
+/// As it is, and with each action delegated over it to the one who asks. What is delegated to another is nothing to them.
 fn delegable(attributes: Value) -> Vec<(String, Value)> {
-    let me = Uuid::from_u128(1).to_string();
-    let with = |note: &str, holder: &str, action: Option<&str>| {
+    let with = |note: String, actions: &[&str]| {
         let mut attributes = attributes.clone();
-        let all: Vec<_> = action.iter().map(|action| json!({ "holder": holder, "action": action })).collect();
-        attributes["delegations"] = all.into();
-        (note.to_owned(), attributes)
+        attributes[kind::delegated::ATTRIBUTE] = actions.into();
+        (note, attributes)
     };
-    let each = DelegatedAction::ALL.iter().map(|action| action.as_str());
-    let each = each.map(|action| with(&format!("delegated {action}"), &me, Some(action)));
-    let others = with("delegated to another", "someone", Some(DelegatedAction::Update.as_str()));
-    [with("", &me, None)].into_iter().chain(each).chain([others]).collect()
+    let each = DelegatedAction::TEXTS.iter().map(|action| with(format!("delegated {action}"), &[*action]));
+    let others = with("delegated to another".into(), &[]);
+    [with(String::new(), &[])].into_iter().chain(each).chain([others]).collect()
 }
 
 /// The policies let a delegate do by each action what it says, no more and no less.

@@ -27,7 +27,7 @@ pub use operand::{Filter, Literal, Operand, Plan};
 pub use sql::Bindings;
 
 use chrono::{DateTime, Utc};
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// Why a plan could not be translated: the operator, variable or use that is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,19 +55,25 @@ pub(crate) fn deeper<T>(walk: impl FnOnce() -> T) -> T {
 #[derive(Debug, Clone)]
 pub struct Rule {
     cond: Cond,
+    bound: BTreeSet<&'static str>,
 }
 
 impl Rule {
     /// Reads a plan by what the resource declares. The principal, `{"id", "roles", "attr"}`, is the one
     /// that the plan was made for.
     pub fn new(plan: &Plan, resource: &'static Resource, principal: &Literal) -> Result<Rule> {
-        let cond = match (plan.kind, &plan.condition) {
-            (Filter::AlwaysAllowed, None) => Cond::Known(true),
-            (Filter::AlwaysDenied, None) => Cond::Known(false),
+        let (cond, bound) = match (plan.kind, &plan.condition) {
+            (Filter::AlwaysAllowed, None) => (Cond::Known(true), BTreeSet::new()),
+            (Filter::AlwaysDenied, None) => (Cond::Known(false), BTreeSet::new()),
             (Filter::Conditional, Some(condition)) => build::condition(condition, resource, principal)?,
             (kind, _) => return refuse(format!("a plan {kind:?} that has, or lacks, a condition")),
         };
-        Ok(Rule { cond })
+        Ok(Rule { cond, bound })
+    }
+
+    /// Whether it looks at rows that are bound to this: its condition is then another one for another value.
+    pub fn looks_by(&self, binding: &str) -> bool {
+        self.bound.contains(binding)
     }
 
     pub fn cond(&self) -> &Cond {

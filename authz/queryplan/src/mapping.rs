@@ -51,6 +51,8 @@ pub struct Link {
     pub to: &'static Record,
     /// Columns of the row before, and of this one, that are equal.
     pub on: &'static [(&'static str, &'static str)],
+    /// Columns of this row, each with the binding that it equals. A document has those rows only.
+    pub bound: &'static [(&'static str, &'static str)],
 }
 
 #[derive(Debug)]

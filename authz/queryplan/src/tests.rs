@@ -10,7 +10,10 @@ static OWNERS: Link = Link {
     through: &[Hop { table: "deed", on: &[("id", "house_id")] }],
     to: &Record { table: "person", fields: &[Attribute::text("name", "name")] },
     on: &[("person_id", "id")],
+    bound: &[],
 };
+static GUESTS: Link =
+    Link { through: &[], to: &Record { table: "guest", fields: &[] }, on: &[("id", "house_id")], bound: &[("person", "me")] };
 static TOWN: Link = Link {
     through: &[],
     to: &Record {
@@ -18,6 +21,7 @@ static TOWN: Link = Link {
         fields: &[Attribute::text("name", "name"), Attribute::value("people", Scalar::new("people", Stored::Integer))],
     },
     on: &[("town_id", "id")],
+    bound: &[],
 };
 static HOUSE: Resource = Resource {
     table: "house",
@@ -32,6 +36,7 @@ static HOUSE: Resource = Resource {
         Attribute::value("built", Scalar::new("built", Stored::Timestamp)),
         Attribute::value("relation", Scalar::new("holder", Stored::Choice { binding: "me", equal: "MINE", other: "THEIRS" })),
         Attribute { name: "owners", of: Of::Many { link: &OWNERS, elements: Elements::Records, order: None } },
+        Attribute { name: "mine", of: Of::Many { link: &GUESTS, elements: Elements::Values(Scalar::text("room")), order: None } },
         Attribute { name: "town", of: Of::One(&TOWN) },
     ],
 };
@@ -143,6 +148,14 @@ fn relations_are_correlated_and_an_index_can_serve_them() {
         sql(named("exists")),
         r#"EXISTS(SELECT 1 FROM "deed" AS "q2", "person" AS "q1" WHERE "h"."id" = "q2"."house_id" AND "q2"."person_id" = "q1"."id" AND (("q1"."name" = 'Olga')))"#
     );
+    let mine = call("in", [value("attic"), var("mine")]);
+    assert_eq!(
+        sql(mine.clone()),
+        r#"EXISTS(SELECT 1 FROM "guest" AS "q1" WHERE "h"."id" = "q1"."house_id" AND "q1"."person" = 7 AND (("q1"."room" = 'attic')))"#
+    );
+    let mine = rule(mine).expect("translated");
+    assert!(mine.looks_by("me") && !rule(named("exists")).expect("translated").looks_by("me"));
+    assert!(mine.condition("h", &Bindings::default()).is_err_and(|refused| refused.0.contains("me")), "nothing is bound");
     assert!(sql(named("all")).starts_with("NOT EXISTS("), "{}", sql(named("all")));
     assert_eq!(sql(call("eq", [value("MINE"), var("relation")])), r#""h"."holder" = 7"#);
     assert_eq!(sql(call("in", [var("street"), value(json!(["a", "b"]))])), r#"("h"."street" = ANY(ARRAY ['a','b']))"#);

@@ -1,10 +1,10 @@
 //! Delegations as rows and policies see them: the actions that can be delegated, and the views that tell which delegations count
 //! now.
 
+use crate::{ASKING, ColumnInfo};
 use queryplan::{Attribute, Elements, Link, Of, Record, Scalar};
 use schema::{Name, OrganizationId, PrincipalId, Result, text_enum};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 text_enum!(
@@ -43,13 +43,17 @@ impl DelegatedAction {
     }
 }
 
-static PROPERTY: Record = Record { table: "delegated_property", fields: FIELDS };
-static PORTFOLIO: Record = Record { table: "delegated_portfolio", fields: FIELDS };
-const FIELDS: &[Attribute] =
-    &[Attribute::value("holder", Scalar::uuid("holder_id")), Attribute::value("action", Scalar::text("action"))];
+static PROPERTY: Record = Record { table: "delegated_property", fields: &[] };
+static PORTFOLIO: Record = Record { table: "delegated_portfolio", fields: &[] };
+
+/// What is known of the columns of one of these views that policies see.
+pub fn columns(view: &str) -> Option<&'static [ColumnInfo]> {
+    const COLUMNS: &[ColumnInfo] = &[ColumnInfo::of::<DelegatedAction>("action", "action")];
+    [&PROPERTY, &PORTFOLIO].iter().any(|known| known.table == view).then_some(COLUMNS)
+}
 
 const fn on(to: &'static Record, columns: &'static [(&'static str, &'static str)]) -> Link {
-    Link { through: &[], to, on: columns }
+    Link { through: &[], to, on: columns, bound: &[("holder_id", ASKING)] }
 }
 
 /// From a property.
@@ -61,9 +65,11 @@ pub static OF_EVENT: Link = on(&PROPERTY, &[("organization_id", "organization_id
 /// From a portfolio.
 pub static OF_PORTFOLIO: Link = on(&PORTFOLIO, &[("organization_id", "organization_id"), ("id", "portfolio_id")]);
 
-/// The attribute `delegations` of a row.
+pub const ATTRIBUTE: &str = "delegated";
+
+/// The attribute `delegated` of a row: the actions that were delegated over it to the one who asks.
 pub const fn attribute(link: &'static Link) -> Attribute {
-    Attribute { name: "delegations", of: Of::Many { link, elements: Elements::Records, order: None } }
+    Attribute { name: ATTRIBUTE, of: Of::Many { link, elements: Elements::Values(Scalar::text("action")), order: None } }
 }
 
 /// The thing that a delegation must cover to count for a row.
@@ -73,18 +79,11 @@ pub enum Delegable {
     Portfolio(Uuid),
 }
 
-/// One action that one principal was delegated over a row.
+/// One action that a principal was delegated over a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delegated {
-    holder: PrincipalId,
     pub action: DelegatedAction,
     pub delegation: Uuid,
-}
-
-impl Delegated {
-    pub fn attribute(&self) -> Value {
-        json!({ "holder": self.holder, "action": self.action })
-    }
 }
 
 /// The actions that a principal was delegated over this, as far as they count now.
@@ -99,12 +98,12 @@ pub async fn over(
         Delegable::Portfolio(id) => ("delegated_portfolio", "portfolio_id", id),
     };
     let sql = format!(
-        "SELECT DISTINCT ON (action) action, delegation_id FROM {view} WHERE organization_id = $1 AND {column} = $2 AND holder_id = $3 ORDER BY 1, 2"
+        "SELECT action, delegation_id FROM {view} WHERE organization_id = $1 AND {column} = $2 AND holder_id = $3 ORDER BY 1, 2"
     );
     let values = [organization.0.into(), id.into(), holder.0.into()];
     let rows = db.query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
     rows.iter()
-        .map(|row| Ok(Delegated { holder, action: row.try_get("", "action")?, delegation: row.try_get("", "delegation_id")? }))
+        .map(|row| Ok(Delegated { action: row.try_get("", "action")?, delegation: row.try_get("", "delegation_id")? }))
         .collect()
 }
 
@@ -119,11 +118,7 @@ mod tests {
 
     #[test]
     fn only_what_is_leave_for_a_procedure_permits_it() {
-        let held = |action: DelegatedAction| Delegated {
-            action,
-            holder: PrincipalId(Uuid::nil()),
-            delegation: Uuid::from_u128(action as u128),
-        };
+        let held = |action: DelegatedAction| Delegated { action, delegation: Uuid::from_u128(action as u128) };
         let all: Vec<Delegated> = DelegatedAction::ALL.iter().copied().map(held).collect();
         for (procedure, action) in [
             ("property/v1/update", Some(DelegatedAction::Update)),

@@ -42,6 +42,9 @@ use sea_orm::{ColumnTrait, sea_query::SimpleExpr};
 /// The binding that is the acting organization.
 pub const ACTING: &str = "acting";
 
+/// The binding that is the principal who asks.
+pub const ASKING: &str = "asking";
+
 /// OWN where a row belongs to the acting organization, else ENGAGED. So the organizations that someone
 /// may see need not be told to the policy one by one.
 pub const fn relation(column: &'static str) -> Attribute {

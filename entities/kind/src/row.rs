@@ -50,7 +50,7 @@ pub trait Row: Send + Sync {
     fn id(&self) -> Uuid;
     fn organization(&self) -> OrganizationId;
     fn version(&self) -> Option<i32>;
-    /// Besides `relation` and `delegations`, which follow from who looks.
+    /// Besides `relation` and `delegated`, which follow from who looks.
     fn attributes(&self) -> Map<String, Value>;
     /// The thing that a delegation must cover to count for this row. None: no delegation does.
     fn delegable(&self) -> Option<Delegable> {

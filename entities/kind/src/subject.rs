@@ -45,8 +45,8 @@ impl<R: Row> Seen<R> {
     fn attributes(&self, mut attributes: Map<String, Value>) -> Value {
         attributes.insert("relation".into(), relation(self.row.organization(), self.acting).into());
         if self.row.delegable().is_some() {
-            let all: Vec<Value> = self.delegations.iter().map(Delegated::attribute).collect();
-            attributes.insert("delegations".into(), all.into());
+            let actions: Vec<&str> = self.delegations.iter().map(|one| one.action.as_str()).collect();
+            attributes.insert(delegated::ATTRIBUTE.into(), actions.into());
         }
         Value::Object(attributes)
     }

@@ -43,7 +43,10 @@ pub async fn run(ground: &Ground, asker: &Asker, report: &mut Report) -> Result<
     let plan = pdp.plan(&principal, "read", "property").await.map_err(told)?;
     let resource = entities::kind("property").ok_or("no property")?.resource;
     let rule = Rule::new(&plan, resource, &principal.literal())?;
-    let bindings = Bindings { values: [(kind::ACTING, home.0.into())].into(), ..Bindings::default() };
+    let bindings = Bindings {
+        values: [(kind::ACTING, home.0.into()), (kind::ASKING, actor.principal.0.into())].into(),
+        ..Bindings::default()
+    };
 
     let planned = median(RUNS, async || pdp.plan(&principal, "read", "property").await.map(drop).map_err(told)).await?;
     let translated = median(RUNS, async || {
@@ -96,7 +99,7 @@ pub async fn run(ground: &Ground, asker: &Asker, report: &mut Report) -> Result<
             resource: Resource {
                 kind: "property",
                 id: property(asker.n, k),
-                attributes: json!({ "relation": "OWN", "kind": "LAND", "status": "ACTIVE", "delegations": [] }),
+                attributes: json!({ "relation": "OWN", "kind": "LAND", "status": "ACTIVE", "delegated": [] }),
                 version: Some(1),
             },
         })

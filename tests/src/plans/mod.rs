@@ -49,6 +49,10 @@ static RESOURCE: Resource = Resource {
             name: "tagNames",
             of: Of::Many { link: &TAGS, elements: Elements::Values(Scalar::text("name").or_null()), order: Some("position") },
         },
+        Attribute {
+            name: "ofMe",
+            of: Of::Many { link: &OF_ME, elements: Elements::Values(Scalar::text("tag_id")), order: None },
+        },
         Attribute { name: "categories", of: Of::Many { link: &CATEGORIES, elements: Elements::Records, order: None } },
         Attribute { name: "mainCategory", of: Of::One(&MAIN) },
         Attribute { name: "parent", of: Of::One(&PARENT) },
@@ -62,7 +66,16 @@ static TAGS: Link = Link {
         fields: &[at("id", Scalar::text("tag_id")), at("name", Scalar::text("name").or_missing())],
     },
     on: &[("id", "resource_id")],
+    bound: &[],
 };
+/// The tags with the name that is bound.
+static OF_ME: Link = Link {
+    through: &[],
+    to: &Record { table: "adversarial_tag", fields: &[] },
+    on: &[("id", "resource_id")],
+    bound: &[("name", "me")],
+};
+const ME: &str = "public";
 static CATEGORIES: Link = Link {
     through: &[],
     to: &Record {
@@ -73,6 +86,7 @@ static CATEGORIES: Link = Link {
         ],
     },
     on: &[("id", "resource_id")],
+    bound: &[],
 };
 static SUB_CATEGORIES: Link = Link {
     through: &[],
@@ -84,11 +98,13 @@ static SUB_CATEGORIES: Link = Link {
         ],
     },
     on: &[("id", "category_id")],
+    bound: &[],
 };
 static LABELS: Link = Link {
     through: &[],
     to: &Record { table: "adversarial_label", fields: &[at("name", Scalar::text("name").or_missing())] },
     on: &[("id", "sub_category_id")],
+    bound: &[],
 };
 /// Any of the categories: what it leads to are the sub-categories of all of them.
 static MAIN: Link = Link {
@@ -105,11 +121,13 @@ static MAIN: Link = Link {
         ],
     },
     on: &[("id", "resource_id")],
+    bound: &[],
 };
 static MAIN_SUBS: Link = Link {
     through: &[Hop { table: "adversarial_category", on: &[("resource_id", "resource_id")] }],
     to: &Record { table: "adversarial_sub_category", fields: &[at("name", Scalar::text("name"))] },
     on: &[("id", "category_id")],
+    bound: &[],
 };
 static PARENT: Link = Link {
     through: &[],
@@ -124,6 +142,7 @@ static PARENT: Link = Link {
         ],
     },
     on: &[("id", "resource_id")],
+    bound: &[],
 };
 static INNER: Link = Link {
     through: &[],
@@ -137,6 +156,7 @@ static INNER: Link = Link {
         ],
     },
     on: &[("id", "parent_id")],
+    bound: &[],
 };
 
 const TABLES: &str = "
@@ -209,6 +229,8 @@ impl Seed {
         };
         put("tags", Some(self.tags.iter().map(tag).collect::<Vec<_>>().into()));
         put("tagNames", Some(self.tags.iter().map(|(_, name)| name.clone()).collect::<Vec<_>>().into()));
+        let of_me = self.tags.iter().filter(|(_, name)| name.as_deref() == Some(ME)).map(|(id, _)| id.clone());
+        put("ofMe", Some(of_me.collect::<Vec<_>>().into()));
         let category = |name: &String| json!({ "name": "business", "subCategories": [{ "name": name, "labels": labels }] });
         put("categories", Some(self.sub_category_names.iter().map(category).collect::<Vec<_>>().into()));
         let subs: Vec<_> = self.sub_category_names.iter().map(|name| json!({ "name": name })).collect();
@@ -288,7 +310,7 @@ impl Lab {
     }
 
     fn select(rule: &Rule) -> Result<SelectStatement, Refused> {
-        let bindings = Bindings { now: Some(now()), ..Bindings::default() };
+        let bindings = Bindings { values: [("me", ME.into())].into(), now: Some(now()), ..Bindings::default() };
         let condition = rule.condition("r", &bindings)?;
         let (id, table) = (Alias::new("id"), Alias::new("r"));
         let select = Query::select()

@@ -196,6 +196,7 @@ fn list(dice: &mut Dice, names: &Names, depth: usize) -> (String, Of) {
     let mut lists = vec![
         ("R.attr.tags".to_owned(), Of::Tag),
         ("R.attr.tagNames".into(), Of::Name),
+        ("R.attr.ofMe".into(), Of::Word),
         ("R.attr.categories".into(), Of::Category),
     ];
     for (name, of) in &names.0 {
@@ -236,10 +237,11 @@ fn words(dice: &mut Dice, more_than_ten: bool) -> String {
 
 /// A list of texts, stored or not.
 fn texts(dice: &mut Dice, names: &Names, depth: usize) -> String {
-    match dice.below(4) {
+    match dice.below(5) {
         0 => words(dice, false),
         1 => "R.attr.tagNames".into(),
-        2 => {
+        2 => "R.attr.ofMe".into(),
+        3 => {
             let (name, inner) = names.with(Of::Tag);
             format!("R.attr.tags.map({name}, {})", text(dice, &inner, depth.saturating_sub(1)))
         }
@@ -315,6 +317,8 @@ fn boolean(dice: &mut Dice, names: &Names, depth: usize) -> String {
                 "R.attr.tagNames[1] != null",
                 "R.attr.tags == []",
                 "R.attr.aString == 3.0",
+                "\"t0\" in R.attr.ofMe",
+                "!(\"t1\" in R.attr.ofMe)",
                 "R.attr.aNumber == \"x\"",
                 "R.attr.aNumber in [1.0, 2.0, 5.0]",
                 "isSubset(R.attr.tagNames, [\"public\", \"private\", \"x\"])",

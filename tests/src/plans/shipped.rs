@@ -206,12 +206,12 @@ async fn a_plan_is_kept_only_while_the_policies_are_the_same_and_use_no_clock() 
     }
 }
 
-/// Policies with one more rule to read a property, under their own sentinel.
+/// Policies with one more rule to read an operation, under their own sentinel.
 fn with_a_rule(name: &str, condition: &str) -> (std::path::PathBuf, String) {
     let shipped = Bundle::of(&root().join("authz/policies")).expect("policies");
     let policies = folder(name);
     copied(&root().join("authz/policies"), &policies);
-    let path = policies.join("property.yaml");
+    let path = policies.join("operation.yaml");
     let text = std::fs::read_to_string(&path).expect("a policy");
     let rule = format!(
         "  rules:\n    - actions: [read]\n      effect: EFFECT_ALLOW\n      roles: [principal]\n      condition: {{match: {{expr: {condition}}}}}\n"
@@ -232,31 +232,37 @@ async fn one_plan_serves_all_whom_the_policies_do_not_tell_apart() {
         organization: OrganizationId(Uuid::from_u128(organization)),
         ..Actor::own_scope(PrincipalId(Uuid::from_u128(who)), PrincipalKind::Human)
     };
-    let holds = |rule: &queryplan::Rule, holder: u128| {
-        let delegations = json!([{ "holder": Uuid::from_u128(holder), "action": "READ" }]);
-        rule.allows(&json!({ "id": Uuid::from_u128(9), "attr": { "relation": "OWN", "delegations": delegations } }), super::now())
+    let allows = |rule: &queryplan::Rule, initiator: u128| {
+        let attributes = json!({ "relation": "OWN", "initiator": Uuid::from_u128(initiator), "state": "COMPLETED" });
+        rule.allows(&json!({ "id": Uuid::from_u128(9), "attr": attributes }), super::now())
     };
     let robert = format!("P.id == '{}'", Uuid::from_u128(1));
     let spawner = Spawner::start().expect("a spawner");
-    for (name, condition, shared) in [("alike", "R.attr.kind == P.attr.organization", true), ("apart", robert.as_str(), false)] {
+    for (name, condition, shared) in [("alike", "R.attr.state == P.attr.organization", true), ("apart", robert.as_str(), false)] {
         let (policies, said) = with_a_rule(&format!("{name}-source"), condition);
         assert_eq!(said.ends_with(" shared"), shared, "{said}");
         let folders = Folders::lay_out(&folder(name), &root().join("embedded/node_modules")).expect("folders");
         let (mut child, url) = start_cerbos(&spawner, &folders, &policies).await.expect("Cerbos starts");
         let cerbos = watching(&url).await;
-        // A delegate, who is no owner: what each may read is what each was given.
+        // No owners: what each may read is what each began.
         let (one, two) = (Actor { roles: Vec::new(), ..of(1, 2) }, Actor { roles: Vec::new(), ..of(3, 4) });
-        let first = cerbos.rule(&one, "read", "property").await.expect("a rule");
-        assert!(holds(&first, 1));
-        assert_eq!(holds(&first, 3), !shared, "the policy lets this one person read all");
+        let first = cerbos.rule(&one, "read", "operation").await.expect("a rule");
+        assert!(allows(&first, 1));
+        assert_eq!(allows(&first, 3), !shared, "the policy lets this one person read all");
+        // What was delegated is asked of the row: the rule is the same for every delegate.
+        let delegate = cerbos.rule(&one, "read", "property").await.expect("a rule");
         child.stop(Signal::SIGKILL).await;
+        match cerbos.rule(&two, "read", "operation").await {
+            Ok(second) => assert!(shared && allows(&second, 3) && !allows(&second, 1)),
+            Err(error) => assert!(!shared && error.code() == schema::Code::UNAVAILABLE),
+        }
         match cerbos.rule(&two, "read", "property").await {
-            Ok(second) => assert!(shared && holds(&second, 3) && !holds(&second, 1)),
+            Ok(another) => assert!(shared && Arc::ptr_eq(&another, &delegate)),
             Err(error) => assert!(!shared && error.code() == schema::Code::UNAVAILABLE),
         }
         // Another kind of person is another plan.
         let trustee = Actor { roles: vec![Role::Trustee], ..of(3, 4) };
-        assert!(cerbos.rule(&trustee, "read", "property").await.is_err());
+        assert!(cerbos.rule(&trustee, "read", "operation").await.is_err());
     }
 }
 

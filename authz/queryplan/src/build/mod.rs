@@ -16,14 +16,19 @@ use crate::{
 };
 use built::Built;
 use lists::List;
-use std::cell::Cell;
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+};
 
 /// What an operand may become, at most: a plan that unrolls further is refused.
 const LIMIT: usize = 50_000;
 
-pub fn condition(operand: &Operand, resource: &'static Resource, principal: &Literal) -> Result<Cond> {
-    let builder = Builder { resource, principal, rows: Cell::new(1), built: Cell::new(0) };
-    builder.build(operand, &Scope::default())?.condition()
+/// The condition, and the bindings of the links that it follows.
+pub fn condition(operand: &Operand, resource: &'static Resource, principal: &Literal) -> Result<(Cond, BTreeSet<&'static str>)> {
+    let builder = Builder { resource, principal, rows: Cell::new(1), built: Cell::new(0), bound: RefCell::default() };
+    let cond = builder.build(operand, &Scope::default())?.condition()?;
+    Ok((cond, builder.bound.into_inner()))
 }
 
 struct Builder<'a> {
@@ -31,6 +36,7 @@ struct Builder<'a> {
     principal: &'a Literal,
     rows: Cell<usize>,
     built: Cell<usize>,
+    bound: RefCell<BTreeSet<&'static str>>,
 }
 
 /// What the names of lambdas stand for, and which lists are open.

@@ -66,6 +66,9 @@ impl Builder<'_> {
         let Some(attribute) = fields.iter().find(|attribute| attribute.name == name) else {
             return refuse(format!("the attribute {name}"));
         };
+        if let Of::One(link) | Of::Many { link, .. } = &attribute.of {
+            self.bound.borrow_mut().extend(link.bound.iter().map(|(_, binding)| *binding));
+        }
         Ok(match &attribute.of {
             Of::Value(value) => Built::Term(self.field(place, attribute.name, *value)),
             Of::Object(fields) => {

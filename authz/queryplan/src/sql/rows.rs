@@ -53,7 +53,7 @@ impl Sql<'_> {
                 let from = inner.alias(place.var, &place.hops[..length - 1])?.to_owned();
                 let alias = self.alias();
                 let select = select.get_or_insert_with(one);
-                self.follow(select, &from, place.hops[length - 1], &alias);
+                self.follow(select, &from, place.hops[length - 1], &alias)?;
                 inner.hops.push((place.var, way, alias));
             }
         }
@@ -65,7 +65,7 @@ impl Sql<'_> {
     }
 
     /// Joins the tables of a link to a selection.
-    fn follow(&self, select: &mut SelectStatement, from: &str, link: &'static Link, alias: &str) {
+    fn follow(&self, select: &mut SelectStatement, from: &str, link: &'static Link, alias: &str) -> Result<()> {
         let mut before = from.to_owned();
         let hops = link.through.iter().map(|hop| (hop.table, hop.on, self.alias()));
         let hops: Vec<_> = hops.chain([(link.to.table, link.on, alias.to_owned())]).collect();
@@ -76,13 +76,17 @@ impl Sql<'_> {
             }
             before = name;
         }
+        for (mine, binding) in link.bound {
+            select.and_where(column(alias, mine).eq(self.binding(binding)?));
+        }
+        Ok(())
     }
 
     pub(super) fn rows(&self, rows: &Rows, scope: &Scope, test: impl FnOnce(&Scope) -> Result<Expr>) -> Result<SelectStatement> {
         let from = scope.alias(rows.place.var, &rows.place.hops)?.to_owned();
         let alias = self.alias();
         let mut select = one();
-        self.follow(&mut select, &from, rows.link, &alias);
+        self.follow(&mut select, &from, rows.link, &alias)?;
         let mut inner = scope.clone();
         // The same list may be open further out: inside, its rows are these.
         inner.rows.retain(|(var, _)| *var != rows.var);
