@@ -278,7 +278,13 @@ impl Play {
                 }
             }
             (20..22, _) => {
-                call("externalParty/v1/create", json!({ "kind": "VENDOR", "name": format!("{}", self.steps) })).await.ok();
+                for (kind, mut body) in copied().into_iter().filter_map(|kind| Some((kind.namespace, kind.sample?))) {
+                    body["name"] = self.steps.to_string().into();
+                    let columns = body.as_object_mut().expect("columns");
+                    // A new row says them itself.
+                    columns.retain(|column, _| !["id", "status", "position"].contains(&column.as_str()));
+                    call(&format!("{kind}/v1/create"), body).await.ok();
+                }
             }
             (22..24, Some((id, _, _))) => {
                 let body = json!({ "propertyId": id, "kind": "TAX", "amountMinor": -100, "currency": "USD", "bookedOn": "2026-04-30", "source": "x" });

@@ -5,25 +5,36 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Executor};
 use uuid::Uuid;
 
+/// 1,000 rows like the kind's sample in each organization of the crowd, each with a name of its own.
+fn of_each(table: &str, sample: Value) -> String {
+    let columns: Vec<&str> = sample.as_object().expect("columns").keys().map(String::as_str).collect();
+    let columns: Vec<&str> = columns.into_iter().filter(|column| !["id", "name"].contains(column)).collect();
+    let columns = columns.join(", ");
+    format!(
+        "INSERT INTO {table} (organization_id, id, name, created_at, updated_at, {columns})
+           SELECT c.id, gen_random_uuid(), 'No. ' || n, now(), now(), {columns}
+           FROM crowd c, generate_series(1, 1000) n, (SELECT {columns} FROM jsonb_populate_record(NULL::{table}, '{sample}')) s;
+         ANALYZE {table};"
+    )
+}
+
 /// 100 organizations with 1,000 of each kind; the person's own is one of them. Of grants each gave 100: row security asks for
 /// either side of a grant, so that a list of them is sorted from all that the organization gave.
 async fn crowded(world: &World, home: Uuid) {
+    let sampled: String = entities::KINDS.iter().filter_map(|kind| Some(of_each(kind.name, kind.api?.sample()?))).collect();
     let sql = format!(
         "SET session_replication_role = replica; CREATE TEMPORARY TABLE crowd AS SELECT CASE WHEN n = 1 THEN '{home}'::uuid ELSE gen_random_uuid() END AS id FROM generate_series(1, 100) n;
          INSERT INTO organization (id, type, name, created_at, updated_at) SELECT id, 'TRUST_OR_LLC', 'One of many', now(), now() FROM crowd WHERE id <> '{home}';
-         INSERT INTO external_party (organization_id, id, kind, name, status, created_at, updated_at)
-           SELECT id, gen_random_uuid(), 'HOA', 'Ridge ' || n, 'ACTIVE', now(), now() FROM crowd, generate_series(1, 1000) n;
          INSERT INTO property (organization_id, id, kind, line1, locality, country, time_zone, status, created_at, updated_at)
            SELECT id, gen_random_uuid(), 'LAND', n || ' First Street', 'Tucson', 'US', 'America/Phoenix', 'ACTIVE', now(), now() + n * interval '1 second'
            FROM crowd, generate_series(1, 1000) n;
          INSERT INTO operation (organization_id, id, procedure, key, fingerprint, initiator, actor, authority, state, outcome, created_at, updated_at)
            SELECT id, gen_random_uuid(), 'property/v1/create', gen_random_uuid(), '', id, '{{\"kind\": \"HUMAN\"}}', '{{}}', 'COMPLETED', '{{}}', now(), now()
            FROM crowd, generate_series(1, 1000) n;
-         INSERT INTO portfolio (organization_id, id, name, position, status, created_at, updated_at)
-           SELECT id, gen_random_uuid(), 'Group ' || n, n, 'ACTIVE', now(), now() FROM crowd, generate_series(1, 1000) n;
+         {sampled}
          INSERT INTO portfolio_property (organization_id, portfolio_id, property_id, position, added_at)
            SELECT organization_id, g.id, p.id, 0, now() FROM portfolio g JOIN property p USING (organization_id)
-           WHERE g.name = 'Group ' || split_part(p.line1, ' ', 1);
+           WHERE split_part(g.name, ' ', 2) = split_part(p.line1, ' ', 1);
          INSERT INTO principal (id, kind, issuer, subject, created_at, updated_at) SELECT id, 'HUMAN', 'crowd', id::text, now(), now() FROM crowd;
          INSERT INTO ownership (organization_id, id, property_id, holder_name, capacity, share_basis_points, starts_on, recorded_by, created_at, updated_at)
            SELECT organization_id, gen_random_uuid(), id, line1, 'OWNER', 10000, '2020-01-01'::date + (random() * 1000)::int, organization_id, now(), now() FROM property;
@@ -40,7 +51,7 @@ async fn crowded(world: &World, home: Uuid) {
          INSERT INTO org_head (organization_id, event_seq) SELECT id, 1001 FROM crowd ON CONFLICT (organization_id) DO UPDATE SET event_seq = 1001;
          ANALYZE event; ANALYZE org_head;
          ANALYZE ownership; ANALYZE financial_entry; ANALYZE delegation; ANALYZE delegation_item; ANALYZE membership; ANALYZE access_grant;
-         ANALYZE portfolio; ANALYZE portfolio_property; ANALYZE organization; ANALYZE external_party; ANALYZE property; ANALYZE operation;"
+         ANALYZE portfolio_property; ANALYZE organization; ANALYZE property; ANALYZE operation;"
     );
     world.sql.acquire().await.expect("a connection").execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("a crowd");
 }

@@ -10,6 +10,8 @@ pub struct Kind {
     pub namespace: String,
     /// The GraphQL type that shows it.
     pub object: Option<String>,
+    /// A row of it, where the kind says one.
+    pub sample: Option<serde_json::Value>,
 }
 
 pub fn kinds() -> impl Iterator<Item = Kind> {
@@ -22,7 +24,8 @@ pub fn kinds() -> impl Iterator<Item = Kind> {
             (None, engaged_property::KIND) => None,
             (None, other) => panic!("{other}: say here which object shows it"),
         };
-        Kind { name: kind.name, namespace: kind.namespace(), object }
+        let sample = kind.api.and_then(|api| api.sample());
+        Kind { name: kind.name, namespace: kind.namespace(), object, sample }
     })
 }
 
