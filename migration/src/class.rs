@@ -219,3 +219,18 @@ END $$;
 "
     .to_owned()
 }
+
+/// Rows of one organization, of which every column may change but the key, the time of making and these.
+pub fn owned_but(table: &str, fixed: &[&str]) -> String {
+    let fixed: Vec<String> =
+        ["organization_id", "id", "created_at"].iter().chain(fixed).map(|column| format!("'{column}'")).collect();
+    let grant = format!(
+        "DO $$ BEGIN EXECUTE (
+           SELECT 'GRANT UPDATE (' || string_agg(quote_ident(attname), ', ') || ') ON {table} TO hestami_app' FROM pg_attribute
+           WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped AND attname NOT IN ({})
+         ); END $$;\n",
+        fixed.join(", ")
+    );
+    // The policy for updates comes with any column that may change.
+    owned(table, &Writes { insert: true, update: &["updated_at"] }) + &grant
+}
