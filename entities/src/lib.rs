@@ -20,7 +20,7 @@ pub mod relations;
 pub mod replica;
 pub mod viewer;
 
-pub use owners::{external_party, financial_entry, ownership, portfolio, portfolio_property, property, report};
+pub use owners::*;
 
 use kind::KindInfo;
 
