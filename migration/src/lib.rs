@@ -23,6 +23,7 @@ mod m20261121_000015_claim;
 mod m20261121_000016_known;
 mod m20261125_000017_deadline;
 mod m20261126_000018_outcome;
+mod m20261126_000019_contact;
 pub mod projection;
 
 use sea_orm_migration::MigrationTrait;
@@ -78,6 +79,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000016_known::Migration),
             Box::new(m20261125_000017_deadline::Migration),
             Box::new(m20261126_000018_outcome::Migration),
+            Box::new(m20261126_000019_contact::Migration),
         ]
     }
 }

@@ -7,6 +7,7 @@ mod authority;
 mod catalog;
 mod changes;
 mod configuration;
+mod contact;
 mod crash;
 mod deadlines;
 mod delegation;

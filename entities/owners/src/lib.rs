@@ -1,6 +1,7 @@
 //! The tables of owners: their properties and portfolios, who owns them, what came in and went out, and who is outside. One
 //! file a table; relations between them stand above all tables, in `entities`.
 
+pub mod contact;
 pub mod external_party;
 pub mod financial_entry;
 pub mod ownership;
@@ -16,6 +17,7 @@ mod prelude {
 kind::kinds! {
     KINDS, NAMES:
     external_party,
+    contact,
     financial_entry,
     ownership,
     portfolio,

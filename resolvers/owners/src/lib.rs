@@ -1,5 +1,6 @@
 //! The verbs of owners: one folder a table, one file a verb.
 
+pub mod contact;
 pub mod external_party;
 pub mod financial_entry;
 mod financials;
@@ -20,6 +21,7 @@ pub const DOMAINS: &[&[Entry]] = &[
     financial_entry::ALL,
     portfolio::ALL,
     external_party::ALL,
+    contact::ALL,
 ];
 
 kind::query! {
@@ -32,4 +34,5 @@ kind::query! {
     portfolio::financials::PortfolioFinancialsQuery,
     portfolio::report::ReportQuery,
     external_party::ExternalPartyQuery,
+    contact::ContactQuery,
 }

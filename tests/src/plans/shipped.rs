@@ -118,8 +118,8 @@ async fn sql_memory_and_the_pdp_agree_on_our_own_rows() {
     #[expect(clippy::disallowed_methods, reason = "every row, by the superuser: the judge sees all")]
     {
         agree_on!(
-            access_grant delegation external_party financial_entry history membership operation organization ownership portfolio
-            property
+            access_grant contact delegation external_party financial_entry history membership operation organization ownership
+            portfolio property
         );
     }
 }

@@ -1,0 +1,53 @@
+use crate::harness::{World, person};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_contact_is_kept_found_and_put_aside() {
+    let world = World::new().await;
+    let owner = person("olga");
+    let home = world.found(&owner, "INDIVIDUAL_PROPERTY_OWNER").await;
+    let call = async |verb: &str, body: Value| world.call(&owner, home, &format!("contact/v1/{verb}"), body).await;
+    let party = json!({ "kind": "HOA", "name": "Saguaro Ridge" });
+    let party = world.call(&owner, home, "externalParty/v1/create", party).await.ok()["id"].clone();
+
+    let dolores = json!({ "externalPartyId": party, "name": "Dolores Quintana", "role": "Board president" });
+    let dolores = call("create", dolores).await.ok().clone();
+    call("create", json!({ "name": "Ed Marsh", "email": "ed@plumbing.example" })).await.ok();
+    let nowhere = call("create", json!({ "externalPartyId": "00000000-0000-7000-8000-00000000dead", "name": "Nobody" })).await;
+    nowhere.refused("INVALID_INPUT");
+    assert_eq!(nowhere.body["field_errors"][0]["field"], "externalPartyId");
+
+    let patch = json!({ "id": dolores["id"], "version": 1, "role": null, "phone": "+1 520 555 0110" });
+    let updated = call("update", patch).await.ok().clone();
+    assert_eq!((&updated["role"], &updated["phone"], &updated["version"]), (&json!(null), &json!("+1 520 555 0110"), &json!(2)));
+    call("update", json!({ "id": dolores["id"], "version": 1, "notes": "x" })).await.refused("VERSION_CONFLICT");
+
+    let seen = world
+        .gql(&owner, Some(home), "{ contacts(filter: { nameBegins: \"D\" }) { totalCount edges { node { name } } } }", json!({}))
+        .await;
+    assert_eq!(seen.data()["contacts"], json!({ "totalCount": 1, "edges": [{ "node": { "name": "Dolores Quintana" } }] }));
+
+    call("archive", json!({ "id": dolores["id"], "version": 2 })).await.ok();
+    let refused = call("update", json!({ "id": dolores["id"], "version": 3, "notes": "x" })).await;
+    refused.refused("ARCHIVED");
+    assert_eq!(refused.body["error"]["details"], json!({ "kind": "contact" }));
+    call("restore", json!({ "id": dolores["id"], "version": 3 })).await.ok();
+    call("restore", json!({ "id": dolores["id"], "version": 4 })).await.refused("NOT_ARCHIVED");
+
+    // Another owner's contacts are not there, and neither is this one for them.
+    let other = person("oscar");
+    let elsewhere = world.found(&other, "TRUST_OR_LLC").await;
+    let theirs = world.gql(&other, Some(elsewhere), "{ contacts { totalCount } }", json!({})).await;
+    assert_eq!(theirs.data()["contacts"]["totalCount"], 0);
+    let patch = json!({ "id": dolores["id"], "version": 5, "notes": "x" });
+    world.call(&other, elsewhere, "contact/v1/update", patch).await.refused("NOT_FOUND");
+
+    let log: Vec<String> =
+        sqlx::query_scalar("SELECT kind FROM event WHERE organization_id = $1 AND resource_id = $2::text::uuid ORDER BY seq")
+            .bind(home)
+            .bind(dolores["id"].as_str())
+            .fetch_all(&world.sql)
+            .await
+            .expect("events");
+    assert_eq!(log, ["created", "updated", "archived", "restored"].map(|verb| format!("contact.{verb}")));
+}
