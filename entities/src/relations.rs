@@ -1,6 +1,7 @@
 //! The relations between kinds. They stand above all kinds, so that no kind imports what hangs on it.
 
 use crate::{
+    contact::{self, Contact, ContactStatus},
     delegation::Delegation,
     delegation_item::Items,
     engaged_organization::EngagedOrganization,
@@ -28,17 +29,25 @@ use kind::{
 use schema::{Date, Nullable, OrganizationId, input, nullable, snapshot};
 use sea_orm::{ColumnTrait, Condition, QueryFilter};
 use std::collections::BTreeSet;
+use uuid::Uuid;
 
 /// All relations. An object that is not here has none.
 pub static ALL: &[&dyn Declared] = &[
+    &OF_CONTACT,
     &OF_DELEGATION,
     &OF_ENGAGED_ORGANIZATION,
+    &OF_EXTERNAL_PARTY,
     &OF_FINANCIAL_ENTRY,
     &OF_ORGANIZATION,
     &OF_OWNERSHIP,
     &OF_PORTFOLIO,
     &OF_PROPERTY,
 ];
+
+relations!(OF_CONTACT of Contact {
+    /// The outside party that they speak for.
+    externalParty: one(ExternalParty, |row| Some((row.organization_id, row.external_party_id?.0))),
+});
 
 relations!(OF_DELEGATION of Delegation {
     items: computed(Items::of, &[]),
@@ -54,6 +63,15 @@ relations!(OF_ENGAGED_ORGANIZATION of EngagedOrganization {
             let filter = EngagedPropertyFilter { organization_ids: Some(vec![row.organization_id]), ..filter.unwrap_or_default() };
             projected::list::<engaged::Model>(snapshot, Some(filter), order, page).await.map(Ready)
         })
+    }),
+});
+
+relations!(OF_EXTERNAL_PARTY of ExternalParty {
+    /// Those who speak for it, by name; without the archived.
+    contacts: many(Contact, |tx, keys, visible| {
+        use contact::Column::{ExternalPartyId, Name, Status};
+        let in_use = visible.add(Status.ne(ContactStatus::Archived));
+        Box::pin(children(tx, keys, in_use, (ExternalPartyId, |row: &Contact| row.external_party_id.map_or(Uuid::nil(), Into::into)), Name))
     }),
 });
 

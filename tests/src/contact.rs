@@ -22,10 +22,15 @@ async fn a_contact_is_kept_found_and_put_aside() {
     assert_eq!((&updated["role"], &updated["phone"], &updated["version"]), (&json!(null), &json!("+1 520 555 0110"), &json!(2)));
     call("update", json!({ "id": dolores["id"], "version": 1, "notes": "x" })).await.refused("VERSION_CONFLICT");
 
-    let seen = world
-        .gql(&owner, Some(home), "{ contacts(filter: { nameBegins: \"D\" }) { totalCount edges { node { name } } } }", json!({}))
-        .await;
-    assert_eq!(seen.data()["contacts"], json!({ "totalCount": 1, "edges": [{ "node": { "name": "Dolores Quintana" } }] }));
+    // From either side.
+    let query = "query ($party: ID!) {
+        externalParty(id: $party) { contacts { name } }
+        contacts(filter: { nameBegins: \"D\" }) { totalCount edges { node { name externalParty { name } } } }
+    }";
+    let seen = world.gql(&owner, Some(home), query, json!({ "party": party })).await;
+    assert_eq!(seen.data()["externalParty"]["contacts"], json!([{ "name": "Dolores Quintana" }]));
+    let found = json!({ "totalCount": 1, "edges": [{ "node": { "name": "Dolores Quintana", "externalParty": { "name": "Saguaro Ridge" } } }] });
+    assert_eq!(seen.data()["contacts"], found);
 
     call("archive", json!({ "id": dolores["id"], "version": 2 })).await.ok();
     let refused = call("update", json!({ "id": dolores["id"], "version": 3, "notes": "x" })).await;
