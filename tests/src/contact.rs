@@ -56,3 +56,37 @@ async fn a_contact_is_kept_found_and_put_aside() {
             .expect("events");
     assert_eq!(log, ["created", "updated", "archived", "restored"].map(|verb| format!("contact.{verb}")));
 }
+
+#[tokio::test]
+async fn a_contact_speaks_for_another_party_now() {
+    let world = World::new().await;
+    let owner = person("olga");
+    let home = world.found(&owner, "INDIVIDUAL_PROPERTY_OWNER").await;
+    let call = async |procedure: &str, body: Value| world.call(&owner, home, procedure, body).await;
+    let party = async |name: &str| {
+        let made = call("externalParty/v1/create", json!({ "kind": "VENDOR", "name": name })).await;
+        made.ok()["id"].clone()
+    };
+    let (before, after) = (party("Desert Plumbing").await, party("Mesa Plumbing").await);
+    let ed = json!({ "externalPartyId": before, "name": "Ed Marsh" });
+    let ed = call("contact/v1/create", ed).await.ok()["id"].clone();
+    let to = async |party: &Value, version: i32| {
+        call("contact/v1/move", json!({ "id": ed, "version": version, "externalPartyId": party })).await
+    };
+
+    assert_eq!(to(&after, 1).await.ok()["externalPartyId"], after);
+    let change: Value = sqlx::query_scalar("SELECT change FROM event WHERE kind = 'contact.moved'")
+        .fetch_one(&world.sql)
+        .await
+        .expect("an event");
+    assert_eq!(change["ids"]["externalPartyId"], after, "{change}");
+    assert_eq!(to(&Value::Null, 2).await.ok()["externalPartyId"], Value::Null);
+    to(&before, 2).await.refused("VERSION_CONFLICT");
+
+    call("externalParty/v1/archive", json!({ "id": before, "version": 1 })).await.ok();
+    let refused = to(&before, 3).await;
+    refused.refused("INVALID_INPUT");
+    assert_eq!(refused.body["field_errors"][0]["code"], "ARCHIVED");
+    call("contact/v1/archive", json!({ "id": ed, "version": 3 })).await.ok();
+    to(&after, 4).await.refused("ARCHIVED");
+}

@@ -1,4 +1,5 @@
 pub mod create;
+pub mod move_to;
 pub mod update;
 
 use crate::prelude::*;
@@ -12,6 +13,7 @@ use owners::{
 pub const ALL: &[Entry] = &[
     Entry::of::<create::Create>(),
     Entry::of::<update::Update>(),
+    Entry::of::<move_to::Move>(),
     Entry::of::<Archive>(),
     Entry::of::<Restore>(),
     Entry::of::<Get>(),
