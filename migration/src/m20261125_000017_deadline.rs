@@ -114,18 +114,18 @@ END $$;
 ALTER FUNCTION app.keep_deadline() OWNER TO hestami_definer;
 REVOKE ALL ON FUNCTION app.keep_deadline() FROM PUBLIC;
 
--- Some of what is due: first those that were taken least often, and one of each organization in turn. One that a transaction
--- changes right now waits for the next round.
+-- Some of what is due: one of each organization in turn, and of its own first those that were taken least often. One that a
+-- transaction changes right now waits for the next round.
 CREATE FUNCTION app.deadlines_take(now timestamptz, procedures text[], most int)
 RETURNS TABLE (organization_id uuid, procedure text, id uuid, at timestamptz)
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
 $$
   WITH due AS (
     SELECT d.organization_id, d.procedure, d.id, d.at, d.turns,
-      row_number() OVER (PARTITION BY d.organization_id, d.turns ORDER BY d.at, d.id) AS place
+      row_number() OVER (PARTITION BY d.organization_id ORDER BY d.turns, d.at, d.id) AS place
     FROM deadline d WHERE d.at <= deadlines_take.now AND d.procedure = ANY (procedures)
   ), next AS (
-    SELECT due.organization_id, due.procedure, due.id FROM due ORDER BY due.turns, due.place, due.at, due.id LIMIT most
+    SELECT due.organization_id, due.procedure, due.id FROM due ORDER BY due.place, due.turns, due.at, due.id LIMIT most
   ), free AS (
     SELECT d.organization_id, d.procedure, d.id FROM deadline d JOIN next USING (organization_id, procedure, id)
     FOR UPDATE OF d SKIP LOCKED
