@@ -7,6 +7,7 @@ use owners::{
     contact,
     external_party::{self, ExternalPartyId},
 };
+use sea_orm::{QuerySelect, sea_query::LockType};
 
 // One a line, so that a new procedure is one line more.
 #[rustfmt::skip]
@@ -42,7 +43,8 @@ reads!(
 /// Refuses an outside party that is not there, or is archived.
 async fn ensure_party(cx: &Context, party: Option<ExternalPartyId>) -> Result<()> {
     let Some(party) = party else { return Ok(()) };
-    match external_party::by_id(cx.owner(), party).one(cx.tx().await?).await? {
+    // It is not archived before this is committed.
+    match external_party::by_id(cx.owner(), party).lock(LockType::Share).one(cx.tx().await?).await? {
         Some(row) if row.archived() => Err(Error::invalid("externalPartyId", "ARCHIVED", "this outside party is archived")),
         Some(_) => Ok(()),
         None => Err(Error::invalid("externalPartyId", "NOT_FOUND", "there is no such outside party")),

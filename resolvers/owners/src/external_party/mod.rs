@@ -4,6 +4,7 @@ pub mod update;
 
 use crate::prelude::*;
 use owners::external_party::{self, ExternalPartyId, ExternalPartyKind};
+use sea_orm::{QuerySelect, sea_query::LockType};
 
 schema::codes! {
     EXTERNAL_PARTY_ARCHIVED: Conflict, "The outside party is archived.";
@@ -46,7 +47,8 @@ reads!(
 /// Refuses what is not an HOA in care of this organization.
 pub async fn ensure_hoa(cx: &Context, hoa: Option<ExternalPartyId>) -> Result<()> {
     let Some(hoa) = hoa else { return Ok(()) };
-    let row = external_party::by_id(cx.owner(), hoa).one(cx.tx().await?).await?;
+    // It is not archived before this is committed.
+    let row = external_party::by_id(cx.owner(), hoa).lock(LockType::Share).one(cx.tx().await?).await?;
     let refuse = |code: &str, message: &str| Err(Error::new(Code::INVALID_INPUT).field("hoaId", code, message));
     match row {
         Some(row) if row.kind != ExternalPartyKind::Hoa => refuse("NOT_AN_HOA", "this external party is not an HOA"),
