@@ -90,3 +90,41 @@ async fn a_contact_speaks_for_another_party_now() {
     call("contact/v1/archive", json!({ "id": ed, "version": 3 })).await.ok();
     to(&after, 4).await.refused("ARCHIVED");
 }
+
+#[tokio::test]
+async fn a_contact_hangs_on_a_party_of_its_own_owner_only() {
+    let world = World::new().await;
+    let (owner, other, dana, sam) = (person("olga"), person("oscar"), person("dana"), person("sam"));
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    let elsewhere = world.found(&other, "TRUST_OR_LLC").await;
+    let desk = world.found(&dana, "CONCIERGE_OPERATOR").await;
+    world.join(&dana, desk, &sam, "CONCIERGE_STAFF").await;
+    let hoa = async |who, whose| {
+        let body = json!({ "kind": "HOA", "name": "Saguaro Ridge" });
+        world.call(who, whose, "externalParty/v1/create", body).await.ok()["id"].clone()
+    };
+    let (ours, theirs) = (hoa(&owner, home).await, hoa(&other, elsewhere).await);
+    let at = |party: &Value| json!({ "externalPartyId": party, "name": "Dolores Quintana" });
+
+    // Another owner's party is not there, whichever way it is named.
+    let contact = world.call(&owner, home, "contact/v1/create", at(&ours)).await.ok()["id"].clone();
+    let moved = json!({ "id": contact, "version": 1, "externalPartyId": theirs });
+    for (procedure, body) in [("contact/v1/create", at(&theirs)), ("contact/v1/move", moved)] {
+        let refused = world.call(&owner, home, procedure, body).await;
+        refused.refused("INVALID_INPUT");
+        assert_eq!(refused.body["field_errors"][0]["code"], "NOT_FOUND", "{procedure}");
+    }
+
+    // Whoever is let act for the owner hangs contacts and properties on the owner's party; whoever only reads does not.
+    let act = world.engage(&owner, home, desk, "ACT").await["id"].clone();
+    let read = world.engage(&other, elsewhere, desk, "READ").await["id"].clone();
+    let made = world.call_through(&sam, desk, &act, "contact/v1/create", at(&ours)).await.ok().clone();
+    assert_eq!((&made["organizationId"], &made["externalPartyId"]), (&json!(home), &ours));
+    let mut house = World::property("1 First Street");
+    house["hoaId"] = ours.clone();
+    world.call_through(&sam, desk, &act, "property/v1/create", house).await.ok();
+    world.call_through(&sam, desk, &act, "contact/v1/create", at(&theirs)).await.refused("INVALID_INPUT");
+    world.call_through(&sam, desk, &read, "contact/v1/create", at(&theirs)).await.refused("FORBIDDEN");
+    let nobody = world.call(&sam, desk, "contact/v1/update", json!({ "id": contact, "version": 1, "notes": "x" })).await;
+    nobody.refused("NOT_FOUND");
+}
