@@ -1,4 +1,4 @@
-use crate::harness::{World, person};
+use crate::harness::{World, person, until};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -127,4 +127,34 @@ async fn a_contact_hangs_on_a_party_of_its_own_owner_only() {
     world.call_through(&sam, desk, &read, "contact/v1/create", at(&theirs)).await.refused("FORBIDDEN");
     let nobody = world.call(&sam, desk, "contact/v1/update", json!({ "id": contact, "version": 1, "notes": "x" })).await;
     nobody.refused("NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_party_that_is_archived_meanwhile_gets_no_contact() {
+    let world = World::new().await;
+    let owner = person("olga");
+    let home = world.found(&owner, "INDIVIDUAL_PROPERTY_OWNER").await;
+    let party = json!({ "kind": "HOA", "name": "Saguaro Ridge" });
+    let party = world.call(&owner, home, "externalParty/v1/create", party).await.ok()["id"].clone();
+
+    let mut archiving = world.sql.begin().await.expect("a transaction");
+    sqlx::query("UPDATE external_party SET status = 'ARCHIVED' WHERE id = $1::text::uuid")
+        .bind(party.as_str())
+        .execute(&mut *archiving)
+        .await
+        .expect("archived");
+    let body = json!({ "externalPartyId": party, "name": "Dolores Quintana" });
+    let create = world.call(&owner, home, "contact/v1/create", body);
+    let archive = async {
+        // The contact waits for what is decided about the party.
+        until("the contact's transaction at the lock", async || {
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%external_party%'";
+            (world.count(waiting).await > 0).then_some(())
+        })
+        .await;
+        archiving.commit().await.expect("committed");
+    };
+    let (refused, ()) = tokio::join!(create, archive);
+    refused.refused("INVALID_INPUT");
+    assert_eq!(refused.body["field_errors"][0]["code"], "ARCHIVED");
 }

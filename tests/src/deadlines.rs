@@ -145,6 +145,14 @@ async fn nobody_waits_behind_an_organization_with_much_due_or_what_fails() {
     let untouched: i64 =
         sqlx::query_scalar("SELECT count(*) FROM deadline WHERE turns = 0").fetch_one(&mut sql).await.expect("a count");
     assert_eq!(untouched, 2, "the procedure that nobody here knows, and the microsecond that is to come");
+    // However many new ones another has, one that failed before has its turn.
+    let more = format!(
+        "INSERT INTO deadline (organization_id, procedure, id, at)
+           SELECT '{many}', 'thing/v1/expire', gen_random_uuid(), timestamptz 'epoch' FROM generate_series(1, 200);"
+    );
+    sql.execute(AssertSqlSafe(more)).await.expect("deadlines");
+    let next = take(&mut app, &known).await;
+    assert!(next.contains(&(one, one)) && next.len() == 100, "a backlog of another goes first");
     let seen = app.execute("SELECT * FROM deadline").await;
     assert!(seen.is_err(), "whose deadlines there are is nobody's business");
 }
