@@ -1,6 +1,6 @@
 # Every command a newcomer needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients conformance bench chaos soak check bless format servers
+.PHONY: help run test test-clients conformance bench scale chaos soak check bless format servers
 
 CARGO ?= cargo
 CONFORMANCE := plans::conformance::every_conformance_action_matches_or_is_refused
@@ -36,6 +36,9 @@ BENCH = $(CARGO) build --quiet --release -p server -p bench && ./target/release/
 
 bench: $(SERVERS) $(PEERS) ## Measures beside PostGraphile, DBOS for TypeScript and hand-written SQL; writes docs/performance.md. QUICK=1 is shorter, ONLY=reads a part
 	$(BENCH) $(ONLY)
+
+scale: $(SERVERS) ## Builds and tests a tree of 150 kinds beside this one; writes docs/performance.md. KINDS=60 makes fewer
+	node tests/scale/scale.mjs
 
 chaos: $(SERVERS) ## Breaks everything in turn for five minutes beside clients, and checks what is left. CHAOS_SEED=7 is another order
 	$(BENCH) chaos
