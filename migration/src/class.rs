@@ -1,16 +1,15 @@
-//! Row security by table class. The application's role reads and writes through these policies
-//! only; the migrator has one of its own, because under FORCE its backfills would silently touch
-//! nothing; `hestami_definer`, which nobody can log in as, owns the definer functions.
-
+//! Row security by table class. The application's role reads and writes through these policies only. The migrator has a policy of
+//! its own, because under FORCE its backfills would silently touch nothing. The role `hestami_definer`, which nobody can log in
+//! as, owns the definer functions.
 //!
-//! A transaction of one organization is `hestami_app`, whose policies say that organization and no more: the planner takes the
-//! equality for the statement's own, and joins by it. One that reaches across takes the role `hestami_across`, whose policies
-//! say every organization in scope. A migration that makes tables ends with [`across`].
+//! A transaction of one organization runs as `hestami_app`, whose policies name that organization and no more: the planner takes
+//! the equality for the statement's own, and joins by it. A transaction that reaches across takes the role `hestami_across`,
+//! whose policies name every organization in scope. A migration that makes tables ends with [`across`].
 
-/// What the application may write.
+/// The writes that the application may make.
 pub struct Writes<'a> {
     pub insert: bool,
-    /// Never the organization, never the id.
+    /// The columns that may change: never the organization, never the id.
     pub update: &'a [&'a str],
 }
 
@@ -36,7 +35,7 @@ fn grants(table: &str, writes: &Writes) -> String {
 }
 
 fn in_scope(column: &str, need: &str) -> String {
-    // Inside a sub-select it is evaluated once a statement, and the comparison stays an index's.
+    // A function inside a sub-select is evaluated once a statement, and an index still serves the comparison.
     format!("{column} = ANY ((SELECT app.in_scope('{need}'))::uuid[])")
 }
 
@@ -61,8 +60,8 @@ pub fn keyed(table: &str, column: &str, class: &str, writes: &Writes) -> String 
     sql
 }
 
-/// What says who may do what: seen in scope, written for the acting organization only. A grant that
-/// lets others act never lets them give rights away.
+/// Rows that say who may do what: seen in scope, written for the acting organization only. A grant that lets others act never
+/// lets them give rights away.
 pub fn authority(table: &str, writes: &Writes) -> String {
     let (read, own) = (in_scope("organization_id", "read"), "organization_id = (SELECT app.acting())");
     secured(table, "authority")
@@ -82,7 +81,7 @@ pub fn actor_owned(table: &str, writes: &Writes) -> String {
         + &format!("CREATE POLICY {table}_own ON {table} TO hestami_app USING ({own}) WITH CHECK ({own});\n")
 }
 
-/// Rows of the owner's organization that say who acted: that must be the acting one. Only added to.
+/// Rows of the owner's organization that say who acted, which must be the acting organization. Rows are only added.
 pub fn attributed(table: &str) -> String {
     let (read, act) = (in_scope("organization_id", "read"), in_scope("organization_id", "act"));
     secured(table, "attributed")
@@ -95,8 +94,8 @@ pub fn attributed(table: &str) -> String {
 }
 
 /// Rows that an organization owns about things of others, who never see them. Each names its thing in `owner_organization_id` and
-/// in a column of the id; `things` is the others' table with that column. Their own organization reads them always, and writes
-/// them while it sees the thing: that takes a grant of the owner that counts, and a scope that reaches the owner.
+/// in a column of the id; `things` is the others' table with that column. Their own organization reads the rows always, and
+/// writes them while it sees the thing. Sight takes a grant of the owner that counts, and a scope that reaches the owner.
 pub fn about(table: &str, (things, id): (&str, &str), writes: &Writes) -> String {
     let own = "organization_id = (SELECT app.acting())";
     let write = format!(
@@ -112,7 +111,7 @@ pub fn about(table: &str, (things, id): (&str, &str), writes: &Writes) -> String
         )
 }
 
-/// Reached through definer functions only.
+/// Rows that are reached through definer functions only.
 pub fn identity(table: &str) -> String {
     secured(table, "identity")
 }
@@ -152,8 +151,9 @@ pub fn relayed(table: &str, privileges: &str) -> String {
     )
 }
 
-/// A deadline for each row, at the time in a column, as long as the row is in one of these states (in any, if there are none):
-/// the trigger that keeps it, and those of the rows that are there. Needs `organization_id` and `id`.
+/// A deadline for each row, at the time in a column, as long as the row is in one of these states (in any, if none is given).
+/// Makes the trigger that keeps the deadlines, and the deadlines of the rows that are there. The table needs `organization_id`
+/// and `id`.
 pub fn deadline(table: &str, procedure: &str, column: &str, states: &[&str]) -> String {
     let quoted: Vec<String> = states.iter().map(|state| format!("'{state}'")).collect();
     let (changed, arguments, awaited) = match quoted.join(", ") {
@@ -168,8 +168,8 @@ pub fn deadline(table: &str, procedure: &str, column: &str, states: &[&str]) -> 
     )
 }
 
-/// Gives every policy and privilege of `hestami_app` to `hestami_across` as well, and leaves of the scope to `hestami_app` only
-/// the acting organization. What was done before is not done again.
+/// Gives every policy and privilege of `hestami_app` to `hestami_across` as well, and narrows the policies of `hestami_app` from
+/// the scope to the acting organization. A policy that was given before is left alone.
 pub fn across() -> String {
     r"
 DO $$
@@ -231,6 +231,6 @@ pub fn owned_but(table: &str, fixed: &[&str]) -> String {
          ); END $$;\n",
         fixed.join(", ")
     );
-    // The policy for updates comes with any column that may change.
+    // Any updatable column brings the policy for updates along.
     owned(table, &Writes { insert: true, update: &["updated_at"] }) + &grant
 }

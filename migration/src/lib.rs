@@ -1,8 +1,8 @@
 //! The database's history, frozen: each file is written once and imports none of our crates.
 //!
-//! A new table calls one function of [`class`], which writes its policies, grants and comment ([`projection`] makes one that
-//! triggers keep), and its
-//! migration ends with `class::across()`, as does one that makes functions; the catalog tests read all of that back and refuse a table without a class.
+//! A new table calls one function of [`class`], which writes its policies, grants and comment; [`projection`] makes a table that
+//! triggers keep. Its migration ends with `class::across()`, as does one that makes functions. The catalog tests read all of that
+//! back and refuse a table without a class.
 
 pub mod class;
 mod m20261121_000001_scope;
@@ -24,11 +24,12 @@ mod m20261121_000016_known;
 mod m20261125_000017_deadline;
 mod m20261126_000018_outcome;
 mod m20261126_000019_contact;
+mod m20261126_000020_rehearsal;
 pub mod projection;
 
 use sea_orm_migration::MigrationTrait;
 
-/// One SQL text as a migration. There is no way down: what was shipped is mended forward.
+/// One SQL text as a migration. There is no way down: a shipped migration is mended by a later one.
 macro_rules! sql_migration {
     ($name:literal, $up:expr) => {
         pub struct Migration;
@@ -80,6 +81,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000017_deadline::Migration),
             Box::new(m20261126_000018_outcome::Migration),
             Box::new(m20261126_000019_contact::Migration),
+            Box::new(m20261126_000020_rehearsal::Migration),
         ]
     }
 }

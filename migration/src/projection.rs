@@ -1,22 +1,22 @@
-//! Projections: tables from which an organization that many let in lists what is theirs, in one order.
+//! Projections: tables from which an organization that many owners let in lists the owners' rows, in one order.
 
 use crate::class::{self, Writes};
 
-/// For each organization that an owner let in, a row for each row that the owner has in another table. Triggers keep it, in the
-/// transaction that changes the row or the grant.
+/// A table with a row for each row of an owner in another table, once for each organization that the owner let in. Triggers keep
+/// the projection, in the transaction that changes the row or the grant.
 pub struct Projection<'a> {
     pub table: &'a str,
-    /// The owners' table. Its key is (organization_id, id).
+    /// The owners' table, whose key is (organization_id, id).
     pub source: &'a str,
-    /// The name that the source's id has here.
+    /// The projection's column for the source's id.
     pub id: &'a str,
-    /// Columns of the source, with the types that they have here.
+    /// The columns of the source that the projection has, with their types.
     pub columns: &'a [(&'a str, &'a str)],
-    /// Those of them that it is listed in the order of.
+    /// The columns that the projection is listed in the order of.
     pub orders: &'a [&'a str],
 }
 
-/// Makes a projection, with what it shows of the grants that there are.
+/// The SQL that makes a projection and fills it from the grants that there are.
 pub fn projected(projection: &Projection) -> String {
     let Projection { table, source, .. } = projection;
     let mut sql = projection.table();
@@ -51,12 +51,12 @@ CREATE INDEX {table}_owner ON {table} (organization_id, owner_organization_id, {
         )
     }
 
-    /// A list of the columns.
+    /// A list of the columns, each as `make` writes it.
     fn each(&self, make: impl Fn(&str) -> String) -> String {
         self.columns.iter().map(|(name, _)| make(name)).collect::<Vec<_>>().join(", ")
     }
 
-    /// What is written of the rows of an owner, for an organization.
+    /// The INSERT of an owner's rows for an organization, up to its FROM clause.
     fn insert(&self, grantee: &str, of: &str) -> String {
         let Projection { table, id, .. } = self;
         let (into, from) = (self.each(str::to_owned), self.each(|name| format!("{of}.{name}")));

@@ -10,11 +10,12 @@ mod http;
 pub mod identity;
 pub mod park;
 mod recent;
+pub mod rehearsal;
 pub mod secrets;
 pub mod serve;
 pub mod statements;
 pub mod telemetry;
 pub mod token;
 
-/// What stops a command: said in a line, and that is the end of it.
+/// An error that stops a command, printed in a line.
 pub type Fault = Box<dyn std::error::Error + Send + Sync>;

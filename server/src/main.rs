@@ -5,6 +5,7 @@ use server::{
     config::{Config, Reader},
     contract,
     embedded::Folders,
+    rehearsal,
     secrets::Secrets,
     serve::{self, ComeBack},
     telemetry::Telemetry,
@@ -12,7 +13,8 @@ use server::{
 };
 use std::{os::unix::process::CommandExt, path::Path, process::ExitCode};
 
-/// What one thread allocates another frees here, all the time: the C library's allocator makes them wait for one another.
+/// Memory is freed here by other threads than those that allocated it, all the time: the C library's allocator makes the threads
+/// wait for one another.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -85,7 +87,7 @@ fn main() -> ExitCode {
     match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) if fault.is::<ComeBack>() => {
-            // The same process, anew: new id, new connections.
+            // The same process starts anew, with a new id and new connections.
             let failed = std::env::current_exe()
                 .map(|program| std::process::Command::new(program).args(std::env::args_os().skip(1)).exec());
             eprintln!("hestami: cannot come back: {failed:?}");
@@ -109,7 +111,7 @@ fn run(command: Command) -> Result<(), Fault> {
             (_, _, Contract::Errors) => print(contract::errors()),
         };
     }
-    // Whoever asks for HTTPS later finds this provider.
+    // HTTPS clients that are made later find this provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let reader = Reader::new(std::env::vars());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -155,6 +157,9 @@ async fn check_config(reader: Reader) -> Result<(), Fault> {
     let config = reader.finish()?;
     for line in serve::check_own_servers(&config).await? {
         println!("{line}");
+    }
+    if let Some(url) = &config.cerbos_url {
+        rehearsal::all(&authz::Cerbos::new(authz::Settings::new(url)).map_err(server::app::told)?).await?;
     }
     println!("the configuration is sound");
     Ok(())

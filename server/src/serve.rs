@@ -1,4 +1,4 @@
-//! `hestami serve`: starts what is missing, serves, and stops everything cleanly.
+//! `hestami serve`: starts missing servers, serves, and stops everything cleanly.
 
 use crate::{
     Fault,
@@ -8,6 +8,7 @@ use crate::{
     embedded::{Folders, Lock, Stack, Tuning},
     identity::{KeySource, Verifier},
     park::Park,
+    rehearsal,
     secrets::{ISSUER, Secrets},
     telemetry::Telemetry,
     token,
@@ -29,7 +30,7 @@ use workflows::Supervision;
 
 pub const DATABASE: &str = "hestami";
 
-/// Embedded servers, if any, and all that follows from them.
+/// The servers below the gateway: embedded ones, if any, and the URLs of all.
 struct Ground {
     stack: Option<Stack>,
     secrets: Option<Secrets>,
@@ -41,8 +42,9 @@ struct Ground {
     _lock: Option<Lock>,
 }
 
-/// Brings up what the configuration does not name.
+/// Starts the embedded servers, unless the configuration names both a database and a Cerbos. Those that it names are checked.
 async fn ground(config: &Config) -> Result<Ground, Fault> {
+    check_own_servers(config).await?;
     let own_database = match (&config.database_url, &config.database_workflow_url, &config.database_relay_url) {
         (Some(app), Some(workflow), Some(relay)) => Some((app.clone(), workflow.clone(), relay.clone())),
         _ => None,
@@ -74,11 +76,11 @@ async fn ground(config: &Config) -> Result<Ground, Fault> {
             _lock: Some(lock),
         });
     };
-    check_own_servers(config).await?;
     Ok(Ground { stack: None, secrets: None, database_url, workflow_url, relay_url, owner_url: None, cerbos_url, _lock: None })
 }
 
-/// As the owner of the database. Own servers are migrated by this command only, never silently.
+/// Applies pending migrations as the owner of the database, and names them. A database of one's own is migrated by `hestami
+/// migrate` only, never silently.
 pub async fn migrate(owner_url: &str) -> Result<Vec<String>, Fault> {
     let connection = migration::sea_orm::Database::connect(owner_url).await?;
     let pending: Vec<String> =
@@ -105,7 +107,8 @@ async fn missing_migrations(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
     Ok(migration::names().into_iter().filter(|name| !applied.contains(name)).collect())
 }
 
-/// With servers of one's own: the two URLs must mean one database of one cluster.
+/// Checks the servers that are not embedded. The three database URLs must mean one database of one cluster, whose migrations are
+/// applied; no role may pass by row security.
 pub async fn check_own_servers(config: &Config) -> Result<Vec<String>, Fault> {
     let mut said = Vec::new();
     if let (Some(app), Some(workflow), Some(relay)) =
@@ -146,23 +149,9 @@ pub async fn check_own_servers(config: &Config) -> Result<Vec<String>, Fault> {
         let cerbos = authz::Cerbos::new(authz::Settings::new(url)).map_err(crate::app::told)?;
         let version = cerbos.version().await.map_err(|error| format!("CERBOS_URL: {:?}", error.cause()))?;
         let bundle = cerbos.sentinel().await.map_err(|error| format!("CERBOS_URL: {:?}", error.cause()))?;
-        rehearse(&cerbos).await?;
         said.push(format!("CERBOS_URL: Cerbos {version}, policies {}", bundle.hash));
     }
     Ok(said)
-}
-
-/// Whether every list can be filtered by the policies: what cannot be is named now, not at a request.
-async fn rehearse(cerbos: &authz::Cerbos) -> Result<(), Fault> {
-    match cerbos.rehearse(entities::NAMES).await {
-        Ok(refused) if refused.is_empty() => Ok(()),
-        Ok(refused) => Err(format!("the policies cannot filter lists: {}", refused.join("; ")).into()),
-        Err(error) => {
-            // Reads and writes wait for it; /readyz says so.
-            tracing::warn!(cause = ?error.cause(), "the policy decision point does not answer");
-            Ok(())
-        }
-    }
 }
 
 fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry, listener: TcpListener) -> Result<Parts, Fault> {
@@ -214,14 +203,14 @@ fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry, listener: TcpL
 pub async fn serve(config: Config, telemetry: &Telemetry, only_demo: bool) -> Result<(), Fault> {
     let began = Instant::now();
     let mut told = stops(config.shutdown_grace)?;
-    // First of all, so that a taken port is said before anything is started.
+    // The port is bound first, so that a taken port is reported before anything is started.
     let listener =
         TcpListener::bind(config.listen).await.map_err(|problem| format!("HESTAMI_LISTEN {}: {problem}", config.listen))?;
     // A stop may come while things start.
     let starting = async {
         let ground = ground(&config).await?;
         let cerbos = authz::Cerbos::new(authz::Settings::new(&ground.cerbos_url)).map_err(crate::app::told)?;
-        rehearse(&cerbos).await?;
+        rehearsal::once(&cerbos, &config, &ground.database_url).await?;
         let app = App::start(parts(&config, &ground, telemetry, listener)?).await?;
         Ok::<_, Fault>((ground, app))
     };
@@ -255,8 +244,8 @@ pub async fn serve(config: Config, telemetry: &Telemetry, only_demo: bool) -> Re
     if come_back { Err(Box::new(ComeBack)) } else { Ok(()) }
 }
 
-/// Turns true at SIGINT or SIGTERM. A thread of its own hears them, whatever the others are busy
-/// with, and ends the process if stopping hangs.
+/// A receiver that turns true at SIGINT or SIGTERM. A thread of its own hears the signals, however busy the others are, and ends
+/// the process if stopping hangs.
 fn stops(grace: Duration) -> Result<watch::Receiver<bool>, Fault> {
     let (tell, told) = watch::channel(false);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -277,7 +266,7 @@ fn stops(grace: Duration) -> Result<watch::Receiver<bool>, Fault> {
     Ok(told)
 }
 
-/// Others took this process for dead: it comes back under a new id.
+/// The end of a process that other replicas took for dead: it comes back under a new id.
 #[derive(Debug)]
 pub struct ComeBack;
 

@@ -1,4 +1,4 @@
-//! What the catalog says of every table: a new one is covered, or these fail.
+//! The database's catalog, asked about every table: a new table is covered, or these tests fail.
 
 use crate::harness::cluster;
 use migration::MigratorTrait;
@@ -8,11 +8,12 @@ use sqlx::{Executor, PgConnection, Row};
 const NO_ORGANIZATION: &[(&str, &str)] = &[
     ("principal", "a person is one, wherever they act; reached by definer functions only"),
     ("organization", "its own id is the organization"),
+    ("rehearsal", "policies belong to the deployment"),
     ("replica", "processes belong to the deployment"),
     ("seaql_migrations", "the database's own history"),
 ];
 
-/// Indexes that begin with something else, with a reason each.
+/// Indexes that do not begin with the organization, with a reason each.
 const OTHER_INDEXES: &[(&str, &str)] = &[
     ("membership_of_principal", "the definer's viewer() looks across organizations"),
     ("membership_invited_email", "the definer's viewer() looks across organizations"),
@@ -27,7 +28,7 @@ const OTHER_INDEXES: &[(&str, &str)] = &[
     ("operation_expiring", "retention's definer looks across organizations"),
 ];
 
-/// Foreign keys to what belongs to no organization, or is the organization itself.
+/// Targets of foreign keys without an organization: tables that belong to none, and the organization itself.
 const PLAIN_REFERENCES: &[&str] = &["principal", "organization"];
 
 async fn catalog() -> PgConnection {
@@ -53,7 +54,7 @@ fn belongs_to_none(table: &str) -> bool {
     NO_ORGANIZATION.iter().any(|(name, _)| *name == table)
 }
 
-/// What every table must be, and how it may be indexed, referred to and reached. Also asked of tables that a test makes.
+/// Checks every table: its class, indexes, references, and reach. Another test asks it of the tables that it makes.
 pub async fn sound(sql: &mut PgConnection) {
     classes_and_walls(sql).await;
     keys_and_references(sql).await;
@@ -69,7 +70,7 @@ async fn classes_and_walls(sql: &mut PgConnection) {
     let tables = tables(sql).await;
     assert!(tables.len() >= 10);
     for (table, about, enabled, forced) in tables {
-        let walled = !matches!(table.as_str(), "replica" | "seaql_migrations");
+        let walled = !matches!(table.as_str(), "rehearsal" | "replica" | "seaql_migrations");
         assert_eq!((enabled, forced), (walled, walled), "{table}: row security enabled and forced");
         let has = required(sql, &table, "organization_id").await;
         assert_eq!(has, !belongs_to_none(&table), "{table}: organization_id NOT NULL, or a reason in the list");
@@ -145,7 +146,7 @@ async fn a_log_of_before_moves_into_partitions_whole() {
     let before = migration::names().iter().position(|name| name.ends_with("_live")).expect("the migration");
     migration::Migrator::up(&owner, Some(u32::try_from(before).expect("a few"))).await.expect("as it was");
     let mut sql = cluster.connect("postgres", name).await;
-    // The system is there from the first.
+    // The system's principal is there from the first.
     let rows = "
         INSERT INTO organization (id, type, name, created_at, updated_at) VALUES
           ('00000000-0000-7000-8000-0000000000a1', 'TRUST_OR_LLC', 'Home', now(), now()), ('00000000-0000-7000-8000-0000000000a2', 'CONCIERGE_OPERATOR', 'Desk', now(), now());
@@ -161,7 +162,8 @@ async fn a_log_of_before_moves_into_partitions_whole() {
         sqlx::query_as("SELECT seq, tableoid::regclass::text FROM event ORDER BY seq").fetch_all(&mut sql).await.expect("rows");
     let expected = [(1, "event_other"), (2, "event_2026"), (3, "event_2027"), (4, "event_2028")];
     assert_eq!(places, expected.map(|(seq, place)| (seq, place.to_owned())));
-    // A desk goes on from where the log is; who it looks after comes into its sight with the first round.
+    // A desk follows its own log from where that stands; the owners that it looks after come into sight with the relay's first
+    // round.
     let scopes: Vec<(bool, i64)> = sqlx::query_as("SELECT organization_id = source_organization_id, relayed_seq FROM feed_scope")
         .fetch_all(&mut sql)
         .await
@@ -172,7 +174,7 @@ async fn a_log_of_before_moves_into_partitions_whole() {
     owner.close().await.expect("an end");
 }
 
-/// A view that is not its invoker's would look through row security.
+/// A view that runs as its owner would look through row security.
 #[tokio::test]
 async fn views_look_with_the_eyes_of_who_asks() {
     let mut sql = catalog().await;
@@ -213,7 +215,7 @@ async fn the_application_owns_nothing_and_updates_by_column() {
     .await
     .expect("a count");
     assert_eq!(owned, 0);
-    // UPDATE by column, never of what says whose a row is; no DELETE, no TRUNCATE.
+    // The application may UPDATE by column, and never a column that says whose a row is. It may not DELETE or TRUNCATE.
     let wide: Vec<String> = sqlx::query_scalar(
         "SELECT table_name || ' ' || privilege_type FROM information_schema.table_privileges
          WHERE grantee = 'hestami_app' AND table_schema = 'public' AND privilege_type NOT IN ('SELECT', 'INSERT') AND table_name <> 'replica'",
@@ -290,15 +292,16 @@ async fn the_application_gives_up_what_takes_too_long() {
     }
 }
 
-/// Whoever reaches across may do the same as who does not, in every organization of its scope; who does not is not asked for a
-/// scope at all.
+/// The role that reaches across may do the same as the application's own role, in every organization of its scope. The
+/// application's own role is not asked for a scope at all.
 #[tokio::test]
 async fn what_one_organization_allows_is_allowed_across_by_policies_of_its_own() {
     the_same_for_both_roles(&mut catalog().await).await;
 }
 
 async fn the_same_for_both_roles(sql: &mut PgConnection) {
-    // What one says of the acting organization, the other says of the scope, and no more.
+    // The policy for one role says the same of the acting organization as the policy for the other says of the scope, and no
+    // more.
     let policies: Vec<(String, String, String, String)> = sqlx::query_as(
         r"SELECT tablename || '.' || policyname, array_to_string(roles, ' '), concat_ws(' / ', qual, with_check),
                 concat_ws(' / ', permissive, cmd, regexp_replace(concat_ws(' / ', coalesce(qual, '-'), coalesce(with_check, '-')),
@@ -321,7 +324,7 @@ async fn the_same_for_both_roles(sql: &mut PgConnection) {
                 assert!(says.contains("in_scope"), "{name}: {says}");
                 let plain = name.strip_suffix("_across").unwrap_or_default();
                 assert!(is_there(plain, shape), "{name} is for nobody else: {shape}");
-                // Reading is by leave to read, and changing by leave to act.
+                // Reading takes the leave to read, and changing the leave to act.
                 let other = if shape.starts_with("PERMISSIVE / SELECT") { "in_scope('act'" } else { "in_scope('read'" };
                 assert!(!says.contains(other), "{name}: {says}");
             }
@@ -346,7 +349,8 @@ async fn the_same_for_both_roles(sql: &mut PgConnection) {
         *privileges_of = all;
     }
     assert_eq!(of[0], of[1]);
-    // To become, not to be: else its policies would hold as well, and the planner would be told of scopes again.
+    // The application may take the role, and does not inherit it. Otherwise the role's policies would hold as well, and the
+    // planner would be told of scopes again.
     let inherits: bool = sqlx::query_scalar("SELECT pg_has_role('hestami_app', 'hestami_across', 'USAGE')")
         .fetch_one(&mut *sql)
         .await

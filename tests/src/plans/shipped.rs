@@ -20,7 +20,7 @@ pub fn client(url: &str) -> Cerbos {
     Cerbos::new(Settings::new(url)).unwrap_or_else(|error| panic!("{:?}", error.cause()))
 }
 
-/// One that has heard the sentinel, so that it keeps and shares plans.
+/// A client that has heard the sentinel, so that it keeps and shares plans.
 pub async fn watching(url: &str) -> Arc<Cerbos> {
     let cerbos = Arc::new(client(url));
     cerbos.watch();
@@ -28,7 +28,7 @@ pub async fn watching(url: &str) -> Arc<Cerbos> {
     cerbos
 }
 
-/// Each role alone, none and all, in two organizations.
+/// Actors with each role alone, with none and with all, in two organizations.
 pub fn actors(tom: Uuid) -> Vec<Actor> {
     let mut actors = Vec::new();
     for organization in [0xf1, 0xf2] {
@@ -46,7 +46,7 @@ pub fn actors(tom: Uuid) -> Vec<Actor> {
     actors
 }
 
-/// For each actor: the rows that SQL selects, that the evaluator allows, and that the PDP allows.
+/// Asserts for each actor that SQL selects, the evaluator allows and the PDP allows the same rows.
 async fn agree<E>(world: &World, kind: &'static str, all: sea_orm::Select<E>)
 where
     E: EntityTrait,
@@ -82,7 +82,7 @@ where
             }
         }
         assert_eq!((&selected, &evaluated), (&checked, &checked), "{kind} as {:?}", actor.roles);
-        // Where a query meets rows of the acting organization only, the same of those.
+        // The filter for `Sight::Own` gives the same among rows of the acting organization.
         let own =
             cerbos.query_filter(&actor, "read", kind, Sight::Own).await.unwrap_or_else(|error| panic!("{:?}", error.cause()));
         let own = all.clone().filter(own).all(&db).await.expect("rows");
@@ -124,7 +124,7 @@ async fn sql_memory_and_the_pdp_agree_on_our_own_rows() {
     }
 }
 
-/// What a plan cannot tell (see the page of `authz/queryplan`) is in no policy of ours.
+/// Conditions that a plan cannot tell (see the page of `authz/queryplan`) are in no policy of ours.
 #[test]
 fn the_shipped_policies_only_allow_and_ask_for_no_presence() {
     let mut looked = 0;
@@ -173,7 +173,19 @@ async fn policies_that_cannot_filter_a_list_stop_the_start() {
             "{command}: {said}"
         );
     }
-    // At run time it is no rows and INTERNAL, never all of them.
+    // Policies that were rehearsed by this binary are not asked for their plans again; others are.
+    let shipped = root().join("authz/policies");
+    let started = async |cerbos: &str, policies: &std::path::Path| {
+        let policies = ("HESTAMI_POLICIES".to_owned(), policies.display().to_string());
+        let config = server::config::Reader::new([policies].into_iter()).finish().expect("a configuration");
+        let url = world.cluster.url("hestami_app", &world.database);
+        server::rehearsal::once(&client(cerbos), &config, &url).await.map_err(|fault| fault.to_string())
+    };
+    assert_eq!(started(cluster().await.cerbos_url(), &shipped).await, Ok(()));
+    assert_eq!(started(&url, &shipped).await, Ok(()));
+    assert!(started(&url, &policies).await.is_err_and(|fault| fault.contains("the operator matches")));
+    assert_eq!(world.count("SELECT count(*) FROM rehearsal").await, 1);
+    // A policy that cannot be translated gives INTERNAL at run time, never all rows.
     let owner = Actor { roles: vec![Role::Owner], ..Actor::own_scope(PrincipalId(Uuid::from_u128(1)), PrincipalKind::Human) };
     let refused = client(&url).query_filter(&owner, "read", "property", Sight::Across).await;
     assert_eq!(refused.map(drop).map_err(|error| error.code()), Err(schema::Code::INTERNAL));
@@ -197,7 +209,7 @@ async fn a_plan_is_kept_only_while_the_policies_are_the_same_and_use_no_clock() 
         let heard = crate::harness::until("the sentinel", async || {
             let one = cerbos.rule(&owner, "read", "property").await.ok()?;
             let two = cerbos.rule(&owner, "read", "property").await.ok()?;
-            // Until it was heard, nothing is kept.
+            // No plan is kept until the sentinel was heard.
             let same = Arc::ptr_eq(&one, &two);
             (same || (!kept && cerbos.heard())).then_some(same)
         })
@@ -244,12 +256,12 @@ async fn one_plan_serves_all_whom_the_policies_do_not_tell_apart() {
         let folders = Folders::lay_out(&folder(name), &root().join("embedded/node_modules")).expect("folders");
         let (mut child, url) = start_cerbos(&spawner, &folders, &policies).await.expect("Cerbos starts");
         let cerbos = watching(&url).await;
-        // No owners: what each may read is what each began.
+        // The actors are no owners: each may read only the operations that they began.
         let (one, two) = (Actor { roles: Vec::new(), ..of(1, 2) }, Actor { roles: Vec::new(), ..of(3, 4) });
         let first = cerbos.rule(&one, "read", "operation").await.expect("a rule");
         assert!(allows(&first, 1));
         assert_eq!(allows(&first, 3), !shared, "the policy lets this one person read all");
-        // What was delegated is asked of the row: the rule is the same for every delegate.
+        // Delegated actions are asked of the row: the rule is the same for every delegate.
         let delegate = cerbos.rule(&one, "read", "property").await.expect("a rule");
         child.stop(Signal::SIGKILL).await;
         match cerbos.rule(&two, "read", "operation").await {
