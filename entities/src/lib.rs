@@ -1,4 +1,6 @@
-//! One file a table. Relations between them stand in `relations.rs`, above all tables.
+//! The tables, one file each. Relations between them stand in `relations.rs`, above all tables.
+// An optimized build computes the layouts of nested futures in one go.
+#![recursion_limit = "256"]
 
 pub mod access_grant;
 pub mod actor;
@@ -42,7 +44,7 @@ kind::kinds! {
 /// Every kind: those that all pillars stand on, then each pillar's. All that is true of every kind follows from this list.
 pub static KINDS: &[&KindInfo] = &kind::joined::<&KindInfo, { GROUND.len() + owners::KINDS.len() }>(&[GROUND, owners::KINDS]);
 
-/// Their names: of all that a list or a relation can ask for.
+/// The names of all kinds, any of which a list or a relation can ask for.
 pub const NAMES: &[&str] = &kind::joined::<&str, { KINDS_LEN }>(&[GROUND_NAMES, owners::NAMES]);
 
 const KINDS_LEN: usize = GROUND_NAMES.len() + owners::NAMES.len();
@@ -60,7 +62,7 @@ pub fn kind_of(namespace: &str) -> Option<&'static KindInfo> {
     KINDS.iter().copied().find(|kind| kind.namespace() == namespace)
 }
 
-/// Makes the relations known. Whoever makes a schema calls it first.
+/// Makes the relations known. To be called before a schema is made.
 pub fn declare() {
     kind::relation::declare(relations::ALL);
 }
