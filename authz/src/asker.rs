@@ -1,4 +1,4 @@
-//! Somebody who is asked about, with the plans that were asked for, and the rules that these are to them alone.
+//! A principal as the PDP is asked about it, with the plans that are kept for it and the rules that they give to it alone.
 
 use crate::{
     facts::{Facts, STAND_IN},
@@ -14,35 +14,35 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-/// A question that is being asked just now, and its answer. Everyone who waited gets it, a failure too.
+/// A question to the PDP that is under way, and its answer. Everyone who waits shares the answer, errors included.
 type Asking = OnceCell<Result<Option<Arc<PdpPlan>>, Arc<Error>>>;
 
 pub struct Asker {
     pub facts: Facts,
-    /// The same for the PDP, written once.
+    /// The facts in the PDP's form, written once.
     pub principal: Principal,
-    kept: Mutex<Kept>,
+    kept: Mutex<Plans>,
 }
 
 #[derive(Default)]
-struct Kept {
-    plans: HashMap<Access, KeptPlan>,
+struct Plans {
+    plans: HashMap<Access, CachedPlan>,
     /// Rules, each with the plan that it was made from.
     rules: HashMap<Access, (Arc<PdpPlan>, Arc<Rule>)>,
     asking: HashMap<Access, Arc<Asking>>,
 }
 
-struct KeptPlan {
+struct CachedPlan {
     plan: Arc<PdpPlan>,
-    /// From when on it is asked for again, and until when it is used.
+    /// The time from which the plan is asked for again, and the time until which it is used.
     renew: Instant,
     until: Instant,
 }
 
 /// A plan that is kept.
-pub struct Known {
+pub struct Cached {
     pub plan: Arc<PdpPlan>,
-    /// It is time to ask again, and nobody does yet.
+    /// Whether the plan is due to be asked for again, and nobody does yet.
     pub old: bool,
 }
 
@@ -55,26 +55,26 @@ impl Asker {
         self.facts.principal == STAND_IN
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut Plans) -> T) -> T {
         work(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub fn known(&self, access: Access) -> Option<Known> {
+    pub fn cached(&self, access: Access) -> Option<Cached> {
         let now = Instant::now();
         self.with(|kept| {
             let known = kept.plans.get(&access).filter(|known| now < known.until)?;
-            // An entry whose askers all went away is nobody's.
+            // An entry counts only while somebody waits for it: its askers may all have gone away.
             let asked = kept.asking.get(&access).is_some_and(|asking| Arc::strong_count(asking) > 1);
-            Some(Known { plan: Arc::clone(&known.plan), old: known.renew <= now && !asked })
+            Some(Cached { plan: Arc::clone(&known.plan), old: known.renew <= now && !asked })
         })
     }
 
     pub fn keep(&self, plan: &Arc<PdpPlan>, renew: Instant, until: Instant) {
-        let kept = KeptPlan { plan: Arc::clone(plan), renew, until };
+        let kept = CachedPlan { plan: Arc::clone(plan), renew, until };
         self.with(|all| all.plans.insert(plan.access, kept));
     }
 
-    /// The rule that a plan is to this person. To make one takes microseconds.
+    /// The rule that a plan gives to this person. Making one takes microseconds, so the lock is held meanwhile.
     pub fn rule(&self, plan: &Arc<PdpPlan>) -> Result<Arc<Rule>> {
         if plan.names_nobody() {
             return plan.common(&self.facts);
@@ -91,7 +91,7 @@ impl Asker {
         })
     }
 
-    /// Many who want the same ask once.
+    /// Asks once for all who want the same plan at the same time.
     pub async fn once(
         &self,
         access: Access,

@@ -1,4 +1,4 @@
-//! What the sentinel says of the policies that the PDP decides by, and how it is read from their files.
+//! The sentinel's statement about the policies that the PDP decides by, and its making from their files.
 
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
     pub hash: String,
-    /// Whether a condition of theirs depends on the time.
+    /// Whether a condition in the policies depends on the time.
     pub clock: bool,
-    /// Whether they tell people and organizations apart only by asking if a resource names them: a plan for
-    /// one is then the plan for another, with the names changed.
+    /// Whether the policies tell people and organizations apart only by asking if a resource names them. The plan for one is then
+    /// the plan for another, with the names changed.
     pub shared: bool,
 }
 
@@ -17,7 +17,7 @@ const CLOCK: &str = "clock";
 const SHARED: &str = "shared";
 
 impl Bundle {
-    /// Whether one plan can be many people's, and will be kept for them.
+    /// Whether one plan can serve many people, and may be kept for them.
     pub(crate) fn serves_many(&self) -> bool {
         self.shared && !self.clock
     }
@@ -29,7 +29,7 @@ impl Bundle {
         Bundle { hash, clock: words.contains(&CLOCK), shared: words.contains(&SHARED) }
     }
 
-    /// What the sentinel has to say of the policies in a folder.
+    /// The statement that the sentinel has to make about the policies in a folder.
     pub fn of(folder: &Path) -> std::io::Result<String> {
         let mut all = Vec::new();
         files(folder, &mut all)?;
@@ -83,20 +83,20 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !of_name(c)).filter(|word| !word.is_empty())
 }
 
-/// What differs from one person, or one organization, to the next and is not a kind of them.
+/// The paths to the facts that name a person or an organization, and so differ from one to the next.
 const NAMES: [&str; 2] = ["P.id", "P.attr.organization"];
-/// What many have alike, and a plan is asked for with.
+/// The paths to the facts that many people share. A stand-in's plan is asked for with them.
 const KINDS: [&str; 5] = ["P.attr.kind", "P.attr.roles", "P.attr.organizationType", "P.attr.delegated", "P.attr.acts"];
 
-/// Whether a policy uses who someone is, and in which organization, only to compare it with something of the resource, by
-/// `==`, `!=` or `in`. Says no where it is not sure; it reads the text and no syntax.
+/// Whether a policy uses the names of a person and of an organization only to compare them with something of the resource, by
+/// `==`, `!=` or `in`. The check reads the text and no syntax, and says no where it is not sure.
 fn names_only_by_equality(text: &str) -> bool {
-    // Policies of one person, other ways to write the same, and what hides letters or parts of an expression.
+    // Refused: policies of one person, other ways to write `P`, and all that hides letters or parts of an expression.
     let comments = text.replace("cerbos:///", "").contains("//");
     if comments || text.contains('\\') || words(text).any(|word| ["principalPolicy", "request"].contains(&word)) {
         return false;
     }
-    // What these stand for must be what it always is.
+    // `P` and `R` must mean what they always do, so no macro may bind them.
     if binds_as(text, "P") || binds_as(text, "R") {
         return false;
     }
@@ -149,12 +149,12 @@ fn binds(after: &str) -> bool {
     after.starts_with(['+', '-', '*', '/', '%', '.', '[', '('])
 }
 
-/// Whether some macro calls what it looks at by this name.
+/// Whether a macro binds a variable of this name.
 fn binds_as(text: &str, variable: &str) -> bool {
     bound_by(text, '(', variable) || bound_by(text, ',', variable)
 }
 
-/// Whether this name stands between that and a comma.
+/// Whether this name stands between the character `after` and a comma.
 fn bound_by(text: &str, after: char, variable: &str) -> bool {
     text.match_indices(after).any(|(at, _)| {
         let inside = text[at + 1..].trim_start();
@@ -162,13 +162,14 @@ fn bound_by(text: &str, after: char, variable: &str) -> bool {
     })
 }
 
-/// What no plan knows beforehand: an attribute of the resource, or of what a macro finds in one.
+/// Whether a path leads to something that no plan knows beforehand: an attribute of the resource, or of an element that a macro
+/// finds in one.
 fn of_the_resource(text: &str, path: &str) -> bool {
     if path == "R.id" || path.starts_with("R.attr.") {
         return true;
     }
     let Some(variable) = path.split('.').next().filter(|variable| !variable.is_empty()) else { return false };
-    // The second variable of a macro could be anything's.
+    // The second variable of a macro could stand for anything.
     if bound_by(text, ',', variable) {
         return false;
     }

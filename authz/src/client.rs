@@ -5,7 +5,7 @@ use crate::{
     bundle::Bundle,
     facts::Facts,
     filter::ActorFilter,
-    kept::{Askers, Keeper},
+    kept::{Askers, SharedPlanCache},
     pdp::{Pdp, Principal, Question},
     plan::{Access, PdpPlan},
     settings::Settings,
@@ -29,19 +29,19 @@ use tracing::Instrument;
 pub struct Cerbos {
     pdp: Pdp,
     settings: Settings,
-    kept: Keeper,
-    /// Itself, once it is watched: without a sentinel nothing is kept that could be renewed.
+    kept: SharedPlanCache,
+    /// The client itself, once it is watched. Without a sentinel no plan is kept, so none is renewed.
     watched: OnceLock<Weak<Cerbos>>,
-    /// Many plans that grow old together are renewed one after the other, and few are asked for at a time: else the PDP
-    /// would be busy for seconds and the sentinel silent.
+    /// The turn to renew a plan. Many plans may grow old together: they are renewed one after the other, and few plans are asked
+    /// for at a time. Otherwise the PDP would be busy for seconds and the sentinel silent.
     renewing: Arc<Semaphore>,
     planning: Semaphore,
 }
 
-/// Plans that are asked for at a time.
+/// The most plans that are asked for at a time.
 const PLANNING: usize = 8;
 
-/// The one action that lists are filtered by: a mutation is judged by the one thing that it is about.
+/// The one action that lists are filtered by. A mutation is judged on the one thing that it is about.
 const FILTERED: &str = "read";
 
 impl Cerbos {
@@ -50,7 +50,7 @@ impl Cerbos {
         Ok(Cerbos {
             pdp: Pdp::new(&settings.url, settings.timeout)?,
             settings,
-            kept: Keeper::default(),
+            kept: SharedPlanCache::default(),
             watched: OnceLock::new(),
             renewing: Arc::new(Semaphore::new(1)),
             planning: Semaphore::new(PLANNING),
@@ -86,22 +86,22 @@ impl Cerbos {
         said.as_deref().map(Bundle::read).ok_or_else(|| Error::unavailable("the PDP has no sentinel policy"))
     }
 
-    /// Whether the sentinel has been heard, and is not silent since.
+    /// Whether the sentinel has been heard, and has not been silent since.
     pub fn heard(&self) -> bool {
         self.kept.with(|kept| kept.fresh(self.settings.patience()).is_some())
     }
 
-    /// What an actor may do this to, as a rule that SQL and memory can both apply.
+    /// The rule for the resources on which an actor may do this. SQL and memory can both apply it.
     pub async fn rule(&self, actor: &Actor, action: &'static str, kind: &'static str) -> Result<Arc<Rule>> {
         let (asker, plan) = self.planned(actor, Access { action, kind }).await?;
         asker.rule(&plan)
     }
 
-    /// The plan for an actor, and what is kept for them.
+    /// The plan for an actor, and the actor's own asker, to which the plan gives a rule.
     async fn planned(&self, actor: &Actor, access: Access) -> Result<(Arc<Asker>, Arc<PdpPlan>)> {
         let patience = self.settings.patience();
         let Askers { own, asked, fresh } = self.kept.with(|kept| kept.askers(Facts::of(actor), patience));
-        if let Some(known) = fresh.then(|| asked.known(access)).flatten() {
+        if let Some(known) = fresh.then(|| asked.cached(access)).flatten() {
             if known.old {
                 self.renew(asked, access);
             }
@@ -109,13 +109,14 @@ impl Cerbos {
         }
         let plan = match asked.once(access, self.ask(&asked, access)).await? {
             Some(plan) => plan,
-            // The policies changed just now, and those of before do not say if they tell people apart.
+            // The policies changed just now, and the last statement does not say if the new ones tell people apart. So the plan
+            // is asked for in the actor's own name, and not kept.
             None => Arc::new(self.plan(&own, access).await?),
         };
         Ok((own, plan))
     }
 
-    /// Nobody waits for it, and a PDP that is busy just now takes nothing from anyone.
+    /// Renews a plan in the background. Nobody waits for the renewal, so a PDP that is busy just now delays no request.
     fn renew(&self, asked: Arc<Asker>, access: Access) {
         let Some(cerbos) = self.watched.get().and_then(Weak::upgrade) else { return };
         let Ok(turn) = Arc::clone(&self.renewing).try_acquire_owned() else { return };
@@ -127,13 +128,13 @@ impl Cerbos {
         });
     }
 
-    /// None: the policies changed meanwhile.
+    /// Asks the PDP for a plan, and keeps it. None: the policies changed meanwhile.
     async fn ask(&self, asked: &Asker, access: Access) -> Result<Option<Arc<PdpPlan>>> {
         let before = self.kept.with(|kept| kept.heard());
         let at = Instant::now();
         let plan = Arc::new(self.plan(asked, access).await?);
         if asked.is_stand_in() {
-            // Policies that the sentinel has not named yet might know the stand-in for what it is.
+            // Policies that the sentinel has not named yet might tell the stand-in from those that it stands for.
             let now = self.sentinel().await?;
             if !now.serves_many() || before.as_ref().is_none_or(|before| before.bundle != now) {
                 return Ok(None);
@@ -151,11 +152,12 @@ impl Cerbos {
         Ok(PdpPlan::new(access, self.pdp.plan(&asked.principal, action, kind).instrument(span).await?))
     }
 
-    /// Plans the reading of these kinds for a sample of principals, and answers with what cannot be made a condition.
+    /// Plans the reading of these kinds for a sample of principals, and returns the reasons why a plan cannot be made a
+    /// condition.
     pub async fn rehearse(&self, kinds: &[&'static str]) -> Result<Vec<String>> {
         let of = |roles: Vec<Role>| {
             let nobody = Actor::own_scope(PrincipalId(uuid::Uuid::from_u128(1)), PrincipalKind::Human);
-            // As much as can be said of anyone, so that no rule is planned away.
+            // The sample has every fact that anyone can have, so that no rule is planned away.
             let owner = OrganizationId(uuid::Uuid::from_u128(3));
             let through = Through { grant: AccessGrantId(uuid::Uuid::from_u128(4)), owner, acts: true, epoch: 0 };
             let organization = OrganizationId(uuid::Uuid::from_u128(2));
@@ -212,7 +214,7 @@ impl Decide for Cerbos {
     }
 
     async fn filter(&self, actor: &Actor, action: &'static str, kind: &'static str, sight: Sight) -> Result<Box<dyn Filter>> {
-        // No other is rehearsed at the start.
+        // No other action is rehearsed at the start.
         if action != FILTERED {
             return Err(Error::internal(format!("lists are filtered by {FILTERED}, not by {action}")));
         }

@@ -1,11 +1,11 @@
-//! An actor as the PDP is told of it.
+//! The facts that the PDP is told of an actor.
 
 use crate::pdp::Principal;
 use schema::{Actor, OrganizationId, PrincipalId, PrincipalKind, Role};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-/// All that the PDP is told of an actor. Equal facts are one question.
+/// All facts that the PDP is told of an actor. Actors with equal facts are one question.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Facts {
     pub principal: PrincipalId,
@@ -17,7 +17,7 @@ pub struct Facts {
     acts: bool,
 }
 
-/// The principal that is asked about in the place of everyone of the same kind, and its organization.
+/// The stand-in: the principal that is asked about in the place of everyone of the same kind, and its organization.
 pub const STAND_IN: PrincipalId = PrincipalId(Uuid::from_u128(0xa));
 pub const STAND_IN_FOR: OrganizationId = OrganizationId(Uuid::from_u128(0xb));
 

@@ -17,7 +17,7 @@ impl Filter for ActorFilter {
     fn identity(&self) -> [u8; 32] {
         let facts = &self.asker.facts;
         let mut hash = Sha256::new_with_prefix(self.plan.identity(facts));
-        // These are all the values that the condition is written with.
+        // The hash covers all values that the condition is written with.
         hash.update(facts.organization.0);
         hash.update([u8::from(self.sight == Sight::Own)]);
         if self.asker.rule(&self.plan).map_or(true, |rule| rule.looks_by(kind::ASKING)) {
@@ -34,7 +34,8 @@ impl Filter for ActorFilter {
         let values = [(kind::ACTING, facts.organization.0.into()), (kind::ASKING, facts.principal.0.into())];
         let mut bindings = Bindings { values: values.into(), ..Bindings::default() };
         if self.sight == Sight::Own {
-            // Said once by the finder and by row security; said again it would only mislead the planner.
+            // The finder and row security limit the rows to the acting organization already. Once more in the filter would only
+            // mislead PostgreSQL's planner.
             bindings.equal.insert(kind::ACTING, true);
         }
         let condition = rule.condition(resource.table, &bindings);

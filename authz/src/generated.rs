@@ -1,14 +1,14 @@
-//! The policy files that follow from what the kinds declare: the schema of each, and a derived role for each action that can
-//! be delegated.
+//! The policy files that follow from the kinds' declarations: the schema of each kind, and a derived role for each action that
+//! can be delegated.
 
 use entities::{KINDS, organization::OrganizationType};
 use kind::{DelegatedAction, delegated};
-use queryplan::{Attribute, Elements, Null, Of, Scalar, Stored};
+use queryplan::{Attribute, Elements, Null, Of, Scalar, ScalarType};
 use schema::{PrincipalKind, Role, TextEnum};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
-/// The schemas of whoever asks and of every kind, by their path among the policies.
+/// The schemas of the principal and of every kind, by their path among the policies.
 pub fn schemas() -> Vec<(String, Value)> {
     let kinds = KINDS.iter().map(|kind| (kind.name, object(kind.resource.attributes, kind.resource.table)));
     let all = kinds.chain([("principal", principal())]);
@@ -43,7 +43,7 @@ derivedRoles:
     ("delegated.yaml".to_owned(), text)
 }
 
-/// As `Facts::principal` tells it.
+/// The schema of a principal, as `Facts::principal` writes it.
 fn principal() -> Value {
     json!({
         "type": "object",
@@ -68,7 +68,7 @@ fn object(attributes: &[Attribute], table: &str) -> Value {
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
-/// A row that is to be has no relations yet.
+/// Whether an attribute is always there. A row that is yet to be created has no relations.
 fn always_there(of: &Of) -> bool {
     match of {
         Of::Value(scalar) => scalar.null != Null::Missing,
@@ -95,10 +95,10 @@ fn property(of: &Of, table: &str) -> Value {
 fn value(scalar: &Scalar, table: &str) -> Value {
     let choice;
     let (plain, texts) = match scalar.stored {
-        Stored::Bool => ("boolean", &[][..]),
-        Stored::Integer | Stored::Double => ("number", &[][..]),
-        Stored::Text | Stored::Uuid | Stored::Timestamp => ("string", texts(table, scalar.column)),
-        Stored::Choice { equal, other, .. } => {
+        ScalarType::Bool => ("boolean", &[][..]),
+        ScalarType::Integer | ScalarType::Double => ("number", &[][..]),
+        ScalarType::Text | ScalarType::Uuid | ScalarType::Timestamp => ("string", texts(table, scalar.column)),
+        ScalarType::Choice { equal, other, .. } => {
             choice = [equal, other];
             ("string", &choice[..])
         }

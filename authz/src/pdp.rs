@@ -18,7 +18,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-/// Who asks.
+/// The principal of a question.
 #[derive(Debug, Clone)]
 pub struct Principal {
     pub id: String,
@@ -26,7 +26,7 @@ pub struct Principal {
     pub attributes: Map<String, Json>,
 }
 
-/// May this be done to that?
+/// A question: may the action be done on the resource?
 #[derive(Debug, Clone)]
 pub struct Question {
     pub action: String,
@@ -41,10 +41,10 @@ pub struct Pdp {
     timeout: Duration,
 }
 
-/// At most this many resources in a call: the PDP's own default limit.
+/// The most resources in a call: the PDP's own default limit.
 const BATCH: usize = 50;
 
-/// Before one is asked again on another connection.
+/// The pauses before a call is repeated on another connection.
 const PAUSES: [Duration; 3] = [Duration::from_millis(1), Duration::from_millis(10), Duration::from_millis(50)];
 
 impl Pdp {
@@ -64,7 +64,7 @@ impl Pdp {
         Ok(answer.version)
     }
 
-    /// What a principal may do this to.
+    /// The plan for the resources of a kind on which a principal may do this.
     pub async fn plan(&self, principal: &Principal, action: &str, kind: &str) -> Result<Plan> {
         let resource = plan_resources_request::Resource { kind: kind.into(), attr: [].into() };
         let request = PlanResourcesRequest {
@@ -118,7 +118,7 @@ impl Pdp {
         Ok(answers)
     }
 
-    /// What the first rule that is activated says besides.
+    /// The output of the first rule that is activated, if it is a text.
     pub async fn output(&self, principal: &Principal, question: Question) -> Result<Option<String>> {
         let request = CheckResourcesRequest {
             request_id: String::new(),
@@ -138,14 +138,14 @@ impl Pdp {
         })
     }
 
-    /// One call, and again if the connection was lost, in the time of one.
+    /// Makes one call, and repeats it if the connection was lost, all in the time of one call.
     async fn ask<T, F, Fut>(&self, call: F) -> Result<T>
     where
         F: Fn(CerbosServiceClient<Channel>) -> Fut,
         Fut: Future<Output = Result<tonic::Response<T>, Status>>,
     {
         let asked = tokio::time::timeout(self.timeout, async {
-            // The next call may meet the same connection, which is not seen to have ended yet.
+            // The next call may meet the same connection, whose end is not seen yet.
             for pause in PAUSES {
                 match call(self.client.clone()).await {
                     Err(status) if lost(&status) => tokio::time::sleep(pause).await,
@@ -158,15 +158,15 @@ impl Pdp {
     }
 }
 
-/// The connection ended under the call, as each does when it is old, or there was none: what fails on this side, but for an
-/// answer that is late.
+/// Whether the connection was lost: it ended under the call, as each does when it is old, or there was none. Every failure on
+/// this side counts, except an answer that is late.
 fn lost(status: &Status) -> bool {
     let mut causes = std::iter::successors(status.source(), |&cause| cause.source());
     status.code() == GrpcCode::Unavailable || (status.source().is_some() && !causes.any(|cause| cause.is::<TimeoutExpired>()))
 }
 
 impl Principal {
-    /// As a plan may name it.
+    /// The principal as a literal, as a plan may name it.
     pub fn literal(&self) -> Literal {
         let document = json!({ "id": self.id, "roles": self.roles, "attr": self.attributes });
         Literal::of(&document).unwrap_or(Literal::Null)

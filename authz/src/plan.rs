@@ -1,4 +1,4 @@
-//! A plan as the PDP gave it, and the rules that it is to different people.
+//! A plan as the PDP gave it, and the rules that it gives to different people.
 
 use crate::facts::{Facts, STAND_IN, STAND_IN_FOR};
 use queryplan::{Literal, Operand, Plan, Rule};
@@ -16,19 +16,19 @@ pub struct Access {
 pub struct PdpPlan {
     pub access: Access,
     plan: Plan,
-    /// Of the access and the plan's text.
+    /// The hash of the access and the plan's text.
     digest: [u8; 32],
     names: Names,
-    /// The rule of all, where the plan names nobody.
+    /// The rule of everyone, where the plan names nobody.
     common: OnceLock<Arc<Rule>>,
 }
 
-/// The facts of a person that a plan names, so that it is another rule to another person.
+/// The facts of a person that a plan names, and that make it another rule for another person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Names {
     principal: bool,
     organization: bool,
-    /// It looks at the principal as a whole.
+    /// Whether the plan looks at the principal as a whole.
     whole: bool,
 }
 
@@ -44,12 +44,12 @@ impl PdpPlan {
         PdpPlan { access, plan, digest: Sha256::digest(written).into(), names, common: OnceLock::new() }
     }
 
-    /// Whether it is the same rule to everyone whom it was asked for.
+    /// Whether the plan is the same rule for everyone that it was asked for.
     pub fn names_nobody(&self) -> bool {
         self.names == Names { principal: false, organization: false, whole: false }
     }
 
-    /// The rule that it is to everyone, where it names nobody.
+    /// The rule for everyone, where the plan names nobody.
     pub fn common(&self, facts: &Facts) -> Result<Arc<Rule>> {
         if let Some(rule) = self.common.get() {
             return Ok(Arc::clone(rule));
@@ -58,7 +58,7 @@ impl PdpPlan {
         Ok(Arc::clone(self.common.get_or_init(|| rule)))
     }
 
-    /// The rule that it is to this person.
+    /// The rule that the plan gives to this person.
     pub fn rule(&self, facts: &Facts) -> Result<Arc<Rule>> {
         let Access { action, kind } = self.access;
         let resource = entities::kind(kind).ok_or_else(|| Error::internal(format!("no list of kind {kind}")))?.resource;
@@ -88,7 +88,7 @@ impl PdpPlan {
     }
 }
 
-/// The planner leaves some variables of the principal in a plan, inside lambdas.
+/// Whether a plan looks at the principal: the planner leaves some of its variables in a plan, inside lambdas.
 fn looks_at_the_principal(operand: &Operand) -> bool {
     match operand {
         Operand::Value(_) => false,

@@ -1,5 +1,5 @@
-//! A bounded store that lets go of one entry at a time. A hand goes round over the entries and takes the first one that was
-//! not asked for since it last came by. So entries in use stay, however many others are asked for once.
+//! A bounded store that evicts one entry at a time. A hand goes round the entries and evicts the first one that was not asked for
+//! since the hand last came by. So entries in use stay, however many others are asked for once.
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -13,7 +13,7 @@ pub struct Ring<K, V> {
 struct Slot<K, V> {
     key: K,
     value: V,
-    /// It was asked for again since the hand came by.
+    /// Whether the entry was asked for again since the hand came by.
     used: bool,
 }
 

@@ -5,11 +5,12 @@ pub struct Settings {
     /// `http://host:port` or `unix:/path`.
     pub url: String,
     pub timeout: Duration,
-    /// How often the sentinel is asked.
+    /// The interval at which the sentinel is asked.
     pub sentinel: Duration,
-    /// How long a plan is used: twice as long as the sentinel had named the same policies when it was asked for, within these.
-    /// Of several PDPs behind one address, one may change its policies first or last. From half of it on it is asked for
-    /// again, beside those who use it. A plan costs the PDP milliseconds: a short life is dear, most of all where each person has plans of their own.
+    /// The shortest and the longest life of a plan. Within these limits a plan lives twice as long as the sentinel had named the
+    /// same policies when the plan was asked for: of several PDPs behind one address, one may change its policies first or last.
+    /// From half of its life on a plan is asked for again, beside those who use it. A plan costs the PDP milliseconds, so a short
+    /// life is dear, most of all where each person has plans of their own.
     pub life: [Duration; 2],
 }
 
@@ -23,7 +24,8 @@ impl Settings {
         }
     }
 
-    /// How long after the sentinel's last word plans are used: one that is late on a busy machine says nothing of policies.
+    /// The time after the sentinel's last answer for which plans are still used. An answer that is late on a busy machine says
+    /// nothing of policies.
     pub(crate) fn patience(&self) -> Duration {
         self.sentinel * 5
     }

@@ -1,4 +1,4 @@
-//! Between the PDP's messages and ours.
+//! Conversions between the PDP's messages and our types.
 
 use crate::proto::{
     PlanResourcesFilter,
@@ -12,7 +12,7 @@ use queryplan::{Filter, Literal, Operand, Plan};
 use serde_json::{Map, Value as Json};
 use std::collections::HashMap;
 
-/// None: it is not whole.
+/// The plan in a message. None: the message is not whole.
 pub fn plan(filter: &PlanResourcesFilter) -> Option<Plan> {
     let kind = match filter.kind() {
         FilterKind::AlwaysAllowed => Filter::AlwaysAllowed,

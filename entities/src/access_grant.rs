@@ -1,5 +1,5 @@
-//! One organization's leave for another to see, or to act: an owner's engagement of a concierge. The
-//! grantor writes it; both see it.
+//! Grants: one organization lets another see, or act, as an owner who engages a concierge does. The grantor writes a grant;
+//! both sides see it.
 
 use crate::prelude::*;
 use async_graphql::SimpleObject;
@@ -26,7 +26,7 @@ text_enum!(
 );
 
 impl AccessScope {
-    /// As row security writes it.
+    /// The scopes as row security writes them.
     pub fn stored(all: &[AccessScope]) -> Vec<String> {
         let mut stored: Vec<String> = all.iter().map(|scope| scope.as_str().to_ascii_lowercase()).collect();
         stored.sort();
@@ -68,13 +68,13 @@ pub struct Model {
     pub updated_at: Time,
 }
 
-/// What it gave.
+/// The grants that an organization gave.
 #[expect(clippy::disallowed_methods, reason = "the finder that begins with the organization")]
 pub fn of(organization: OrganizationId) -> Select<Entity> {
     Entity::find().filter(Column::OrganizationId.eq(organization))
 }
 
-/// What it gave, or was given: row security shows a grant to its two sides only.
+/// A grant that an organization gave, or was given. Row security shows a grant to its two sides only.
 #[expect(clippy::disallowed_methods, reason = "the finder that begins with the organization, on either side")]
 pub fn by_id(organization: OrganizationId, id: AccessGrantId) -> Select<Entity> {
     let either =
@@ -102,7 +102,7 @@ pub(crate) fn lets_in(owner: impl sea_orm::sea_query::IntoColumnRef, grantee: Or
     Expr::exists(some)
 }
 
-/// What it was given and counts now; of several by one organization, the one that goes furthest.
+/// The grants to an organization that count now; of several by one grantor, the one that goes furthest.
 #[expect(clippy::disallowed_methods, reason = "begins with the grantee, the other side of a grant")]
 pub(crate) fn engaging(grantee: OrganizationId, now: DateTime<Utc>) -> Select<Entity> {
     let other = |column: Column| Expr::col((Alias::new("other"), column));
@@ -218,7 +218,7 @@ orders!(AccessGrantOrder of AccessGrantFilter, else CreatedDesc {
     CreatedAsc = "CREATED_ASC", CreatedDesc = "CREATED_DESC": Id;
 });
 
-/// Whether this is an organization that one can engage.
+/// Whether the organization is a concierge's, which an owner can engage.
 pub async fn concierge(tx: &Tx, organization: OrganizationId) -> Result<bool> {
     let statement =
         Statement::from_sql_and_values(DbBackend::Postgres, "SELECT app.concierge($1) AS yes", [organization.0.into()]);

@@ -1,4 +1,4 @@
-//! Who a principal is in an organization, read from rows through definer functions.
+//! Actors: principals with their standing in an organization, read from rows through definer functions.
 
 use chrono::{DateTime, Utc};
 use schema::{AccessGrantId, Actor, Lanes, Mode, OrganizationId, PrincipalId, PrincipalKind, Reach, Result, Role, Through, Tx};
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Standing {
+pub(crate) struct ActorRow {
     kind: String,
     organization_type: String,
     roles: Option<Vec<String>>,
@@ -15,7 +15,7 @@ pub(crate) struct Standing {
     delegated: bool,
 }
 
-impl Standing {
+impl ActorRow {
     pub(crate) fn actor(self, principal: PrincipalId, organization: OrganizationId) -> Option<Actor> {
         Some(Actor {
             principal,
@@ -30,7 +30,7 @@ impl Standing {
     }
 }
 
-/// None: no such organization, or nothing to do with it.
+/// The actor that a principal is in an organization. None: no such organization, or the principal has nothing to do with it.
 pub async fn find(
     lanes: &Lanes,
     principal: PrincipalId,
@@ -41,11 +41,11 @@ pub async fn find(
     let sql = "SELECT * FROM app.actor($1, $2, $3)";
     let row: Option<Found> = lanes.once(Mode::Read, sql, |find| find.bind(principal.0).bind(organization.0).bind(now)).await?;
     Ok(row.and_then(|(kind, organization_type, roles, epoch, delegated)| {
-        Standing { kind, organization_type, roles, epoch, delegated }.actor(principal, organization)
+        ActorRow { kind, organization_type, roles, epoch, delegated }.actor(principal, organization)
     }))
 }
 
-/// When what an actor is may change next by time alone.
+/// The next time at which an actor's memberships, delegations or grant may change by time alone.
 pub async fn until(lanes: &Lanes, actor: &Actor, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     let sql = "SELECT app.actor_until($1, $2, $3, $4)";
     let grant = actor.through.map(|through| through.grant.0);
@@ -55,8 +55,8 @@ pub async fn until(lanes: &Lanes, actor: &Actor, now: DateTime<Utc>) -> Result<O
     Ok(until.and_then(|(until,)| until))
 }
 
-/// What was delegated to an actor, in a word that changes with it, and when that or its roles may change
-/// next by time alone.
+/// A hash of an actor's delegations, None if there are none, and the next time at which they or the actor's roles may change
+/// by time alone.
 pub async fn delegated(lanes: &Lanes, actor: &Actor, now: DateTime<Utc>) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
     let until = until(lanes, actor, now).await?;
     if !actor.delegated {
@@ -76,7 +76,7 @@ pub async fn delegated(lanes: &Lanes, actor: &Actor, now: DateTime<Utc>) -> Resu
     Ok((row.map(|row| row.try_get("", "held")).transpose()?, until))
 }
 
-/// The grant that this organization was given, if it counts now.
+/// A grant to an organization, if it counts now.
 pub async fn through(
     lanes: &Lanes,
     organization: OrganizationId,
@@ -89,7 +89,7 @@ pub async fn through(
     Ok(row.map(|(owner, acts, epoch)| Through { grant, owner: OrganizationId(owner), acts, epoch }))
 }
 
-/// The same, and it stays true until the transaction ends.
+/// A grant to an organization, if it counts now, locked: whoever takes it back waits until the transaction ends.
 pub async fn lock_through(
     tx: &Tx,
     organization: OrganizationId,

@@ -1,4 +1,4 @@
-//! What changed for who reads it: the log as deltas of things, current ones, with tombstones.
+//! Changes as their reader sees them: the log as deltas, with things as they are now, and tombstones.
 
 use crate::{
     KINDS, history,
@@ -6,7 +6,7 @@ use crate::{
     prelude::*,
 };
 use async_graphql::{ID, SimpleObject};
-use schema::{Code, Error, Expired, LogId, Place, Reading, Result, Tx};
+use schema::{Code, Error, Expired, LogId, LogPosition, Reading, Result, Tx};
 use schemars::JsonSchema;
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, QueryOrder, QuerySelect, Statement};
 use serde::{Deserialize, Serialize};
@@ -59,32 +59,32 @@ pub struct ChangePage {
     pub has_more: bool,
 }
 
-/// One place of a log, as its reader's own transaction sees it.
+/// One entry of a log, as its reader's own transaction sees it.
 struct Step {
     position: i64,
     organization: OrganizationId,
-    what: What,
+    what: Touch,
 }
 
-enum What {
+enum Touch {
     Touched(&'static str, Uuid, i64),
     Mark(ChangeState),
-    /// Of nothing that has a list, or out of sight.
+    /// An entry about no known kind, or out of sight.
     Nothing,
 }
 
-/// What changed behind a place that is within the window. Without a place: nothing, and where the log ends now.
+/// The changes after a position, which must lie within the window. Without a position: no changes, and the end of the log.
 pub async fn page(
     reading: &dyn Reading,
     rights: schema::Rights,
     window: Duration,
-    after: Option<Place>,
+    after: Option<LogPosition>,
     kinds: Option<Vec<&'static str>>,
     first: u64,
 ) -> Result<ChangePage> {
     let log = LogId::of(reading.actor());
     let (head, gone) = head(reading.tx().await?, log).await?;
-    let at = |position| Place { log, position, rights }.to_string();
+    let at = |position| LogPosition { log, position, rights }.to_string();
     let Some(after) = after else { return Ok(ChangePage { items: Vec::new(), cursor: at(head), has_more: false }) };
     if after.position > head {
         return Err(Expired::Unknown.into());
@@ -114,11 +114,11 @@ async fn head(tx: &Tx, log: LogId) -> Result<(i64, i64)> {
     row.map_or(Ok((0, 0)), |row| Ok((row.try_get("", "head")?, row.try_get("", "gone")?)))
 }
 
-fn touched(kind: &str, id: Uuid, seq: i64) -> What {
-    crate::kind(kind).map_or(What::Nothing, |kind| What::Touched(kind.name, id, seq))
+fn touched(kind: &str, id: Uuid, seq: i64) -> Touch {
+    crate::kind(kind).map_or(Touch::Nothing, |kind| Touch::Touched(kind.name, id, seq))
 }
 
-/// One more than a page tells whether there is more.
+/// Cuts rows to a page. One row more than the page tells that there is more.
 fn cut<T>(mut rows: Vec<T>, first: u64) -> (Vec<T>, bool) {
     let more = rows.len() as u64 > first;
     rows.truncate(usize::try_from(first).unwrap_or(usize::MAX));
@@ -167,7 +167,7 @@ async fn fed(reading: &dyn Reading, organization: OrganizationId, after: i64, fi
     let (rows, more) = cut(rows, first);
     let (sources, seqs): (Vec<Uuid>, Vec<i64>) =
         rows.iter().filter_map(|row| Some((row.source_organization_id, row.seq?))).unzip();
-    // Of who is out of sight there is nothing here; the mark that says so comes by itself.
+    // An organization out of sight has no events here; the mark that says so is an entry of its own.
     reading.reach(&sources.iter().copied().map(OrganizationId).collect::<Vec<_>>()).await?;
     let sql =
         "SELECT e.organization_id, e.seq, e.resource_kind, e.resource_id FROM unnest($1::uuid[], $2::bigint[]) AS w(id, seq)
@@ -183,9 +183,9 @@ async fn fed(reading: &dyn Reading, organization: OrganizationId, after: i64, fi
         position: row.position,
         organization: OrganizationId(row.source_organization_id),
         what: match (row.mark.as_deref(), row.seq) {
-            (Some("SCOPE_GAINED"), _) => What::Mark(ChangeState::ScopeGained),
-            (Some(_), _) => What::Mark(ChangeState::ScopeLost),
-            (None, seq) => seen.remove(&(row.source_organization_id, seq.unwrap_or_default())).unwrap_or(What::Nothing),
+            (Some("SCOPE_GAINED"), _) => Touch::Mark(ChangeState::ScopeGained),
+            (Some(_), _) => Touch::Mark(ChangeState::ScopeLost),
+            (None, seq) => seen.remove(&(row.source_organization_id, seq.unwrap_or_default())).unwrap_or(Touch::Nothing),
         },
     };
     Ok((rows.into_iter().map(step).collect(), more))
@@ -195,7 +195,7 @@ async fn items(reading: &dyn Reading, places: Vec<Step>, kinds: Option<Vec<&'sta
     // Each thing once, where it was touched last.
     let (mut touches, mut met) = (Vec::new(), BTreeSet::new());
     for place in places.iter().rev() {
-        if let What::Touched(kind, id, seq) = place.what
+        if let Touch::Touched(kind, id, seq) = place.what
             && kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
             && met.insert((place.organization, kind, id))
         {
@@ -208,17 +208,17 @@ async fn items(reading: &dyn Reading, places: Vec<Step>, kinds: Option<Vec<&'sta
     let mut items = Vec::new();
     for place in &places {
         let (kind, id, seq) = match place.what {
-            What::Mark(change) => {
+            Touch::Mark(change) => {
                 items.push(ResourceChange { change, organization_id: place.organization, kind: None, id: None, node: None });
                 continue;
             }
-            What::Touched(kind, id, seq) => (kind, id, seq),
-            What::Nothing => continue,
+            Touch::Touched(kind, id, seq) => (kind, id, seq),
+            Touch::Nothing => continue,
         };
         if !touches.contains(&(place.organization, kind, id, seq)) {
             continue;
         }
-        // Nothing is said of what one does not see: under the same rights it was not seen before either.
+        // A thing out of sight is left out: under the same rights it was out of sight before.
         let Some(node) = nodes.remove(&(kind, id)) else { continue };
         let (kind, id) = (Some(kind.to_owned()), Some(id.to_string().into()));
         let (change, node) = (ChangeState::of(&node), Some(node));
@@ -227,12 +227,12 @@ async fn items(reading: &dyn Reading, places: Vec<Step>, kinds: Option<Vec<&'sta
     Ok(items)
 }
 
-/// The kinds of which a client is told: those that have an id.
+/// The kinds whose changes a client is told: those that have an id.
 pub fn synced() -> impl Iterator<Item = &'static str> {
     KINDS.iter().filter(|kind| kind.api.is_some()).map(|kind| kind.name)
 }
 
-/// The kinds that someone names, of those that there are.
+/// The kinds with the names that a client gives. An unknown name is refused.
 pub fn kinds(field: &str, named: Option<Vec<String>>) -> Result<Option<Vec<&'static str>>> {
     let Some(named) = named else { return Ok(None) };
     let known = |(at, name): (usize, String)| {

@@ -1,5 +1,5 @@
 //! Deadlines: which procedure is due for which row, and when. Triggers keep them with the rows that they follow from; the
-//! gateway's timer takes what is due.
+//! gateway's timer takes those that are due.
 
 use chrono::{DateTime, Utc};
 use schema::{OrganizationId, Result};
@@ -15,8 +15,9 @@ pub struct Deadline {
     pub at: DateTime<Utc>,
 }
 
-/// Some of what is due, across organizations, of these procedures. Those come first that were taken least often, and one of
-/// each organization in turn. A deadline stays until its row says that it is met, so that nothing is lost with who took it.
+/// Due deadlines of these procedures, across organizations, at most `most`. Organizations take turns, and of each those come
+/// first that were taken least often. A deadline stays until its row says that it is met, so that none is lost when the
+/// process that took it dies.
 pub async fn take(connection: &mut PgConnection, now: DateTime<Utc>, procedures: &[&str], most: i32) -> Result<Vec<Deadline>> {
     let rows: Vec<(Uuid, String, Uuid, DateTime<Utc>)> =
         sqlx::query_as("SELECT organization_id, procedure, id, at FROM app.deadlines_take($1, $2, $3)")

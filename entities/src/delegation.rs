@@ -1,10 +1,10 @@
-//! Delegations: who may do what with which properties until when, by whose leave. Views say which of them count now; policies
-//! see the actions that are delegated over a row to the one who asks.
+//! Delegations: a principal may do named things with named properties until a time, by another's permission. Views say which
+//! of them count now; policies see the actions that are delegated over a row to the one who asks.
 
 use crate::{portfolio::PortfolioId, prelude::*, property::PropertyId};
 use chrono::{DateTime, Utc};
 pub use kind::DelegatedAction;
-use queryplan::{Attribute, Link, Of, Record, Scalar, Stored};
+use queryplan::{Attribute, Link, Of, Record, Scalar, ScalarType};
 use schema::Result;
 use sea_orm::{
     ConnectionTrait, DbBackend, Statement,
@@ -17,7 +17,7 @@ static PARENT: Link = Link {
         table: "delegation",
         fields: &[
             Attribute::value("holder", Scalar::uuid("holder_id")),
-            Attribute::value("mayDelegate", Scalar::new("may_delegate", Stored::Bool)),
+            Attribute::value("mayDelegate", Scalar::new("may_delegate", ScalarType::Bool)),
         ],
     },
     on: &[("organization_id", "organization_id"), ("parent_id", "id")],
@@ -82,7 +82,7 @@ pub struct Model {
     pub updated_at: Time,
 }
 
-/// Those that rest on it.
+/// The active delegations that rest on this one.
 pub fn children(organization: OrganizationId, id: DelegationId) -> Select<Entity> {
     of(organization).filter(Column::ParentId.eq(id)).filter(Column::State.eq(DelegationState::Active))
 }
@@ -128,7 +128,7 @@ orders!(DelegationOrder of DelegationFilter, else CreatedDesc {
     CreatedAsc = "CREATED_ASC", CreatedDesc = "CREATED_DESC": Id;
 });
 
-/// Whether this member stands for the owner now, so that what they delegated counts.
+/// Whether a member stands for the owner now, so that the member's delegations count.
 pub async fn may_give(
     db: &impl ConnectionTrait,
     organization: OrganizationId,

@@ -1,4 +1,4 @@
-//! What a delegation covers.
+//! The items of a delegation: the properties and portfolios that it covers.
 
 use crate::{
     delegation::{Delegation, DelegationId},
@@ -27,7 +27,7 @@ pub struct Model {
     pub removed_at: Option<Time>,
 }
 
-/// What these delegations cover still.
+/// The items that these delegations still cover.
 #[expect(clippy::disallowed_methods, reason = "the finder that begins with the organization")]
 pub fn of(organization: OrganizationId, delegations: &[DelegationId]) -> Select<Entity> {
     let ids: Vec<Uuid> = delegations.iter().map(|id| id.0).collect();
@@ -54,7 +54,7 @@ impl From<&Model> for Item {
 }
 
 impl Item {
-    /// Whether who has these has this as well.
+    /// Whether a holder of the other items holds this one as well.
     pub fn covered_by(&self, theirs: &[Item]) -> bool {
         theirs.contains(self)
             || (self.property_id.is_some()
@@ -66,7 +66,7 @@ impl Item {
     }
 }
 
-/// The items of a delegation. Whoever sees a delegation sees them.
+/// The items of a delegation, visible to all who see the delegation.
 pub struct Items(Key);
 
 impl Items {

@@ -1,5 +1,5 @@
-//! What a concierge lists: the properties of all who engaged it, in one order. A projection that the
-//! database itself writes; the rows are read from the properties, under their own rights.
+//! The list of a concierge: the properties of all who engaged it, in one order. The database itself writes this projection;
+//! the rows are read from the properties, under their own rights.
 
 use crate::{
     access_grant,
@@ -82,7 +82,7 @@ pub struct EngagedPropertyFilter {
 
 fn of_owners(all: Vec<OrganizationId>) -> SimpleExpr {
     match all.as_slice() {
-        // So that an index gives it in order.
+        // A single owner is an equality, so that an index gives the rows in order.
         [one] => Column::OwnerOrganizationId.eq(*one),
         _ => Column::OwnerOrganizationId.eq_any(all.into_iter().map(|id| id.0).collect::<Vec<_>>()),
     }

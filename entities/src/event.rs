@@ -1,11 +1,11 @@
-//! The event log: what changed, numbered densely in commit order within an organization.
+//! The event log: changes, numbered densely in commit order within an organization.
 
 use chrono::{DateTime, Utc};
 use schema::{Context, Error, Log, NewEvent, OperationId, OperationState, OrganizationId, Result, Tx};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use std::collections::BTreeMap;
 
-/// The last thing before COMMIT: ends the operation, takes the heads' row locks in id order, takes the next numbers and
+/// The last step before COMMIT. It ends the operation, takes the heads' row locks in id order, takes the next numbers and
 /// writes the events, mostly in one message. Nothing may lock after it: no deferred constraint, no trigger.
 pub async fn conclude(tx: &Tx, end: End, log: Option<Log<'_>>) -> Result<()> {
     let Some(Log { cx, events, elsewhere }) = log.filter(|log| !log.events.is_empty()) else {
@@ -28,19 +28,19 @@ pub async fn conclude(tx: &Tx, end: End, log: Option<Log<'_>>) -> Result<()> {
     Ok(())
 }
 
-/// How an operation ends.
+/// The end of an operation, with its outcome.
 pub struct End {
     pub organization: OrganizationId,
     pub id: OperationId,
     pub state: OperationState,
-    /// As it is written: the text is kept.
+    /// The outcome's JSON, stored as this very text.
     pub outcome: String,
     pub now: DateTime<Utc>,
     pub expires: DateTime<Utc>,
 }
 
 impl End {
-    /// Where it stands in a statement: from this parameter on.
+    /// The UPDATE of the operation, its parameters numbered from `from` on.
     fn sql(from: usize) -> String {
         let [organization, id, state, outcome, expires, now] = [0, 1, 2, 3, 4, 5].map(|k| from + k);
         format!(
@@ -95,7 +95,7 @@ async fn append_to(tx: &Tx, cx: &Context, organization: OrganizationId, events: 
         count.into(),
         cx.actor.principal.0.into(),
         cx.actor.kind.as_str().into(),
-        cx.leave().into(),
+        cx.permit().into(),
         operation.0.into(),
         Some(cx.trace_id.clone()).into(),
         cx.now().into(),

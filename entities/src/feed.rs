@@ -1,5 +1,5 @@
-//! Logs as the relay's role reads them, for every organization: an organization's own events, and
-//! the feeds of those that look after others. What someone may see of it is decided where it is delivered.
+//! Logs as the relay's role reads them, for every organization: an organization's own events, and the feeds of those that
+//! look after others. A reader's rights are judged where an entry is delivered, not here.
 
 use crate::history;
 use chrono::{DateTime, Utc};
@@ -8,23 +8,23 @@ use sqlx::{PgConnection, PgPool, Row, postgres::PgRow};
 use std::{collections::BTreeSet, time::Duration};
 use uuid::Uuid;
 
-/// One place in a log.
+/// One entry of a log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     pub position: i64,
-    /// Whose it is.
+    /// The organization that it comes from.
     pub source: OrganizationId,
-    pub what: What,
+    pub what: Content,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum What {
+pub enum Content {
     Event(Box<history::Model>),
     /// An organization came into sight.
     Gained,
-    /// It left.
+    /// An organization left sight.
     Lost,
-    /// What it referred to is put away.
+    /// The event that the entry referred to is put away.
     Nothing,
 }
 
@@ -55,7 +55,7 @@ fn split(logs: &[(LogId, i64)], feeds: bool) -> (Vec<Uuid>, Vec<i64>) {
     logs.iter().filter(|(log, _)| matches!(log, LogId::Feed(_)) == feeds).map(|(log, at)| (log.organization().0, *at)).unzip()
 }
 
-/// What stands behind these positions, at most so much of each log. One statement a kind of log.
+/// The entries after these positions, at most `most` of each log. One statement reads own logs, another the feeds.
 pub async fn after(pool: &PgPool, logs: &[(LogId, i64)], most: i64) -> Result<Vec<(LogId, Entry)>> {
     let mut found = Vec::new();
     let (own, feeds) = (split(logs, false), split(logs, true));
@@ -69,7 +69,7 @@ pub async fn after(pool: &PgPool, logs: &[(LogId, i64)], most: i64) -> Result<Ve
         for row in sqlx::query(sqlx::AssertSqlSafe(sql)).bind(own.0).bind(own.1).bind(most).fetch_all(pool).await? {
             let organization = OrganizationId(row.try_get("log")?);
             let event = event(&row, organization)?;
-            let entry = Entry { position: event.seq, source: organization, what: What::Event(Box::new(event)) };
+            let entry = Entry { position: event.seq, source: organization, what: Content::Event(Box::new(event)) };
             found.push((LogId::Own(organization), entry));
         }
     }
@@ -85,10 +85,10 @@ pub async fn after(pool: &PgPool, logs: &[(LogId, i64)], most: i64) -> Result<Ve
         for row in sqlx::query(sqlx::AssertSqlSafe(sql)).bind(feeds.0).bind(feeds.1).bind(most).fetch_all(pool).await? {
             let source = OrganizationId(row.try_get("source_organization_id")?);
             let what = match row.try_get::<Option<&str>, _>("mark")? {
-                Some("SCOPE_GAINED") => What::Gained,
-                Some(_) => What::Lost,
-                None if row.try_get::<Option<i64>, _>("seq")?.is_none() => What::Nothing,
-                None => What::Event(Box::new(event(&row, source)?)),
+                Some("SCOPE_GAINED") => Content::Gained,
+                Some(_) => Content::Lost,
+                None if row.try_get::<Option<i64>, _>("seq")?.is_none() => Content::Nothing,
+                None => Content::Event(Box::new(event(&row, source)?)),
             };
             let log = LogId::Feed(OrganizationId(row.try_get("log")?));
             found.push((log, Entry { position: row.try_get("position")?, source, what }));
@@ -97,7 +97,7 @@ pub async fn after(pool: &PgPool, logs: &[(LogId, i64)], most: i64) -> Result<Ve
     Ok(found)
 }
 
-/// Where a log ends now.
+/// The last position of a log.
 pub async fn head(pool: &PgPool, log: LogId) -> Result<i64> {
     let sql = match log {
         LogId::Own(_) => "SELECT event_seq FROM org_head WHERE organization_id = $1",
@@ -110,7 +110,7 @@ pub async fn head(pool: &PgPool, log: LogId) -> Result<i64> {
 /// An operation, and when it last moved.
 pub type Moved = ((OrganizationId, OperationId), DateTime<Utc>);
 
-/// When these operations last moved, which is all that the outside of their organizations may know.
+/// The times at which these operations last moved. Nothing else of them may be known outside their organizations.
 pub async fn operations(pool: &PgPool, watched: &[(OrganizationId, OperationId)]) -> Result<Vec<Moved>> {
     let (organizations, ids): (Vec<Uuid>, Vec<Uuid>) = watched.iter().map(|(organization, id)| (organization.0, id.0)).unzip();
     let rows: Vec<(Uuid, Uuid, DateTime<Utc>)> = sqlx::query_as(
@@ -124,26 +124,25 @@ pub async fn operations(pool: &PgPool, watched: &[(OrganizationId, OperationId)]
     Ok(rows.into_iter().map(|(organization, id, at)| ((OrganizationId(organization), OperationId(id)), at)).collect())
 }
 
-/// What one round of the relay did.
+/// The result of one round of the relay.
 #[derive(Debug, Default)]
 pub struct Relayed {
-    /// Whose feeds grew.
+    /// The organizations whose feeds grew.
     pub readers: BTreeSet<OrganizationId>,
     pub rows: u64,
-    /// Of the oldest event among them.
+    /// The time of the oldest event among the rows.
     pub oldest: Option<DateTime<Utc>>,
-    /// There is more.
+    /// Whether more is left to relay.
     pub more: bool,
 }
 
-/// So many pairs, and events of each, go in one transaction.
+/// The most pairs of reader and source, and the most events of each, in one transaction.
 const PAIRS: i64 = 500;
 const EVENTS: i64 = 500;
 
-/// Looks which organizations came into whose sight or left it: where grants were given or taken back, where a
-/// term began or ended since it last looked, or everywhere. Where sight may have ended and begun again in
-/// between, someone may have read meanwhile and missed something: it counts as gained anew. In the caller's
-/// transaction.
+/// Writes marks for organizations that came into another's sight or left it, in the caller's transaction. It looks where
+/// grants were given or taken back, where a term began or ended since it last looked, or everywhere. Sight that may have
+/// ended and begun again in between counts as gained anew: its reader may have read meanwhile and missed something.
 pub async fn scopes(tx: &mut PgConnection, now: DateTime<Utc>, everywhere: bool, looked: DateTime<Utc>) -> Result<Relayed> {
     let mut done = Relayed::default();
     let sql = "
@@ -211,8 +210,8 @@ pub async fn scopes(tx: &mut PgConnection, now: DateTime<Utc>, everywhere: bool,
     Ok(done)
 }
 
-/// Writes what happened since into the feeds, and remembers how far: of these organizations, or of all. In the
-/// caller's transaction.
+/// Writes the new events of these organizations, or of all, into the feeds, and remembers how far. In the caller's
+/// transaction.
 pub async fn relay(tx: &mut PgConnection, now: DateTime<Utc>, of: Option<Vec<OrganizationId>>) -> Result<Relayed> {
     let mut done = Relayed::default();
     let sql = "
@@ -255,7 +254,7 @@ pub async fn relay(tx: &mut PgConnection, now: DateTime<Utc>, of: Option<Vec<Org
     Ok(done)
 }
 
-/// Forgets what no cursor may ask for any more. A few thousand rows at a time.
+/// Deletes rows of feeds that no cursor may ask for any more, a few thousand at a time.
 pub async fn trim(tx: &mut PgConnection, now: DateTime<Utc>, window: Duration) -> Result<u64> {
     let sql = "
         WITH old AS (

@@ -1,4 +1,4 @@
-//! What changed, when, by whom and on whose behalf: the event log, as people read it.
+//! The history: the event log as people read it, with who changed a thing, when, and on whose behalf.
 
 use crate::prelude::*;
 use async_graphql::{ComplexObject, Context, SimpleObject, dataloader::Loader};
@@ -60,7 +60,7 @@ impl Row for Model {
         kind::facts([("resourceKind", Some(self.resource_kind.clone().into()))])
     }
     fn delegable(&self) -> Option<Delegable> {
-        // Of another kind of thing there is no such property, and so no delegation.
+        // The id of another kind's thing is no property's, so that it finds no delegation.
         Some(Delegable::Property(self.resource_id))
     }
 }
@@ -146,7 +146,7 @@ impl HistoryEntry {
     }
 }
 
-/// A page of what happened to one thing, newest first, of what the reader may see.
+/// A page of the history of one thing, newest first, as far as the reader may see it.
 pub async fn list(
     reading: &dyn Reading,
     organization: OrganizationId,

@@ -63,13 +63,13 @@ pub async fn list(reading: &dyn Reading, organization: OrganizationId, page: Pag
     .await
 }
 
-/// An invitation, for the one whom it is addressed to: runs in that principal's own scope.
+/// An invitation, read by its addressee in that principal's own scope.
 pub async fn invitation(tx: &Tx, id: MembershipId) -> Result<Option<Model>> {
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, "SELECT * FROM app.invitation($1)", [id.0.into()]);
     Ok(Model::find_by_statement(statement).one(tx).await?)
 }
 
-/// Accepts it. None if it is no longer open.
+/// Accepts an invitation. None: it is no longer open.
 pub async fn accept(tx: &Tx, id: MembershipId, now: DateTime<Utc>) -> Result<Option<Model>, DbErr> {
     let statement = Statement::from_sql_and_values(
         DbBackend::Postgres,
@@ -79,7 +79,7 @@ pub async fn accept(tx: &Tx, id: MembershipId, now: DateTime<Utc>) -> Result<Opt
     Model::find_by_statement(statement).one(tx).await
 }
 
-/// How many people besides its holder govern the acting organization without end.
+/// The number of people's memberships besides this one that govern the acting organization without end.
 pub async fn other_governors(tx: &Tx, but: MembershipId, now: DateTime<Utc>) -> Result<i64> {
     let statement = Statement::from_sql_and_values(
         DbBackend::Postgres,

@@ -1,4 +1,4 @@
-//! Anything that has an id.
+//! Nodes: things of any kind that have an id.
 
 use crate::KINDS;
 use async_graphql::{
@@ -16,28 +16,28 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error};
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 use uuid::Uuid;
 
-/// A thing that has an id, whatever it is.
+/// A thing of any kind that has an id.
 #[derive(Clone)]
 pub struct Node(Arc<dyn Thing>);
 
 impl Node {
-    /// Out of the way, though still there.
+    /// Whether the thing is archived: out of the way, though still there.
     pub fn archived(&self) -> bool {
         self.0.archived()
     }
 
-    /// The object itself, if it is one of these.
+    /// The object itself, if it is of this type.
     pub fn as_object<T: Clone + 'static>(&self) -> Option<T> {
         self.0.known().downcast_ref::<T>().cloned()
     }
 }
 
-/// The kinds of which things have an id, with how they are read.
+/// The kinds whose things have an id, each with its `Api`.
 fn apis() -> impl Iterator<Item = (&'static str, &'static dyn Api)> {
     KINDS.iter().filter_map(|kind| Some((kind.name, kind.api?)))
 }
 
-/// Things of these kinds and organizations; operations are the acting one's. One statement for each kind that is asked for.
+/// Things of these kinds and organizations; operations are the acting one's. One statement reads each kind asked for.
 pub async fn find(
     reading: &dyn Reading,
     owners: &[OrganizationId],
@@ -54,7 +54,7 @@ pub async fn find(
     Ok(found)
 }
 
-/// Things of whatever kind. One statement finds their kinds, then one reads each kind that was found.
+/// Things of any kind. One statement finds their kinds, then one reads each kind that was found.
 pub async fn find_any(reading: &dyn Reading, ids: &[Uuid]) -> Result<HashMap<Uuid, Node>> {
     let known = kind::find(reading, apis(), reading.owner(), ids).await?;
     Ok(find(reading, &[reading.owner()], &known).await?.into_iter().map(|((_, id), node)| (id, node)).collect())
@@ -70,7 +70,7 @@ impl Serialize for Node {
     }
 }
 
-/// A node is read, and is no outcome that a key answers again.
+/// A node is output of reads only. No stored outcome holds one, so that none is ever read back.
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(_: D) -> std::result::Result<Self, D::Error> {
         Err(serde::de::Error::custom("a node is not read back"))
@@ -95,7 +95,7 @@ impl JsonSchema for Node {
     }
 }
 
-/// Says beside an object's schema which object it is.
+/// Adds the object's name to its schema, as `__typename`.
 fn tag(object: &mut Schema, name: &str) {
     object.insert("type".into(), "object".into());
     object.insert("properties".into(), serde_json::json!({ "__typename": { "type": "string", "const": name } }));

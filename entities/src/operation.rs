@@ -1,12 +1,13 @@
 //! Recorded mutations. Seen and written by the acting organization alone.
 
-use crate::{actor::Standing, event, prelude::*};
+use crate::{actor::ActorRow, event, prelude::*};
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use kind::{Listed, page};
 use queryplan::{Attribute, Scalar};
 use schema::{
-    Claim, Claimed, Due, Error, Lanes, Log, Mode, NewOperation, OperationState, Operations, Outcome, Reach, Result, Stored, Tx,
+    Claim, Claimed, Due, Error, Lanes, Log, Mode, NewOperation, OperationRow, OperationState, Operations, Outcome, Reach, Result,
+    Tx,
 };
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbBackend, FromQueryResult, JsonValue as Json, QueryResult, Statement};
 use serde_json::{Map, Value, json};
@@ -131,8 +132,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn stored(row: Model) -> Result<Stored> {
-    Ok(Stored {
+fn stored(row: Model) -> Result<OperationRow> {
+    Ok(OperationRow {
         fingerprint: row.fingerprint.clone(),
         claim: serde_json::from_value(row.authority.clone())?,
         traceparent: row.traceparent.clone(),
@@ -183,9 +184,9 @@ pub struct Store {
     pub pool: PgPool,
     pub lanes: Lanes,
     pub clock: Arc<dyn schema::Clock>,
-    /// How long an outcome is kept.
+    /// The time for which an outcome is kept.
     pub retention: Duration,
-    /// After so many attempts, and not before this age, an operation ends as FAILED.
+    /// The attempts, and the age, that an operation must both have reached to end as FAILED without an outcome.
     pub attempts: i32,
     pub patience: Duration,
 }
@@ -207,18 +208,18 @@ impl Store {
 
 #[async_trait]
 impl Operations for Store {
-    async fn find(&self, organization: OrganizationId, procedure: &str, key: Uuid) -> Result<Option<Stored>> {
+    async fn find(&self, organization: OrganizationId, procedure: &str, key: Uuid) -> Result<Option<OperationRow>> {
         let sql = "SELECT * FROM app.operation_find($1, $2, $3)";
         let row = self.lanes.row(Mode::Read, sql, |find| find.bind(organization.0).bind(procedure).bind(key)).await?;
         row.map(|row| stored(Model::from_query_result(&QueryResult::from(row), "")?)).transpose()
     }
 
-    async fn get(&self, organization: OrganizationId, id: OperationId) -> Result<Option<Stored>> {
+    async fn get(&self, organization: OrganizationId, id: OperationId) -> Result<Option<OperationRow>> {
         let tx = self.tx(organization, Mode::Read).await?;
         by_id(organization, id).one(&tx).await?.map(stored).transpose()
     }
 
-    async fn insert(&self, new: &NewOperation) -> Result<Option<Stored>> {
+    async fn insert(&self, new: &NewOperation) -> Result<Option<OperationRow>> {
         // No finer than it is kept.
         let now = new.now.trunc_subsecs(6);
         let row = Model {
@@ -297,7 +298,7 @@ impl Operations for Store {
     ) -> Result<Claimed> {
         let now = self.clock.now();
         let who = who.map_or("NULL".to_owned(), |who| format!("'{who}'"));
-        // Typed values only, as in what the transaction begins with.
+        // Only typed values go into the text, as in the statement that begins the transaction.
         let question = format!(
             "SELECT (c.claimed).*, c.standing FROM app.operation_claim('{organization}', '{id}', {who}, '{}', {turns}) AS c",
             now.to_rfc3339_opts(SecondsFormat::Micros, true)
@@ -305,13 +306,13 @@ impl Operations for Store {
         let (tx, row) = Tx::begin_with(&self.lanes, &Reach::of(organization, now), Mode::Write, &question).await?;
         let Some(row) = row else { return Ok(Claimed { tx, stored: None, actor: None }) };
         let standing: Option<Json> = row.try_get("", "standing")?;
-        let standing = standing.map(serde_json::from_value::<Standing>).transpose()?;
+        let standing = standing.map(serde_json::from_value::<ActorRow>).transpose()?;
         let stored = stored(Model::from_query_result(&row, "")?)?;
         let actor = standing.and_then(|standing| standing.actor(stored.view.initiator, organization));
         Ok(Claimed { tx, stored: Some(stored), actor })
     }
 
-    async fn conclude(&self, tx: &Tx, mut stored: Stored, outcome: Outcome, log: Option<Log<'_>>) -> Result<Stored> {
+    async fn conclude(&self, tx: &Tx, mut stored: OperationRow, outcome: Outcome, log: Option<Log<'_>>) -> Result<OperationRow> {
         // No finer than it is kept.
         let now = self.clock.now().trunc_subsecs(6);
         let (state, error) = match &outcome {

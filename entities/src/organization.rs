@@ -31,7 +31,7 @@ text_enum!(
 );
 
 impl OrganizationType {
-    /// What its founder is in it.
+    /// The role of the founder.
     pub fn founder(self) -> Role {
         match self {
             OrganizationType::IndividualPropertyOwner | OrganizationType::TrustOrLlc => Role::Owner,

@@ -1,11 +1,11 @@
-//! Who acts. Principals belong to no organization; the application reaches them through definer
-//! functions only, so there is no entity to query.
+//! Principals: the people, agents and services that act. They belong to no organization; the application reaches them through
+//! definer functions only, so there is no entity to query.
 
 use schema::{PrincipalId, Result, Tx};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
 
-/// The gateway itself: what timers act as.
+/// The gateway itself, as which timers act.
 pub const SYSTEM: PrincipalId = PrincipalId(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
 
 /// Registers an agent or a service. False if issuer and subject are taken.

@@ -1,4 +1,4 @@
-//! The relations between kinds. They stand above all kinds, so that no kind imports what hangs on it.
+//! The relations between kinds. They stand above all kinds, so that no kind imports those that hang on it.
 
 use crate::{
     contact::{self, Contact, ContactStatus},

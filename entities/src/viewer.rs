@@ -1,4 +1,5 @@
-//! Who am I, where may I act, as what. Runs in the principal's own scope, before any organization.
+//! The viewer: the principal of the request, with the places where it may act, and as what. Runs in the principal's own scope,
+//! before any organization.
 
 use crate::{
     delegation::{DelegatedAction, DelegationId},

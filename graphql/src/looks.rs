@@ -1,7 +1,7 @@
 //! The rights of subscribers, found once for all subscriptions of one principal that ask at the same time.
 
 use crate::turns::Turns;
-use schema::{AccessGrantId, Actor, Caller, Code, Error, Gateway, OrganizationId, PrincipalId, Result, Standing, standing};
+use schema::{AccessGrantId, Actor, Caller, Code, Error, Gateway, OrganizationId, PrincipalId, Result, Visibility, visibility};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -12,7 +12,7 @@ use std::{
 const MOST: usize = 1_000;
 
 type Who = (PrincipalId, Option<OrganizationId>, Option<AccessGrantId>);
-type Found = Result<(Actor, Standing), Arc<Error>>;
+type Found = Result<(Actor, Visibility), Arc<Error>>;
 
 pub struct Looks {
     who: Mutex<HashMap<Who, Weak<Look>>>,
@@ -60,7 +60,7 @@ impl Looks {
         gateway: &Arc<Gateway>,
         caller: &Caller,
         look: &Look,
-    ) -> Result<(Actor, Standing)> {
+    ) -> Result<(Actor, Visibility)> {
         let mut last = look.last.lock().await;
         if last.as_ref().is_none_or(|(began, _)| *began < moment) {
             let organization = caller.organization.ok_or_else(|| Error::new(Code::ORGANIZATION_REQUIRED))?;
@@ -68,13 +68,13 @@ impl Looks {
             let began = Instant::now();
             let found = async {
                 let actor = caller.actor_now(gateway).await?;
-                let standing = standing(gateway, &actor).await?;
-                Ok::<_, Error>((actor, standing))
+                let visibility = visibility(gateway, &actor).await?;
+                Ok::<_, Error>((actor, visibility))
             };
             *last = Some((began, found.await.map_err(Arc::new)));
         }
         match &*last {
-            Some((_, Ok((actor, standing)))) => Ok((actor.clone(), standing.clone())),
+            Some((_, Ok((actor, visibility)))) => Ok((actor.clone(), visibility.clone())),
             Some((_, Err(error))) => Err(error.again()),
             None => Err(Error::internal("the look above left no result")),
         }

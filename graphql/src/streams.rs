@@ -34,7 +34,7 @@ pub const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 /// The longest silence on the wire: proxies cut a connection that is silent for longer.
 const KEEP_ALIVE: Duration = Duration::from_secs(12);
 
-/// How long a part may wait for a client that does not read.
+/// The longest time that a part may wait for a client that does not read.
 const STUCK: Duration = Duration::from_secs(30);
 
 type Part = Result<Bytes, Infallible>;

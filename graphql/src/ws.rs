@@ -32,12 +32,12 @@ use tokio::{
 use tracing::Instrument;
 
 const PROTOCOL: &str = "graphql-transport-ws";
-/// How long the client may take to send `connection_init`.
+/// The longest time that the client may take to send `connection_init`.
 const INIT: Duration = Duration::from_secs(10);
-/// How often the client is pinged, and how long it may be silent.
+/// The interval of pings, and the longest silence of a client.
 const PING: Duration = Duration::from_secs(12);
 const SILENT: Duration = Duration::from_secs(40);
-/// How long one message may wait for a client that does not read.
+/// The longest time that one message may wait for a client that does not read.
 const STUCK: Duration = Duration::from_secs(30);
 const SUBSCRIPTIONS: usize = 100;
 

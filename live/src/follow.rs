@@ -2,7 +2,7 @@
 //! entries are queued for it.
 
 use crate::{Hub, news::News};
-use entities::feed::{self, Entry, What};
+use entities::feed::{self, Content, Entry};
 use kind::Rights;
 use schema::{Code, Error, Expired, LogId, OperationId, OrganizationId, Result};
 use std::{
@@ -19,7 +19,7 @@ pub struct Log {
     marks: watch::Sender<Marks>,
 }
 
-/// The positions at which a log last changed who sees what.
+/// The positions of the last entries in a log that changed rights.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Marks {
     /// The last change of a membership, a delegation, a grant, or the organization itself.
@@ -31,7 +31,7 @@ pub struct Marks {
 impl Marks {
     /// The marks once this entry is added to the log.
     pub fn after(self, entry: &Entry) -> Marks {
-        let What::Event(event) = &entry.what else { return self };
+        let Content::Event(event) = &entry.what else { return self };
         match entities::kind(&event.resource_kind).map(|kind| kind.rights) {
             Some(Rights::Decides) => Marks { rights: entry.position, ..self },
             Some(Rights::Groups) => Marks { groups: entry.position, ..self },
@@ -57,7 +57,7 @@ impl Log {
         *self.tail.borrow()
     }
 
-    /// A receiver that changes with each entry that decides who sees what.
+    /// A receiver that changes with each entry that changes rights.
     pub fn marks(&self) -> watch::Receiver<Marks> {
         self.marks.subscribe()
     }

@@ -1,6 +1,6 @@
-//! The event log as its readers follow it. A commit wakes the readers in this process at once, and those of other replicas by
-//! one notification each few milliseconds. One statement a second finds entries that no notification announced. Idle followers
-//! add no SQL. Who may see an entry is decided where the entry is delivered, never here.
+//! The event log as its readers follow it. A commit wakes the readers in this process at once, and those of other replicas by one
+//! notification each few milliseconds. One statement a second finds entries that no notification announced. Idle followers add no
+//! SQL. The right to see an entry is judged where the entry is delivered, never here.
 
 mod answers;
 mod follow;
@@ -16,7 +16,7 @@ use answers::AnswerCache;
 use entities::feed;
 use follow::Logs;
 use news::{News, Outbox};
-use schema::{Clock, Error, Expired, Live, LogId, OperationId, OrganizationId, Place, Result};
+use schema::{Clock, Error, Expired, Live, LogId, LogPosition, OperationId, OrganizationId, Result};
 use sqlx::{PgPool, Row, postgres::PgPoolOptions};
 use std::{
     sync::{
@@ -31,13 +31,13 @@ use tokio::sync::{Notify, watch};
 pub struct Settings {
     /// The URL of the database, for the role `hestami_relay`.
     pub url: String,
-    /// How often logs are read without a notification.
+    /// The interval at which logs are read without a notification.
     pub backstop: Duration,
-    /// How many entries of a log stay in memory; a reader that falls further behind is disconnected.
+    /// The number of entries of a log that stay in memory; a reader that falls further behind is disconnected.
     pub kept: usize,
-    /// How often feeds are trimmed of entries that are too old.
+    /// The interval at which feeds are trimmed of entries that are too old.
     pub trim: Duration,
-    /// How far apart the clocks of replicas may be.
+    /// The greatest difference between the clocks of replicas.
     pub skew: Duration,
 }
 
@@ -56,7 +56,7 @@ impl Settings {
 /// The process's one link between commits and followers.
 pub struct Hub {
     settings: Settings,
-    /// How old a cursor may be.
+    /// The greatest age of a cursor.
     window: Duration,
     clock: Arc<dyn Clock>,
     /// Connections for followers that catch up.
@@ -73,11 +73,11 @@ pub struct Hub {
     relay: Notify,
     out: Outbox,
     hears: AtomicBool,
-    /// Turns true when followers are to disconnect.
+    /// A sender that turns true when followers are to disconnect.
     closing: watch::Sender<bool>,
-    /// Turns true when the hub's tasks are to end.
+    /// A sender that turns true when the hub's tasks are to end.
     stopped: watch::Sender<bool>,
-    /// Counts the connections that follow.
+    /// A counter of the connections that follow.
     guests: Arc<()>,
 }
 
@@ -175,7 +175,7 @@ impl Hub {
     }
 
     /// Refuses a cursor that is unknown or too old.
-    pub async fn check(&self, place: &Place) -> Result<()> {
+    pub async fn check(&self, place: &LogPosition) -> Result<()> {
         let own = "SELECT h.event_seq AS head, (
                      SELECT e.at < $3 FROM event e WHERE e.organization_id = $1 AND e.seq = $2 + 1) AS old
                    FROM org_head h WHERE h.organization_id = $1";

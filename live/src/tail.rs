@@ -1,7 +1,7 @@
 //! The task that reads new entries of followed logs, after each wake-up and once a second anyway.
 
 use crate::{Hub, follow::Log, news::News};
-use entities::feed::{self, What};
+use entities::feed::{self, Content};
 use schema::{LogId, Result};
 use std::{
     collections::HashMap,
@@ -61,7 +61,7 @@ async fn look(hub: &Arc<Hub>, news: &News) -> Result<()> {
         let places: Vec<_> = due.values().map(|log| (log.id, log.tail())).collect();
         let mut came: HashMap<LogId, i64> = HashMap::new();
         for (id, entry) in feed::after(&hub.tail, &places, PAGE).await? {
-            if matches!(entry.what, What::Lost) {
+            if matches!(entry.what, Content::Lost) {
                 hub.answers.forget(id, entry.source);
             }
             *came.entry(id).or_default() += i64::from(due.get(&id).is_some_and(|log| log.push(entry, hub.settings.kept)));

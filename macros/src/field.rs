@@ -1,4 +1,4 @@
-//! What every attribute here reads of a struct and its fields.
+//! The reading of a struct and its fields, which every attribute here shares.
 
 use proc_macro2::{Span, TokenStream as Tokens};
 use syn::{Attribute, Error, Expr, Field, Fields, Ident, ItemStruct, Lit, Meta, Result, Type, parse::Parse, spanned::Spanned};
@@ -60,7 +60,7 @@ pub fn about(attributes: &[Attribute]) -> Option<String> {
     if lines.is_empty() { None } else { Some(lines.join("\n")) }
 }
 
-/// Takes the attributes of one of these names off a field. Two are a mistake.
+/// Takes the attribute with one of these names off a field. Two are a mistake.
 pub fn take(field: &mut Field, names: &[&str]) -> Result<Option<Attribute>> {
     let ours = |attribute: &Attribute| names.iter().any(|name| attribute.path().is_ident(name));
     let mut found = field.attrs.extract_if(.., |attribute| ours(attribute));

@@ -1,11 +1,11 @@
-//! `#[filter]`: which rows of a kind a list holds.
+//! `#[filter]`: the input that chooses the rows of a list.
 
 use crate::{field, rules};
 use proc_macro2::TokenStream as Tokens;
 use quote::quote;
 use syn::{Error, Fields, Ident, Path, Result, spanned::Spanned};
 
-/// How a field chooses. Each becomes one condition.
+/// The words for how a field chooses. Each becomes one condition.
 const WORDS: &[&str] = &["any", "is", "begins", "from", "until", "set", "unless", "by"];
 
 pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {

@@ -53,7 +53,7 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
     })
 }
 
-/// Absent leaves a field as it is. Null clears it, where it can be cleared.
+/// Marks a field of a patch. An absent field stays as it is; null clears it, where it can be cleared.
 fn patch(each: &mut Field, outer: Option<&str>) -> Result<()> {
     match outer {
         Some("Option") => {
@@ -75,7 +75,7 @@ fn patch(each: &mut Field, outer: Option<&str>) -> Result<()> {
     }
 }
 
-/// Which page: `first` with `after`, or `last` with `before`.
+/// Adds the fields that choose a page: `first` with `after`, or `last` with `before`.
 fn paged(fields: &mut syn::punctuated::Punctuated<Field, syn::Token![,]>) {
     let page: [Field; 5] = [
         parse_quote!(#[garde(custom(::schema::valid::page_size))] pub first: Option<i32>),
@@ -95,7 +95,7 @@ fn paged(fields: &mut syn::punctuated::Punctuated<Field, syn::Token![,]>) {
     fields.push(total);
 }
 
-/// A patch of which only these are given.
+/// The constructor of a patch of which only the required fields are given.
 fn of(name: &Ident, required: &[(Ident, syn::Type)], patched: &[Ident]) -> Tokens {
     let (names, types): (Vec<_>, Vec<_>) = required.iter().cloned().unzip();
     quote! {

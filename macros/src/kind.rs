@@ -1,4 +1,4 @@
-//! `#[kind]`: one struct for a table's row, for the object that clients see, and for what policies see of it.
+//! `#[kind]`: one struct for a table's row, for the object that clients see, and for the attributes that policies see.
 
 use crate::{
     field,
@@ -18,7 +18,7 @@ struct Arguments {
     delegated: Option<Ident>,
     rights: Option<Ident>,
     also: Vec<Expr>,
-    /// The columns that ever change, besides version and time; all of them, if it is not said.
+    /// The columns that ever change, besides version and time. None: all of them.
     changes: Option<Vec<Expr>>,
     finder: Option<LitBool>,
     /// The row of examples and tests: its columns besides those that every row gets by itself.
@@ -68,7 +68,7 @@ fn arguments(args: Tokens) -> Result<Arguments> {
     Ok(known)
 }
 
-/// What a field says besides its type.
+/// The marks that fields have besides their types.
 struct Marks {
     /// The attribute's name for policies.
     policy: Vec<(Ident, String)>,
@@ -157,7 +157,7 @@ fn marks(item: &mut ItemStruct) -> Result<(Marks, Vec<Tokens>)> {
     Ok((Marks { policy }, added))
 }
 
-/// Only these columns change, and what every change stamps.
+/// Fixes all columns but these, and but those that every change stamps.
 fn only(columns: &mut [Column], changes: &[Expr]) -> Result<()> {
     let named = |expr: &Expr| match expr {
         Expr::Path(path) => path.path.get_ident().cloned().ok_or_else(|| Error::new(expr.span(), "a field's name")),
@@ -179,7 +179,7 @@ fn by_id(known: &Arguments, columns: &[Column]) -> Tokens {
     }
     let id = id(columns);
     quote! {
-        /// One of an organization's.
+        /// The row with this id in an organization.
         pub fn by_id(organization: ::schema::OrganizationId, id: #id) -> ::sea_orm::Select<Entity> {
             use ::sea_orm::{ColumnTrait as _, QueryFilter as _};
             of(organization).filter(Column::Id.eq(id))
@@ -312,7 +312,7 @@ fn shown(object: &Ident, about: &str, columns: &[Column]) -> Tokens {
     }
 }
 
-/// The columns that whoever makes a row says: all but those that every row gets by itself.
+/// The struct of the columns that the maker of a row says: all but those that every row gets by itself.
 fn fresh(object: &Ident, known: &Arguments, columns: &[Column]) -> Tokens {
     let shelved = known.shelved_by.as_ref();
     let corrected = corrects(columns).is_some();
@@ -396,10 +396,10 @@ fn fresh(object: &Ident, known: &Arguments, columns: &[Column]) -> Tokens {
     }
 }
 
-/// The columns that say which row stands in whose place.
+/// The columns of a correction: the row replaced, when, and why.
 const CORRECTION: [&str; 3] = ["corrects_id", "corrected_at", "correction_reason"];
 
-/// A row that turned out wrong stays, and another takes its place.
+/// The trait of kinds with these columns: a wrong row stays, and another takes its place.
 fn corrects(columns: &[Column]) -> Option<Tokens> {
     let has = |name: &str| columns.iter().any(|column| column.ident == name);
     CORRECTION.into_iter().chain(["recorded_by"]).all(has).then(|| {
@@ -434,7 +434,7 @@ fn corrects(columns: &[Column]) -> Option<Tokens> {
 /// The columns that say when a row's term was ended, by whom and why.
 const ENDS: [[&str; 3]; 2] = [["ended_at", "ended_by", "end_reason"], ["revoked_at", "revoked_by", "revoke_reason"]];
 
-/// A row that counts for a term, which can be ended before its time.
+/// The trait of kinds whose rows count for a term, which can be ended before its time.
 fn termed(columns: &[Column]) -> Option<Tokens> {
     let column = |name: &str| columns.iter().find(|column| column.ident == name);
     let has = |names: &[&str]| names.iter().all(|name| column(name).is_some());

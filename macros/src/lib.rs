@@ -19,14 +19,14 @@ fn expanded(item: Tokens, made: syn::Result<Tokens>) -> TokenStream {
     made.unwrap_or_else(|error| [error.to_compile_error(), row::bare(item)].into_iter().collect()).into()
 }
 
-/// A table with an API: the struct is its row, the object that clients see, and what policies see of it.
+/// A table with an API: the struct is its row, the object that clients see, and the source of the attributes for policies.
 ///
-/// `#[kind(ExternalParty, table = "external_party")]`, and where it applies: `shelved_by = status` (archived and taken back),
-/// `below = property_id` (hangs on a property), `names = holder_id` (each event names it), `delegated = Portfolio` (is delegated itself), `rights = Decides` or `Groups`,
-/// `changes = [a, b]` (the only columns that change),
-/// `also = [attribute, …]` (what else policies see), `finder = false` (has a finder of its own), `sample = { … }` (the row that tests lay).
-/// On fields: `#[policy]` (policies see it), `#[policy("name")]`, `#[fixed]` (never changed), `#[added(value)]` (outcomes from
-/// before lack it).
+/// `#[kind(ExternalParty, table = "external_party")]`, and where it applies: `shelved_by = status` (archived and restored),
+/// `below = property_id` (hangs on a property), `names = holder_id` (each event names it), `delegated = Portfolio` (is delegated
+/// itself), `rights = Decides` or `Groups`, `changes = [a, b]` (the only columns that change), `also = [attribute, …]` (more
+/// attributes for policies), `finder = false` (has a finder of its own), `apart` (the object is a struct of its own),
+/// `sample = { … }` (the row that tests insert). On fields: `#[policy]` (policies see it), `#[policy("name")]`, `#[fixed]`
+/// (never changed), `#[added(value)]` (outcomes from before lack it).
 #[proc_macro_attribute]
 pub fn kind(args: TokenStream, item: TokenStream) -> TokenStream {
     let item = Tokens::from(item);
@@ -41,17 +41,17 @@ pub fn row(args: TokenStream, item: TokenStream) -> TokenStream {
     expanded(item.clone(), row::expand(args.into(), item))
 }
 
-/// Which rows of a kind a list holds. Each field says by one word how it chooses: `#[any(Column)]`, `#[is(Column)]`,
-/// `#[begins(Column)]`, `#[from(Column)]`, `#[until(Column)]`, `#[set(Column)]`, `#[unless(Column)]` or `#[by(function)]`, and by a
-/// rule's word which values it takes.
+/// The choice of a list's rows. Each field says by one word how it chooses: `#[any(Column)]`, `#[is(Column)]`,
+/// `#[begins(Column)]`, `#[from(Column)]`, `#[until(Column)]`, `#[set(Column)]`, `#[unless(Column)]` or `#[by(function)]`. A
+/// rule's word says which values it takes.
 #[proc_macro_attribute]
 pub fn filter(args: TokenStream, item: TokenStream) -> TokenStream {
     let item = Tokens::from(item);
     expanded(item.clone(), filter::expand(args.into(), item))
 }
 
-/// An input of a procedure. Each field has at most one rule's word, such as `#[text(200)]`; `#[patch]` or `#[patch(text(200))]` is
-/// a field that may be absent. `#[input(page)]` adds which page is wanted.
+/// An input of a procedure. Each field has at most one rule's word, such as `#[text(200)]`. `#[patch]` or `#[patch(text(200))]`
+/// marks a field that may be absent. `#[input(page)]` adds the fields that choose a page.
 #[proc_macro_attribute]
 pub fn input(args: TokenStream, item: TokenStream) -> TokenStream {
     let item = Tokens::from(item);

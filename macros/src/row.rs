@@ -82,7 +82,7 @@ pub fn columns(item: &mut ItemStruct, keys: &[Ident]) -> Result<Vec<Column>> {
     Ok(columns)
 }
 
-/// The struct with its entity: what SeaORM wants, the finder, and how it is read.
+/// The struct with its entity for SeaORM, its finder, and its reading by place.
 pub fn table_of(item: &ItemStruct, table: &LitStr, columns: &[Column], finder: bool, derives: &Tokens) -> Tokens {
     let finder = if finder && columns.iter().any(|column| column.ident == "organization_id") {
         quote! {

@@ -1,4 +1,4 @@
-//! The words for what a field takes. Each is a validator of `schema::valid`.
+//! The words for the values that a field takes. Each is a validator of `schema::valid`.
 
 use proc_macro2::TokenStream as Tokens;
 use quote::quote;

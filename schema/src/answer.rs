@@ -1,7 +1,6 @@
 use crate::Operation;
 
-/// What a mutation answers. Without a result the operation is still running: ask for it later, or
-/// send the same key again.
+/// A mutation's answer. Without a result the operation is still running: ask for it later, or send the same key again.
 #[derive(Debug)]
 pub struct Answer<T> {
     pub result: Option<T>,

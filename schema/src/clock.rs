@@ -1,4 +1,4 @@
-//! Time and chance are arguments: nobody below reads the ambient ones.
+//! Time and chance are arguments: no code below reads the ambient ones.
 
 use chrono::{DateTime, SubsecRound, Utc};
 use uuid::Uuid;
@@ -17,7 +17,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the ambient clock")]
-    /// As fine as PostgreSQL keeps it.
+    /// The current time, as fine as PostgreSQL stores it.
     fn now(&self) -> DateTime<Utc> {
         Utc::now().trunc_subsecs(6)
     }

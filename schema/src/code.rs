@@ -1,4 +1,4 @@
-//! The codes that a caller can be told: each with its type, its HTTP status and the message when nobody says it better.
+//! The error codes that a caller can receive, each with its type, its HTTP status and a default message.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,18 +44,18 @@ impl Type {
     }
 }
 
-/// One thing that a caller can be told went wrong. It is declared beside the verb that says it, and is part of the contract.
+/// An error code that a caller can receive. A code is declared beside the verb that returns it, and is part of the contract.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Code(&'static Said);
 
-/// The text of a code.
+/// A code's name, type, status and message.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Said {
     pub name: &'static str,
     pub error_type: Type,
-    /// Another status than the type's.
+    /// The HTTP status, where it is not the type's.
     pub status: Option<u16>,
-    /// The message when nobody says it better.
+    /// The default message.
     pub message: &'static str,
 }
 
@@ -87,7 +87,7 @@ impl std::fmt::Debug for Code {
     }
 }
 
-/// Declares the codes of a domain, beside the verbs that say them.
+/// Declares the codes of a domain, beside the verbs that return them.
 #[macro_export]
 macro_rules! codes {
     ($($name:ident: $type:ident, $message:literal;)*) => {
@@ -166,7 +166,7 @@ codes! {
 }
 
 impl Code {
-    /// What any procedure can answer, beyond what it declares itself.
+    /// The codes that any procedure can answer, besides those that it declares.
     pub const COMMON: &'static [Code] = &[
         Code::MALFORMED_JSON,
         Code::UNSUPPORTED_MEDIA_TYPE,
@@ -186,7 +186,7 @@ impl Code {
         Code::SHUTTING_DOWN,
         Code::INTERNAL,
     ];
-    /// What any mutation can answer besides.
+    /// The codes that any mutation can answer as well.
     pub const MUTATION: &'static [Code] = &[
         Code::IDEMPOTENCY_KEY_REQUIRED,
         Code::IDEMPOTENCY_KEY_INVALID,

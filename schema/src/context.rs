@@ -1,7 +1,6 @@
-//! What a procedure works with: who acts, the time, fresh ids, the transaction, and the list of
-//! what changed.
+//! The context of a procedure: the actor, the time, fresh ids, the transaction, and the list of changes.
 
-use crate::{Actor, Gateway, Mode, Name, NewEvent, OperationId, OrganizationId, Result, Rights, Tx, standing};
+use crate::{Actor, Gateway, Mode, Name, NewEvent, OperationId, OrganizationId, Result, Rights, Tx, visibility};
 use chrono::{DateTime, Utc};
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -21,11 +20,11 @@ pub struct Context {
     mode: Mode,
     tx: OnceCell<Tx>,
     events: Mutex<Vec<NewEvent>>,
-    leave: Mutex<Option<Uuid>>,
+    permit: Mutex<Option<Uuid>>,
 }
 
 impl Context {
-    /// For judging and for reads: a read-only transaction, begun when first asked for.
+    /// A context for judging and for reads. Its read-only transaction begins at the first use.
     pub fn reading(gateway: &Arc<Gateway>, actor: Actor) -> Self {
         Context {
             gateway: Arc::clone(gateway),
@@ -37,11 +36,11 @@ impl Context {
             mode: Mode::Read,
             tx: OnceCell::new(),
             events: Mutex::default(),
-            leave: Mutex::default(),
+            permit: Mutex::default(),
         }
     }
 
-    /// For the domain transaction of an operation.
+    /// A context for the domain transaction of an operation.
     pub(crate) fn domain(
         gateway: &Arc<Gateway>,
         actor: Actor,
@@ -65,17 +64,17 @@ impl Context {
         self.actor.organization
     }
 
-    /// Whose data this is about: the acting organization, unless it works through a grant.
+    /// The owner of the data: the acting organization, or the grant's owner where the actor works through a grant.
     pub fn owner(&self) -> OrganizationId {
         self.actor.owner()
     }
 
-    /// What the actor may see, in a word that changes with it.
+    /// A hash of all that decides what the actor may see.
     pub async fn rights(&self) -> Result<Rights> {
-        Ok(standing(&self.gateway, &self.actor).await?.rights)
+        Ok(visibility(&self.gateway, &self.actor).await?.rights)
     }
 
-    /// How long a cursor can be gone on from.
+    /// The time for which a cursor stays usable.
     pub fn window(&self) -> Duration {
         self.gateway.limits.window
     }
@@ -97,23 +96,23 @@ impl Context {
         Ok(self.tx.get_or_try_init(begin).await?)
     }
 
-    /// True inside the domain transaction: what is read to be changed must be locked.
+    /// True inside the domain transaction, where a row that is read to be changed must be locked.
     pub fn locking(&self) -> bool {
         self.mode == Mode::Write
     }
 
-    /// Says by which delegation this is done.
-    pub fn by_leave(&self, delegation: Uuid) {
-        *self.leave.lock().unwrap_or_else(PoisonError::into_inner) = Some(delegation);
+    /// Sets the delegation that permits the work from here on.
+    pub fn on_behalf_of(&self, delegation: Uuid) {
+        *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = Some(delegation);
     }
 
-    /// By whose leave it is done, where the actor is none of the owner's own: a grant or a delegation.
-    pub fn leave(&self) -> Option<Uuid> {
-        let delegation = *self.leave.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The grant or the delegation that permits the work, where the actor is none of the owner's own people.
+    pub fn permit(&self) -> Option<Uuid> {
+        let delegation = *self.permit.lock().unwrap_or_else(PoisonError::into_inner);
         self.actor.through.map(|through| through.grant.0).or(delegation)
     }
 
-    /// Says what changed. Written with the outcome, or not at all.
+    /// Adds an event. Events are written with the outcome, or not at all.
     pub fn changed(&self, event: NewEvent) {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
     }
@@ -127,8 +126,8 @@ impl Context {
     }
 }
 
-/// How the acting organization stands to what another, or itself, owns. So the organizations that
-/// someone may see need not be told to the policy one by one.
+/// The relation of the acting organization to an owner. Policies judge by it, so the organizations that someone may see need not
+/// be told to them one by one.
 pub fn relation(owner: OrganizationId, acting: OrganizationId) -> &'static str {
     if owner == acting { "OWN" } else { "ENGAGED" }
 }

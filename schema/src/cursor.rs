@@ -33,7 +33,7 @@ impl Cursor {
         let bytes: Option<Vec<u8>> =
             (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect();
         let cursor: Cursor = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(refuse)?;
-        // A key that no row can have was not made here.
+        // No row's key contains NUL, so the gateway did not make such a cursor.
         let sound = cursor.order == order && !cursor.key.contains('\0');
         if sound { Ok(cursor) } else { Err(refuse()) }
     }

@@ -1,8 +1,8 @@
-//! A procedure with its types erased: what a table can hold and every surface can carry.
+//! A procedure with its types erased, so that a table can hold it and every surface can carry it.
 
 use crate::{
-    Actor, Allowed, Caller, Code, Context, Error, Gateway, Name, Outcome, Procedure, Result, Runs, Scope, Subject, graphql_field,
-    input,
+    Actor, Allowed, Caller, Code, Context, Error, Filters, Gateway, Name, Outcome, Procedure, Result, Runs, Scope, Subject,
+    graphql_field, input,
     operation::Claim,
     run::{about, authorize, judged_hash, mutate, payload, read},
 };
@@ -16,12 +16,12 @@ use serde_json::{Map, Value};
 use std::{marker::PhantomData, sync::Arc};
 use uuid::Uuid;
 
-/// Where a procedure shows.
+/// The surfaces that carry a procedure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Surface {
     /// RPC and GraphQL.
     Everywhere,
-    /// Only the gateway itself calls it.
+    /// No surface: only the gateway itself calls the procedure.
     Inside,
 }
 
@@ -60,7 +60,7 @@ impl Entry {
     pub fn is_mutation(&self) -> bool {
         matches!(self.runs(), Runs::Mutation(_))
     }
-    /// Every code that it can answer.
+    /// Every code that the procedure can answer.
     pub fn errors(&self) -> Vec<Code> {
         let mutation: &[Code] = if self.is_mutation() { Code::MUTATION } else { &[] };
         let mut codes: Vec<Code> = [Code::COMMON, mutation, self.0.errors()].concat();
@@ -82,17 +82,17 @@ impl Entry {
     pub fn output_schema(&self, generator: &mut SchemaGenerator) -> Schema {
         self.0.output_schema(generator)
     }
-    /// Parses as an input of this procedure and writes it back: for the enumerated round trips.
+    /// Parses an input of this procedure and writes it back, for the tests of every procedure's round trip.
     pub fn round_trip(&self, input: Value) -> Result<Value> {
         self.0.round_trip(input)
     }
 
-    /// Reads an outcome as GraphQL does: for the test that outcomes from before are still read.
+    /// Reads an outcome as GraphQL does, for the test that old outcomes stay readable.
     pub fn reads(&self, outcome: Value) -> Result<()> {
         self.0.reads(outcome)
     }
 
-    /// One call by JSON: the body's fields, the key taken out.
+    /// A call by JSON. The body holds the input's fields and, for a mutation, the idempotency key.
     pub async fn call(&self, gateway: &Arc<Gateway>, caller: &Caller, body: Map<String, Value>) -> Result<Value> {
         self.0.call(gateway, caller, body).await
     }
@@ -115,7 +115,7 @@ impl Entry {
 }
 
 pub(crate) enum Performed {
-    /// What was judged is not what is there now.
+    /// The subject is no longer the one that was judged.
     Moved,
     Ended(Outcome),
 }
@@ -203,7 +203,7 @@ impl<P: Procedure> Erased for Of<P> {
                 let key = idempotency_key(body.remove("idempotencyKey"))?;
                 let input = input::parse::<P::Input>(Value::Object(body))?;
                 let answer = mutate(gateway, caller, Entry::of::<P>(), key, payload::<P>(&input)).await?;
-                // As it was stored, and not as its type is today: an outcome outlives the type that wrote it.
+                // The result as it was stored, and not as its type is today: an outcome outlives the type that wrote it.
                 Ok(serde_json::json!({ "result": answer.result, "operation": answer.operation, "replayed": answer.replayed }))
             }
         }
@@ -223,7 +223,7 @@ impl<P: Procedure> Erased for Of<P> {
         if judged_hash(&subject.judged()) != claim.judged {
             return Ok(Performed::Moved);
         }
-        match P::handle(cx, Allowed::new(subject, Vec::new()), input).await {
+        match P::handle(cx, Allowed::new(subject, Filters::new()), input).await {
             Ok(output) => Ok(Performed::Ended(Outcome::Result(serde_json::to_value(output)?))),
             Err(error) if error.retryable() => Err(error),
             Err(error) => {
@@ -246,7 +246,7 @@ impl<P: Procedure> Erased for Of<P> {
     }
 }
 
-/// The key as both surfaces take it.
+/// The idempotency key, parsed alike for both surfaces.
 pub(crate) fn idempotency_key(value: Option<Value>) -> Result<Uuid> {
     let refuse = |code: Code, short: &str| Error::new(code).field("idempotencyKey", short, code.message());
     match value {

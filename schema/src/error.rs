@@ -50,7 +50,7 @@ impl Error {
         self
     }
 
-    /// What a program can act on, such as the current version of a conflict.
+    /// Details for a program to act on, such as the current version of a conflict.
     pub fn details(mut self, details: serde_json::Value) -> Self {
         self.0.details = Some(details);
         self
@@ -100,7 +100,7 @@ impl Error {
         self.0.cause.as_ref()
     }
 
-    /// The same for another field or caller: what it says, and its cause as text.
+    /// A copy of the error for another field or caller, with the cause as text.
     pub fn again(&self) -> Self {
         let mut again = Error::new(self.code()).fields(self.field_errors().to_vec());
         again.0.message.clone_from(&self.0.message);
@@ -110,11 +110,11 @@ impl Error {
     }
 
     pub fn retryable(&self) -> bool {
-        // What was given up stays so, whoever asks again.
+        // An operation that was given up stays so, however often it is asked for.
         matches!(self.0.code.error_type(), Type::Unavailable | Type::RateLimit) && self.0.code != Code::OPERATION_GAVE_UP
     }
 
-    /// Puts the cause where operators look. Called once, where the error leaves the house.
+    /// Traces the cause for operators. Called once, where the error leaves the gateway.
     pub fn trace(&self) {
         let code = self.0.code.as_str();
         match (&self.0.cause, self.0.code.error_type()) {
@@ -176,7 +176,7 @@ impl From<serde_json::Error> for Error {
     }
 }
 
-/// Names the constraint where it can fire.
+/// Turns the violation of a named constraint into a refusal, at the statement that can violate it.
 pub trait Constraint<T> {
     fn taken(self, constraint: &str, refusal: impl FnOnce() -> Error) -> Result<T>;
 }

@@ -1,21 +1,21 @@
-//! Every mutation says what it changed. The events of one transaction are numbered and written
-//! last, behind the organization's head.
+//! Events, by which every mutation records its changes. A transaction numbers and writes them last, behind the organization's
+//! head.
 
 use crate::OrganizationId;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// What happened to one thing.
+/// A change to one thing, to be written to a log.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
-    /// Whose log it goes into: the owner of what changed.
+    /// The organization whose log gets the event: the owner of the changed thing.
     pub organization: OrganizationId,
-    /// `property.created`.
+    /// The kind of the event, such as `property.created`.
     pub kind: String,
     pub resource_kind: &'static str,
     pub resource_id: Uuid,
     pub version: i32,
-    /// It may change what somebody may do.
+    /// Whether the change may affect what somebody may do.
     pub rights: bool,
     pub change: Change,
 }

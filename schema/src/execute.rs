@@ -1,10 +1,9 @@
-//! The waist, second half: what the durable workflow runs. One domain transaction that claims its
-//! operation first; domain rows, outcome and events commit together or not at all. It never ends in
-//! an error, because an error would burn the key.
+//! The waist, second half: the body of the durable workflow. One domain transaction claims its operation first. Domain rows,
+//! outcome and events commit together or not at all. The body never ends in an error, because an error would burn the key.
 
 use crate::{
-    Actor, Boundary, Carried, Claimed, Code, Context, Entry, Error, Gateway, Log, OperationId, Outcome, Result, Run, Scope,
-    Stored, StoredError, Type, entry::Performed, operation::Claim,
+    Actor, Boundary, Carried, Claimed, Code, Context, Entry, Error, Gateway, Log, OperationId, OperationRow, Outcome, Result,
+    Run, Scope, StoredError, Type, entry::Performed, operation::Claim,
 };
 use futures_util::FutureExt;
 use std::{
@@ -16,8 +15,8 @@ use tracing::Instrument;
 
 enum Step {
     Done,
-    /// Authority or subject moved since the decision: decide again, begin anew.
-    Reauthorize(Box<Stored>),
+    /// Authority or subject changed since the decision: decide again, begin anew.
+    Reauthorize(Box<OperationRow>),
 }
 
 pub async fn execute(gateway: &Arc<Gateway>, run: Run) {
@@ -55,7 +54,7 @@ pub async fn execute(gateway: &Arc<Gateway>, run: Run) {
     Carried::with(attributes, Box::pin(persevere(gateway, run, recorded))).instrument(span).await;
 }
 
-async fn persevere(gateway: &Arc<Gateway>, run: Run, recorded: Option<Arc<Stored>>) {
+async fn persevere(gateway: &Arc<Gateway>, run: Run, recorded: Option<Arc<OperationRow>>) {
     let until = Instant::now() + gateway.limits.execution;
     let mut pause = Duration::from_millis(10);
     loop {
@@ -91,7 +90,7 @@ async fn persevere(gateway: &Arc<Gateway>, run: Run, recorded: Option<Arc<Stored
     }
 }
 
-async fn attempt(gateway: &Arc<Gateway>, run: Run, recorded: Option<&Stored>) -> Result<Step> {
+async fn attempt(gateway: &Arc<Gateway>, run: Run, recorded: Option<&OperationRow>) -> Result<Step> {
     let (organization, id): (crate::OrganizationId, _) = (run.organization.into(), OperationId(run.operation));
     let read;
     let recorded = match recorded {
@@ -109,7 +108,7 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run, recorded: Option<&Stored>) ->
     let Claimed { tx, stored, actor } = gateway.operations.claim(organization, id, who, entry.changes_rights()).await?;
     let Some(stored) = stored else { return Err(Error::internal("a claim found no operation")) };
     if stored.outcome.is_some() {
-        // Whoever committed it may have died before it told anyone.
+        // The process that committed the outcome may have died before it told anyone.
         gateway.live.committed(&[organization], (organization, stored.view.id));
         gateway.waits.ended(stored);
         return Ok(Step::Done);
@@ -136,7 +135,7 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run, recorded: Option<&Stored>) ->
         Performed::Moved => return Ok(Step::Reauthorize(Box::new(stored))),
         Performed::Ended(outcome @ Outcome::Result(_)) => finish(gateway, cx, entry, stored, outcome).await?,
         Performed::Ended(Outcome::Refusal(refusal)) => {
-            // What was done is undone, the claim with it: it is made again.
+            // The drop rolls back the handler's work and the claim with it, so `refuse` claims again.
             drop(cx);
             refuse(gateway, run, refusal, Some(entry)).await?;
         }
@@ -144,14 +143,14 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run, recorded: Option<&Stored>) ->
     Ok(Step::Done)
 }
 
-/// Nothing that says what this actor may do has changed since the decision.
+/// Whether the facts about the actor that the decision rests on are unchanged.
 fn rests_on(actor: &Actor, claim: &Claim) -> bool {
     actor.epoch == claim.epoch
-        && actor.standing() == claim.standing
+        && actor.policy_facts() == claim.policy_facts
         && actor.through.map(|through| (through.grant, through.epoch)) == claim.grant
 }
 
-async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, stored: Stored, outcome: Outcome) -> Result<()> {
+async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, stored: OperationRow, outcome: Outcome) -> Result<()> {
     let (organization, id) = (stored.view.organization_id, stored.view.id);
     let events = cx.take_events();
     let grown: Vec<_> = events.iter().map(|event| event.organization).collect();
@@ -159,7 +158,7 @@ async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, stored: Stor
     for event in &events {
         Carried::about(event.resource_kind, event.resource_id);
     }
-    // What creates or joins an organization writes that organization's log.
+    // A procedure that creates or joins an organization writes that organization's log.
     let elsewhere = grown.iter().copied().find(|grown| *grown != cx.organization() && entry.scope() == Scope::Principal);
     let log = Log { cx: &cx, events, elsewhere };
     let stored = gateway.operations.conclude(cx.tx().await?, stored, outcome, Some(log)).await?;
@@ -176,8 +175,8 @@ async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, stored: Stor
     Ok(())
 }
 
-/// Decides again on what is there now. A right that is gone ends the operation.
-async fn reauthorize(gateway: &Arc<Gateway>, stored: Stored) -> Result<Step> {
+/// Decides again on the rows as they are now. A lost right ends the operation.
+async fn reauthorize(gateway: &Arc<Gateway>, stored: OperationRow) -> Result<Step> {
     let Some(entry) = gateway.table.get(&stored.view.procedure) else { return Err(Error::internal("no such procedure")) };
     let payload = stored.payload.clone().ok_or_else(|| Error::internal("an unfinished operation without its input"))?;
     let run = Run { organization: stored.view.organization_id.0, operation: stored.view.id.0, attempt: stored.view.attempt };
@@ -202,7 +201,7 @@ async fn reauthorize(gateway: &Arc<Gateway>, stored: Stored) -> Result<Step> {
     }
 }
 
-/// Ends the operation with a refusal, its handler's or our own, unless it ended meanwhile.
+/// Ends the operation with a refusal, from its handler or from the waist, unless it ended meanwhile.
 async fn refuse(gateway: &Arc<Gateway>, run: Run, refusal: StoredError, by: Option<&Entry>) -> Result<()> {
     let (organization, id): (crate::OrganizationId, _) = (run.organization.into(), OperationId(run.operation));
     let Claimed { tx, stored, .. } = gateway.operations.claim(organization, id, None, false).await?;
@@ -218,7 +217,7 @@ async fn refuse(gateway: &Arc<Gateway>, run: Run, refusal: StoredError, by: Opti
             gateway.faults.at(Boundary::AfterCommit, entry.name()).await?;
         }
     } else {
-        // Whoever committed it may have died before it told anyone.
+        // The process that committed the outcome may have died before it told anyone.
         gateway.live.committed(&[organization], (organization, id));
     }
     gateway.waits.ended(stored);

@@ -1,6 +1,7 @@
-//! What is judged, and the proof that it was. `Allowed` has no public constructor: only the waist
-//! builds one, after the policy said yes.
+//! The subject of a judgement, and the proof that it was allowed. `Allowed` has no public constructor: only the waist builds one,
+//! after the policy said yes.
 
+use crate::Filters;
 use sea_orm::Condition;
 use serde_json::Value;
 use uuid::Uuid;
@@ -11,24 +12,24 @@ pub struct Resource {
     pub kind: &'static str,
     pub id: Uuid,
     pub attributes: Value,
-    /// Of the row that was read, if it has one: what the domain transaction must find again.
+    /// The version of the row that was read, if it has one. The domain transaction must find the same version again.
     pub version: Option<i32>,
 }
 
-/// How a procedure is judged.
+/// The form of a judgement: one resource, or a filter for each kind.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Judged {
     /// `authorize(action, kind, id)`.
     One(Resource),
-    /// `query_filter(action, kind)` for each of these: the handler gets the conditions and must apply
-    /// them.
+    /// `query_filter(action, kind)` for each of these kinds. The handler gets the conditions and must apply them.
     Filter(&'static [&'static str]),
 }
 
 pub trait Subject: Send + Sync {
     fn judged(&self) -> Judged;
 
-    /// What one must be able to see to be told that one may not do this to it.
+    /// The resource that decides how a refusal is told: FORBIDDEN to those who can see it, NOT_FOUND to others. None: always
+    /// FORBIDDEN.
     fn beheld(&self) -> Option<Resource> {
         match self.judged() {
             Judged::One(resource) => Some(resource).filter(|resource| !resource.id.is_nil()),
@@ -43,9 +44,6 @@ pub struct Check {
     pub action: &'static str,
     pub resource: Resource,
 }
-
-/// The rows of each kind that the caller may see.
-pub(crate) type Filters = Vec<(&'static str, Condition)>;
 
 #[derive(Debug)]
 pub struct Allowed<S> {
@@ -68,7 +66,6 @@ impl<S> Allowed<S> {
 
     /// The rows of a kind that the caller may see. Without a plan there are none.
     pub fn filter(&self, kind: &str) -> Condition {
-        let known = self.filters.iter().find(|(of, _)| *of == kind);
-        known.map_or_else(|| Condition::any().add(sea_orm::sea_query::Expr::val(false)), |(_, filter)| filter.clone())
+        self.filters.get(kind).cloned().unwrap_or_else(|| Condition::any().add(sea_orm::sea_query::Expr::val(false)))
     }
 }

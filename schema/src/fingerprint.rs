@@ -1,5 +1,5 @@
-//! Says whether two requests with one key ask the same. Keyed, so that a stored fingerprint of a
-//! short input cannot be guessed back.
+//! Fingerprints of requests, which tell whether two requests with one key ask the same. They are keyed, so that a short input
+//! cannot be guessed from its stored fingerprint.
 
 use crate::{AccessGrantId, Result};
 use hmac::{Hmac, KeyInit, Mac};

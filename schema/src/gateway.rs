@@ -1,4 +1,4 @@
-//! Everything that a request needs, wired once by the server.
+//! The gateway: everything that a request needs, wired once by the server.
 
 use crate::{
     Chance, Clock, Code, Decide, Engine, Entry, Faults, Guard, Identity, Lanes, Live, Operations, fingerprint::FingerprintKey,
@@ -16,17 +16,17 @@ use std::{
 
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// How long a request waits for its mutation before it answers with the operation, still RUNNING.
+    /// The time that a request waits for its mutation before it answers with the operation, still RUNNING.
     pub answer: Duration,
-    /// After this a waiting request runs the claim-first body itself.
+    /// The time after which a waiting request runs the claim-first body itself.
     pub rescue: Duration,
-    /// How long one run tries again after transient failures before it puts the operation off.
+    /// The time for which one run tries again after transient failures before it puts the operation off.
     pub execution: Duration,
-    /// A decision older than this is made again.
+    /// The longest age of a decision; an older one is made again.
     pub decision: Duration,
-    /// How long a cursor can be gone on from.
+    /// The time for which a cursor stays usable.
     pub window: Duration,
-    /// Answers whose rows are there are made in one pass. Otherwise field by field, for the same answer.
+    /// Whether answers whose rows are loaded are made in one pass. Otherwise they are made field by field, with the same result.
     pub one_pass: bool,
 }
 
@@ -45,7 +45,7 @@ impl Default for Limits {
 
 pub struct Gateway {
     pub pool: PgPool,
-    /// For transactions, and for single statements that many ask.
+    /// The connections for transactions, and for single statements that are frequent.
     pub lanes: Lanes,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Chance>,
@@ -64,7 +64,7 @@ pub struct Gateway {
     pub tasks: Tasks,
 }
 
-/// The procedures, by name, and those that are mutations by GraphQL's field.
+/// The procedures by name, and the mutations by their GraphQL field too.
 pub struct Table {
     entries: &'static [Entry],
     by_name: HashMap<&'static str, &'static Entry>,
@@ -102,7 +102,7 @@ impl Table {
         self.codes.iter().copied().find(|code| code.as_str() == name)
     }
 
-    /// The mutation behind a field of GraphQL's.
+    /// The mutation behind a GraphQL field.
     pub fn mutation(&self, field: &str) -> Option<&'static Entry> {
         self.by_field.get(field).copied()
     }

@@ -1,5 +1,5 @@
-//! The mutation root over the table: the one place that uses async-graphql's undocumented
-//! interfaces. The schema it gives is what derives would give.
+//! The mutation root over the table: the one place that uses async-graphql's undocumented interfaces. Its schema is the same as
+//! derives would give.
 
 use crate::{Answer, Caller, Error, Gateway, Name, Operation, Procedure, Reads, Result, entry::idempotency_key, input, run};
 use async_graphql::{

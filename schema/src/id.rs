@@ -1,5 +1,5 @@
-//! One type an entity: a `PropertyId` is not a `MembershipId`, though both are UUIDv7 on the wire
-//! and `ID` in GraphQL.
+//! Ids, with a type for each entity: a `PropertyId` is not a `MembershipId`, though both are UUIDv7 on the wire and `ID` in
+//! GraphQL.
 
 /// Declares an id: UUID in PostgreSQL and JSON, `ID` in GraphQL. The number after its name makes `EXAMPLE`, the id that
 /// the contract's examples show and that the tests' rows have; further examples have names of their own.
@@ -127,7 +127,7 @@ pub const fn example(number: u32) -> Uuid {
     Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + number as u128)
 }
 
-/// As it is written everywhere, without going through a formatter.
+/// The usual text of a UUID, written without a formatter.
 pub fn hyphenated(id: Uuid) -> String {
     id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
 }

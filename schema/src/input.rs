@@ -1,4 +1,4 @@
-//! Both surfaces parse the same input by the same code, so they answer the same errors.
+//! The parsing of inputs. Both surfaces use the same code, so they answer the same errors.
 
 use crate::{Code, Error, FieldError, Result};
 use serde::{Serialize, de::DeserializeOwned};
@@ -28,7 +28,7 @@ pub fn parse<T: DeserializeOwned + Serialize>(value: Value) -> Result<T> {
 
 const WRONG_TYPE: &str = "is not of the right type or form";
 
-/// Where what was given has another shape than what it was taken for.
+/// The path of the field whose given JSON has another shape than the parsed input.
 fn bent(given: &Value, taken: &Value, path: &str) -> Option<String> {
     let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     match (given, taken) {
@@ -49,7 +49,7 @@ fn dotted(path: &str) -> String {
     path.replace('[', ".").replace(']', "").trim_start_matches('.').to_owned()
 }
 
-/// Our words for what the parser found; its own name types that are no caller's business.
+/// The code, field and message for a parser's error. The parser's own words name types that are no caller's business.
 fn classify(said: &str) -> (&'static str, Option<&str>, String) {
     let quoted = || said.split('`').nth(1);
     if said.starts_with("unknown field") {
@@ -66,7 +66,7 @@ fn classify(said: &str) -> (&'static str, Option<&str>, String) {
     }
 }
 
-/// For a patch's field that cannot be cleared: absent leaves it, null is refused.
+/// Reads a patch's field that cannot be cleared: absent leaves it, null is refused.
 pub fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -89,7 +89,7 @@ pub fn validate<T: garde::Validate<Context = ()>>(input: &T) -> Result<()> {
     Err(Error::new(Code::INVALID_INPUT).fields(fields))
 }
 
-/// The same for a part of an input, with its name before each field.
+/// Validates a part of an input, with the part's name before each field.
 pub fn validate_at<T: garde::Validate<Context = ()>>(name: &str, input: Option<&T>) -> Result<()> {
     let Some(Err(error)) = input.map(validate) else { return Ok(()) };
     let named = error.field_errors().iter().map(|e| FieldError { field: format!("{name}.{}", e.field), ..e.clone() }).collect();

@@ -1,5 +1,5 @@
-//! The contract: what a procedure is, how a request passes the one waist, and the ports that the
-//! outer crates implement. Nothing here knows a table, a policy or a transport.
+//! The contract: procedures, the one waist that every request passes, and the ports that the outer crates implement. The crate
+//! knows no table, policy or transport.
 
 // So that this crate's own macros name it as everyone else does.
 extern crate self as schema;
@@ -53,13 +53,13 @@ pub use gateway::{Gateway, Limits, Table, Tasks};
 pub use graphql_field::{Payload, resolve_mutation};
 pub use id::{AccessGrantId, OperationId, OrganizationId, PrincipalId, example, hyphenated};
 pub use input::{camel_case, parse as parse_input, present};
-pub use live::{Expired, Live, LogId, Place, Rights, Standing, standing};
+pub use live::{Expired, Live, LogId, LogPosition, Rights, Visibility, visibility};
 pub use long::Long;
 pub use metrics::SECONDS;
-pub use operation::{Claim, NewOperation, Operation, OperationError, OperationState, Outcome, Stored, StoredError};
+pub use operation::{Claim, NewOperation, Operation, OperationError, OperationRow, OperationState, Outcome, StoredError};
 pub use ports::{
-    Actor, Boundary, Claimed, Decide, Due, Engine, Faults, Filter, Guard, Identity, Known, Log, NoFaults, Operations, PeopleAct,
-    Run, Through, Verdict,
+    Actor, Boundary, Claimed, Decide, Due, Engine, Faults, Filter, Guard, Identity, Log, NoFaults, Operations, PeopleAct, Run,
+    SignedIn, Through, Verdict,
 };
 pub use procedure::{Name, Procedure, Runs, Scope, Workflow};
 pub use reading::{Proven, Reading};

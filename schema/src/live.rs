@@ -1,4 +1,4 @@
-//! Places in the event log that outlive a connection: which log, how far, and under which rights.
+//! Positions in an event log that outlive a connection. A position names the log, the place in it, and the rights of its reader.
 
 use crate::{Actor, Code, Error, Gateway, OperationId, OrganizationId, Result};
 use chrono::{DateTime, Utc};
@@ -11,12 +11,13 @@ use uuid::Uuid;
 pub enum LogId {
     /// An organization's own events.
     Own(OrganizationId),
-    /// All that an organization looks after, in one order.
+    /// The events of an organization and of all those that it looks after, in one order.
     Feed(OrganizationId),
 }
 
 impl LogId {
-    /// Who looks after others gets all of it in one order; everyone else, and who works by a grant, the owner's own.
+    /// The log that an actor follows. A concierge who looks after others follows the feed; everyone else, and anyone who works
+    /// through a grant, follows the owner's own log.
     pub fn of(actor: &Actor) -> Self {
         match (&actor.organization_type, actor.through) {
             (Some(kind), None) if kind == "CONCIERGE_OPERATOR" && actor.looks_after() => LogId::Feed(actor.organization),
@@ -31,27 +32,27 @@ impl LogId {
     }
 }
 
-/// What someone may see, told apart from every other such thing: two with the same may see the same, and
-/// whoever's is another now than it was can have missed something.
+/// A hash of all that decides what an actor may see. Actors with equal rights may see the same. An actor whose rights changed may
+/// have missed something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rights(pub u64);
 
-/// What decides what an actor sees, and until when it surely stays so.
+/// An actor's rights to see, and the time until which they surely stay so.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct Visibility {
     pub rights: Rights,
     pub until: Option<DateTime<Utc>>,
-    /// The policies that it rests on.
+    /// The policies that the rights rest on.
     pub policies: String,
 }
 
 impl Rights {
-    /// Of an actor under these policies; `delegated` says what was delegated to it.
+    /// The rights of an actor under these policies; `delegated` identifies what was delegated to it.
     pub fn of(actor: &Actor, delegated: Option<&str>, policies: &str) -> Self {
         let mut hash = Sha256::new();
         let through = actor.through.map(|through| (through.grant.0, through.owner.0, through.acts));
-        let told = (actor.organization.0, actor.kind.as_str(), &actor.organization_type, actor.standing(), through);
-        // Whose it is counts only where it is somebody's own.
+        let told = (actor.organization.0, actor.kind.as_str(), &actor.organization_type, actor.policy_facts(), through);
+        // The principal counts only where something was delegated to it in person.
         let own = delegated.map(|delegated| (actor.principal.0, delegated));
         hash.update(format!("{told:?} {own:?} {policies}"));
         let digest = hash.finalize();
@@ -59,20 +60,20 @@ impl Rights {
     }
 }
 
-/// Where a client stands.
+/// The position of a client in a log, under the rights that it had there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct LogPosition {
     pub log: LogId,
     pub position: i64,
     pub rights: Rights,
 }
 
-/// Why a cursor can't be gone on from.
+/// The reason why a cursor is no longer usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expired {
     /// Older than the window that is kept.
     TooOld,
-    /// What the client may see is another now.
+    /// The rights of the client have changed.
     ScopeChanged,
     /// The log does not reach so far: it was restored from an older copy.
     Unknown,
@@ -94,7 +95,7 @@ impl From<Expired> for Error {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for LogPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let letter = match self.log {
             LogId::Own(_) => 'o',
@@ -104,22 +105,22 @@ impl fmt::Display for Place {
     }
 }
 
-impl Place {
-    /// A cursor as a client brings it back, for this log and these rights.
-    pub fn parse(text: &str, field: &str, log: LogId, rights: Rights) -> Result<Place> {
+impl LogPosition {
+    /// Reads a cursor that a client brings back, for this log and these rights.
+    pub fn parse(text: &str, field: &str, log: LogId, rights: Rights) -> Result<LogPosition> {
         let refuse = || Error::new(Code::INVALID_CURSOR).field(field, "INVALID_CURSOR", Code::INVALID_CURSOR.message());
-        let place = Place::read(text).ok_or_else(refuse)?;
+        let place = LogPosition::read(text).ok_or_else(refuse)?;
         if place.log.organization() != log.organization() {
             return Err(refuse());
         }
-        // An organization that became, or is no longer, one that looks after others has another log.
+        // An organization that begins or ceases to look after others has another log.
         if place.log != log || place.rights != rights {
             return Err(Expired::ScopeChanged.into());
         }
         Ok(place)
     }
 
-    fn read(text: &str) -> Option<Place> {
+    fn read(text: &str) -> Option<LogPosition> {
         if text.len() != 65 || !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return None;
         }
@@ -130,22 +131,22 @@ impl Place {
             _ => return None,
         };
         let number = |text: &str| u64::from_str_radix(text, 16).ok();
-        // One more must still be a number.
+        // The next position must still be a number.
         let position = i64::try_from(number(&text[33..49])?).ok().filter(|position| *position < i64::MAX)?;
-        Some(Place { log, position, rights: Rights(number(&text[49..65])?) })
+        Some(LogPosition { log, position, rights: Rights(number(&text[49..65])?) })
     }
 }
 
-/// What an actor may see now, and until when it surely stays so.
-pub async fn standing(gateway: &Gateway, actor: &Actor) -> Result<Standing> {
+/// The rights of an actor to see now, and the time until which they surely stay so.
+pub async fn visibility(gateway: &Gateway, actor: &Actor) -> Result<Visibility> {
     let (delegated, until) = gateway.identity.delegated(actor).await?;
     let policies = gateway.decide.policies().await?;
-    Ok(Standing { rights: Rights::of(actor, delegated.as_deref(), &policies), until, policies })
+    Ok(Visibility { rights: Rights::of(actor, delegated.as_deref(), &policies), until, policies })
 }
 
-/// Who is told after a commit.
+/// The listener that is told after a commit.
 pub trait Live: Send + Sync {
-    /// These organizations' logs grew, and this operation stands elsewhere than before.
+    /// Tells that these organizations' logs grew, and that this operation's state changed.
     fn committed(&self, organizations: &[OrganizationId], operation: (OrganizationId, OperationId));
 }
 
@@ -156,16 +157,16 @@ mod tests {
     #[test]
     fn a_cursor_is_read_back_for_its_own_log_and_rights() {
         let home = OrganizationId(Uuid::from_u128(7));
-        let place = Place { log: LogId::Own(home), position: 42, rights: Rights(9) };
+        let place = LogPosition { log: LogId::Own(home), position: 42, rights: Rights(9) };
         let text = place.to_string();
-        assert_eq!(Place::parse(&text, "after", place.log, place.rights).expect("its own"), place);
-        let code = |result: Result<Place>| result.expect_err("another's").code();
+        assert_eq!(LogPosition::parse(&text, "after", place.log, place.rights).expect("its own"), place);
+        let code = |result: Result<LogPosition>| result.expect_err("another's").code();
         let other = OrganizationId(Uuid::from_u128(8));
-        assert_eq!(code(Place::parse(&text, "after", LogId::Own(other), place.rights)), Code::INVALID_CURSOR);
-        assert_eq!(code(Place::parse(&text, "after", place.log, Rights(10))), Code::CURSOR_EXPIRED);
-        assert_eq!(code(Place::parse(&text, "after", LogId::Feed(home), place.rights)), Code::CURSOR_EXPIRED);
+        assert_eq!(code(LogPosition::parse(&text, "after", LogId::Own(other), place.rights)), Code::INVALID_CURSOR);
+        assert_eq!(code(LogPosition::parse(&text, "after", place.log, Rights(10))), Code::CURSOR_EXPIRED);
+        assert_eq!(code(LogPosition::parse(&text, "after", LogId::Feed(home), place.rights)), Code::CURSOR_EXPIRED);
         for odd in ["", "x", &text[1..], &format!("{text}0"), &text.replace('o', "ö"), &text.replacen('o', "z", 1)] {
-            assert_eq!(code(Place::parse(odd, "after", place.log, place.rights)), Code::INVALID_CURSOR, "{odd}");
+            assert_eq!(code(LogPosition::parse(odd, "after", place.log, place.rights)), Code::INVALID_CURSOR, "{odd}");
         }
     }
 }

@@ -12,7 +12,7 @@ pub struct Long(pub i64);
 store::wrapped!(Long);
 
 impl Long {
-    /// What every client can hold exactly, JavaScript among them.
+    /// The largest number that every client can hold exactly, JavaScript among them.
     pub const MOST: i64 = 9_007_199_254_740_991;
 
     fn checked(number: i64) -> Option<Long> {

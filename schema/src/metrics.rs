@@ -1,4 +1,4 @@
-//! What the waist counts.
+//! The metrics of the waist.
 
 use crate::{Answer, OperationState, Result};
 use opentelemetry::{
@@ -12,7 +12,7 @@ struct Instruments {
     duration: Histogram<f64>,
 }
 
-/// Where the buckets of durations end.
+/// The upper bounds of the buckets of durations, in seconds.
 pub const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {

@@ -26,7 +26,7 @@ text_enum!(
 );
 
 impl OperationState {
-    /// It moves no more.
+    /// Whether the state is final.
     pub fn ended(self) -> bool {
         matches!(self, OperationState::Completed | OperationState::Failed | OperationState::Cancelled)
     }
@@ -105,18 +105,18 @@ impl StoredError {
     }
 }
 
-/// What the decision rested on; compared again inside the domain transaction.
+/// The facts that the decision rested on; compared again inside the domain transaction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
     /// `authority_epoch` of (organization, principal) when it was judged.
     pub epoch: i64,
-    /// The grant that it was asked through, and `authority_epoch` of (grantor, grantee) then.
+    /// The grant that the operation was asked through, and `authority_epoch` of (grantor, grantee) then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<(AccessGrantId, i64)>,
-    /// What else the policy was told of the actor.
-    #[serde(default)]
-    pub standing: String,
-    /// What was judged: a hash of kind, id, version and attributes.
+    /// The rest of the facts that the policy was told of the actor. Stored under its former name.
+    #[serde(default, rename = "standing")]
+    pub policy_facts: String,
+    /// The judged subject, as a hash of kind, id, version and attributes.
     pub judged: String,
     pub decided_at: DateTime<Utc>,
 }
@@ -140,7 +140,7 @@ pub struct NewOperation {
 
 /// An operation as the waist needs it.
 #[derive(Debug, Clone)]
-pub struct Stored {
+pub struct OperationRow {
     pub view: Operation,
     pub fingerprint: Vec<u8>,
     pub claim: Claim,

@@ -1,8 +1,8 @@
-//! What the outer crates implement and the server wires.
+//! The ports: traits that the outer crates implement and the server wires, with the types that they exchange.
 
 use crate::{
-    AccessGrantId, Check, Context, NewEvent, NewOperation, OperationId, OrganizationId, Outcome, PrincipalId, PrincipalKind,
-    Reach, Result, Role, Sight, Stored, Tx, Workflow, operation::Claim,
+    AccessGrantId, Check, Context, NewEvent, NewOperation, OperationId, OperationRow, OrganizationId, Outcome, PrincipalId,
+    PrincipalKind, Reach, Result, Role, Sight, Tx, Workflow, operation::Claim,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -10,35 +10,35 @@ use sea_orm::Condition;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Who acts, for whom, as what. Read from rows, for one request.
+/// The actor of a request: a principal, the organization that it acts for, and its roles there. Read from rows, for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     pub principal: PrincipalId,
     pub kind: PrincipalKind,
-    /// The acting organization; the principal's own scope for what comes before any.
+    /// The acting organization, or the principal's own scope for procedures that come before any organization.
     pub organization: OrganizationId,
     pub organization_type: Option<String>,
     pub roles: Vec<Role>,
-    /// Holds a delegation here that counts now.
+    /// Whether the actor holds a delegation here that counts now.
     pub delegated: bool,
     pub epoch: i64,
-    /// The grant by which it works in another organization.
+    /// The grant by which the actor works in another organization.
     pub through: Option<Through>,
 }
 
-/// Another organization's leave, as it stands now.
+/// Another organization's grant, as it stands now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Through {
     pub grant: AccessGrantId,
-    /// Who gave it, and owns what is read and written.
+    /// The organization that gave the grant, and owns the rows that are read and written.
     pub owner: OrganizationId,
-    /// Not only to see.
+    /// Whether the grant allows to act, and not only to see.
     pub acts: bool,
     pub epoch: i64,
 }
 
 impl Actor {
-    /// Before any organization.
+    /// An actor in the principal's own scope, before any organization.
     pub fn own_scope(principal: PrincipalId, kind: PrincipalKind) -> Self {
         Actor {
             principal,
@@ -52,37 +52,38 @@ impl Actor {
         }
     }
 
-    /// What the policy is told of it besides who it is: it may change by time alone.
-    pub fn standing(&self) -> String {
+    /// The facts that the policy is told of the actor and that may change by time alone, in a text: the roles, whether it holds a
+    /// delegation, and whether its grant allows to act.
+    pub fn policy_facts(&self) -> String {
         let mut roles: Vec<_> = self.roles.iter().map(|role| role.as_str()).collect();
         roles.sort_unstable();
         format!("{} {} {}", roles.join(","), self.delegated, self.through.is_some_and(|through| through.acts))
     }
 
-    /// Stands for the owner, by a role.
-    pub fn governs(&self) -> bool {
+    /// Whether the actor stands for the owner, by a role.
+    pub fn stands_for_owner(&self) -> bool {
         self.roles.iter().any(|role| role.stands_for_owner())
     }
 
-    /// Works for those who engaged its organization, by a role.
+    /// Whether the actor works for those who engaged its organization, by a role.
     pub fn looks_after(&self) -> bool {
         self.roles.iter().any(|role| matches!(role, Role::ConciergeStaff | Role::Administrator))
     }
 
-    /// Whose data the request is about: the acting organization's, or the one's that let it in.
+    /// The owner of the data that the request is about: the acting organization, or the one that gave the grant.
     pub fn owner(&self) -> OrganizationId {
         self.through.map_or(self.organization, |through| through.owner)
     }
 
-    /// What a transaction for it may touch.
+    /// The organizations that a transaction for the actor may touch.
     pub fn reach(&self, now: DateTime<Utc>) -> Reach {
         Reach::of(self.organization, now).across(self.through.map(|through| through.owner))
     }
 }
 
-/// Who is behind a token, and until when it says so.
+/// The principal behind a token, and the time until which the token says so.
 #[derive(Debug, Clone, Copy)]
-pub struct Known {
+pub struct SignedIn {
     pub principal: PrincipalId,
     pub kind: PrincipalKind,
     pub until: DateTime<Utc>,
@@ -94,17 +95,16 @@ pub trait Decide: Send + Sync {
     /// One answer for each check, in order. An error means no.
     async fn check(&self, actor: &Actor, checks: &[Check]) -> Result<Vec<bool>>;
 
-    /// The same for one, by the plan that lists are filtered by, in memory.
+    /// The answer to one check, decided in memory by the plan that lists are filtered by.
     async fn allows(&self, actor: &Actor, check: &Check, now: DateTime<Utc>) -> Result<bool>;
 
-    /// The policies that are in force, by a name that changes when they do.
+    /// A name for the policies in force, which changes when they do.
     async fn policies(&self) -> Result<String>;
 
-    /// The rows of a kind on which the actor may do this, for a query that can meet no others than
-    /// `sight` says.
+    /// The filter for the rows of a kind on which the actor may do this, in a query that can meet no rows beyond `sight`.
     async fn filter(&self, actor: &Actor, action: &'static str, kind: &'static str, sight: Sight) -> Result<Box<dyn Filter>>;
 
-    /// The same, written.
+    /// The same filter, written as a condition.
     async fn query_filter(&self, actor: &Actor, action: &'static str, kind: &'static str, sight: Sight) -> Result<Condition> {
         self.filter(actor, action, kind, sight).await?.condition()
     }
@@ -118,50 +118,50 @@ pub trait Filter: Send + Sync {
     fn condition(&self) -> Result<Condition>;
 }
 
-/// Who is behind a token, and what their rows say.
+/// Identities: the principal behind a token, and the actor that the rows make of it.
 #[async_trait]
 pub trait Identity: Send + Sync {
-    /// The issuer of agents' and services' tokens. Nobody who signs in with it is a person, and no
-    /// person's issuer can be registered from.
+    /// The issuer of agents' and services' tokens. Nobody who signs in with it is a person, and nothing is registered under a
+    /// person's issuer.
     fn service_issuer(&self) -> &str;
 
     /// A valid token's principal; a first sign-in makes one without any right.
-    async fn principal(&self, bearer: Option<&str>) -> Result<Known>;
+    async fn principal(&self, bearer: Option<&str>) -> Result<SignedIn>;
 
-    /// What was delegated to an actor, in a word that changes with it, and when that or its roles may change
-    /// next by time alone.
+    /// A hash of an actor's delegations, and the time when they or its roles may change next by time alone.
     async fn delegated(&self, actor: &Actor) -> Result<(Option<String>, Option<DateTime<Utc>>)>;
 
-    /// The actor for this organization, or ORGANIZATION_NOT_FOUND if there is none such for them;
-    /// GRANT_NOT_FOUND if it names a grant that does not count.
+    /// The actor that a principal is in this organization. ORGANIZATION_NOT_FOUND if the principal is none there; GRANT_NOT_FOUND
+    /// if the grant does not count.
     async fn actor(&self, principal: PrincipalId, organization: OrganizationId, grant: Option<AccessGrantId>) -> Result<Actor>;
 
-    /// The same as it was within the last second, for what only reads. What changed in this process is seen at once.
+    /// The actor as it was within the last second, for reads and for the first decision on a mutation. Changes by this process
+    /// are seen at once.
     async fn recent(&self, principal: PrincipalId, organization: OrganizationId, grant: Option<AccessGrantId>) -> Result<Actor>;
 
-    /// Something was committed that decides what someone may do in these organizations.
+    /// Tells of a commit that changes what someone may do in these organizations.
     fn rights_changed(&self, organizations: &[OrganizationId]);
 
-    /// An actor inside a domain transaction, through a grant: what it says stays true until that ends. None: it does not
-    /// count any more.
+    /// An actor with the grant that it works through, inside a domain transaction. The grant is locked and stays true until the
+    /// transaction ends. None: the grant does not count any more.
     async fn through_locked(&self, tx: &Tx, actor: Actor, grant: AccessGrantId) -> Result<Option<Actor>>;
 }
 
-/// Where operations and events are kept.
+/// The store of operations and events.
 #[async_trait]
 pub trait Operations: Send + Sync {
-    async fn find(&self, organization: OrganizationId, procedure: &str, key: Uuid) -> Result<Option<Stored>>;
-    async fn get(&self, organization: OrganizationId, id: OperationId) -> Result<Option<Stored>>;
-    /// As it was recorded; None if the key is taken.
-    async fn insert(&self, new: &NewOperation) -> Result<Option<Stored>>;
-    /// From RETRYABLE to QUEUED with the next attempt's number; false if someone else did.
+    async fn find(&self, organization: OrganizationId, procedure: &str, key: Uuid) -> Result<Option<OperationRow>>;
+    async fn get(&self, organization: OrganizationId, id: OperationId) -> Result<Option<OperationRow>>;
+    /// The operation as it was recorded; None if the key is taken.
+    async fn insert(&self, new: &NewOperation) -> Result<Option<OperationRow>>;
+    /// Moves an operation from RETRYABLE to QUEUED with the next attempt's number; false if someone else did.
     async fn begin_again(&self, organization: OrganizationId, id: OperationId, attempt: i32) -> Result<bool>;
     async fn reauthorized(&self, organization: OrganizationId, id: OperationId, claim: &Claim) -> Result<()>;
-    /// To RETRYABLE, unless it ended meanwhile; FAILED when it was tried too often.
+    /// Moves an operation to RETRYABLE, or to FAILED when it was tried too often, unless it ended meanwhile.
     async fn put_off(&self, organization: OrganizationId, id: OperationId, now: DateTime<Utc>) -> Result<()>;
-    /// Begins the transaction that carries an operation out, with its row locked and what its initiator is; both stay so until
-    /// it ends. `who` is nobody where that does not matter. `turns`: what follows may change what this very initiator may do,
-    /// so that one of theirs waits for another.
+    /// Begins the transaction that carries an operation out. The operation's row and its initiator's authority are locked until
+    /// the transaction ends. `who` is None where the authority does not matter. `turns` is true where the operation may change
+    /// the initiator's own authority: such operations of one initiator wait for each other.
     async fn claim(
         &self,
         organization: OrganizationId,
@@ -169,9 +169,9 @@ pub trait Operations: Send + Sync {
         who: Option<PrincipalId>,
         turns: bool,
     ) -> Result<Claimed>;
-    /// Writes the outcome, and takes the heads' locks, numbers the events and writes them: nothing may lock after it. The
-    /// operation as it is then, if the transaction commits.
-    async fn conclude(&self, tx: &Tx, stored: Stored, outcome: Outcome, log: Option<Log<'_>>) -> Result<Stored>;
+    /// Writes the outcome, takes the heads' locks, numbers the events and writes them. Nothing may lock after it. Returns the
+    /// operation as it is if the transaction commits.
+    async fn conclude(&self, tx: &Tx, stored: OperationRow, outcome: Outcome, log: Option<Log<'_>>) -> Result<OperationRow>;
     /// Recorded operations that nobody carries on: never started, ended without outcome, or put off.
     async fn abandoned(&self, now: DateTime<Utc>, idle: std::time::Duration) -> Result<Vec<Due>>;
     async fn forget_expired(&self, now: DateTime<Utc>) -> Result<u64>;
@@ -180,17 +180,17 @@ pub trait Operations: Send + Sync {
 /// A transaction that carries an operation out.
 pub struct Claimed {
     pub tx: Tx,
-    /// None: it is gone.
-    pub stored: Option<Stored>,
-    /// None: nothing in that organization any more, or nobody was asked for.
+    /// None: the operation is gone.
+    pub stored: Option<OperationRow>,
+    /// None: the initiator is nothing in that organization any more, nobody was asked for, or the operation has its outcome.
     pub actor: Option<Actor>,
 }
 
-/// What an operation changed, and whose log says so.
+/// The events of an operation, and the organization in whose name they are written.
 pub struct Log<'a> {
     pub cx: &'a Context,
     pub events: Vec<NewEvent>,
-    /// The organization that it made or joined: the events are written as of there.
+    /// The organization that the operation made or joined. The transaction moves there to write the events.
     pub elsewhere: Option<OrganizationId>,
 }
 
@@ -200,7 +200,7 @@ pub struct Due {
     pub id: OperationId,
 }
 
-/// All that a workflow is told. Personal data stays behind row security.
+/// The whole input of a workflow. Personal data stays behind row security.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     pub organization: Uuid,
@@ -224,7 +224,7 @@ pub trait Engine: Send + Sync {
     fn ready(&self) -> bool;
 }
 
-/// The verdict of the policy engine of autonomous operations; for people it allows today.
+/// The verdict of the guard, which rules on autonomous operations. People are always allowed today.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     Allow,
@@ -236,7 +236,7 @@ pub trait Guard: Send + Sync {
     fn judge(&self, actor: &Actor, procedure: &'static str) -> Verdict;
 }
 
-/// What ships: agents may recommend, only people and the services that they run may act.
+/// The guard that ships: agents may recommend, only people and the services that they run may act.
 #[derive(Debug, Default)]
 pub struct PeopleAct;
 
@@ -249,7 +249,7 @@ impl Guard for PeopleAct {
     }
 }
 
-/// Where a crash can fall. Named so that tests can stop a gateway exactly there.
+/// The points where a crash can fall, named so that tests can stop a gateway exactly there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Boundary {
     BeforeOperation,

@@ -1,4 +1,4 @@
-//! What a procedure is. One implementation of this trait stands behind every surface.
+//! The trait of procedures. One implementation of it stands behind every surface.
 
 use crate::{Allowed, Code, Context, Result, Subject};
 use async_graphql::{InputType, OutputType};
@@ -37,12 +37,12 @@ impl Runs {
     }
 }
 
-/// In whose scope it runs.
+/// The scope in which a procedure runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// The acting organization, named by the header.
     Organization,
-    /// The principal's own: what comes before any organization. No header is read.
+    /// The principal's own scope, for procedures that come before any organization. No header is read.
     Principal,
 }
 
@@ -51,15 +51,15 @@ pub trait Procedure: Send + Sync + 'static {
     const NAME: &'static str;
     const ABOUT: &'static str;
     const RUNS: Runs;
-    /// What it can answer beyond [`Code::COMMON`] (and [`Code::MUTATION`]).
+    /// The codes that the procedure can answer beyond [`Code::COMMON`] (and [`Code::MUTATION`]).
     const ERRORS: &'static [Code];
     const SCOPE: Scope = Scope::Organization;
     /// False: only the gateway itself calls it (timers); no surface carries it.
     const EXPOSED: bool = true;
 
-    /// It changes who may do what, and so perhaps what its own actor may do.
+    /// Whether the procedure changes who may do what, and so perhaps what its own actor may do.
     const CHANGES_RIGHTS: bool = false;
-    /// A read that meets rows of organizations that engaged the acting one, besides its own.
+    /// Whether the read meets rows of organizations that engaged the acting one, besides its own.
     const ACROSS: bool = false;
 
     type Input: InputType + Serialize + DeserializeOwned + JsonSchema + garde::Validate<Context = ()> + Clone;
@@ -69,8 +69,7 @@ pub trait Procedure: Send + Sync + 'static {
     /// A valid input: for OpenAPI and for the enumerated tests.
     fn example() -> Self::Input;
 
-    /// What the policy judges. Runs once before the decision and again, with locks, inside the
-    /// domain transaction.
+    /// The subject that the policy judges. Runs once before the decision and again, with locks, inside the domain transaction.
     fn subject(cx: &Context, input: &Self::Input) -> impl Future<Output = Result<Self::Subject>> + Send;
 
     fn handle(
@@ -80,7 +79,7 @@ pub trait Procedure: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Output>> + Send;
 }
 
-/// Where the first slash is; the end, if there is none.
+/// The position of the first slash, or the end if there is none.
 const fn slash(text: &str) -> usize {
     let mut at = 0;
     while at < text.len() && text.as_bytes()[at] != b'/' {
@@ -106,7 +105,7 @@ pub struct Name {
 }
 
 impl Name {
-    /// Taken apart when the program is compiled: one that is named otherwise does not compile.
+    /// Takes a name apart when the program is compiled: a name of another form does not compile.
     pub const fn of(name: &'static str) -> Name {
         let (namespace, rest) = cut(name);
         let (version, verb) = cut(rest);

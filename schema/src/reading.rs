@@ -1,4 +1,5 @@
-//! Who reads, in which transaction, and which rows of each kind they may see: the same for a procedure and for a query.
+//! A reading: its actor, its transaction, and the rows of each kind that the actor may see. Procedures and queries read by the
+//! same trait.
 
 use crate::{Actor, Allowed, Context, OrganizationId, Result, Snapshot, Tx};
 use async_trait::async_trait;

@@ -23,26 +23,26 @@ use std::{
 };
 use tracing::Instrument;
 
-/// Who is behind a request, before it is known for which organization.
+/// The principal behind a request, with the organization and the grant that it names, before rows are looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
     pub principal: PrincipalId,
     pub kind: PrincipalKind,
     pub organization: Option<OrganizationId>,
-    /// Of another organization, to work in it.
+    /// The grant of another organization, to work in it.
     pub grant: Option<AccessGrantId>,
-    /// When its token ends.
+    /// The time when the caller's token ends.
     pub until: DateTime<Utc>,
 }
 
 impl Caller {
-    /// What it is in the acting organization, as the rows say now.
+    /// The actor that the caller is in the acting organization, as the rows say now.
     pub async fn actor_now(&self, gateway: &Gateway) -> Result<Actor> {
         let organization = self.organization.ok_or_else(|| Error::new(Code::ORGANIZATION_REQUIRED))?;
         gateway.identity.actor(self.principal, organization, self.grant).await
     }
 
-    /// The same as it was within the last second, for what only reads.
+    /// The actor as it was within the last second, for reads and for the first decision on a mutation.
     pub async fn actor(&self, gateway: &Gateway, scope: Scope) -> Result<Actor> {
         match scope {
             Scope::Principal => Ok(Actor::own_scope(self.principal, self.kind)),
@@ -54,11 +54,11 @@ impl Caller {
     }
 }
 
-/// What a document reads.
+/// The kinds that a document reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Planned {
     pub kinds: BTreeSet<&'static str>,
-    /// Of organizations that engaged the acting one, too.
+    /// Whether the document also reads rows of organizations that engaged the acting one.
     pub across: bool,
 }
 
@@ -92,7 +92,7 @@ pub struct Reads {
     pub caller: Caller,
     kinds: Planned,
     prepared: Option<(Actor, Arc<Filters>)>,
-    /// Opened once, or refused once: fifty fields do not ask a silent PDP fifty times.
+    /// The snapshot, opened once or refused once: fifty fields do not ask a silent PDP fifty times.
     open: tokio::sync::Mutex<Option<Result<Arc<Snapshot>, Arc<Error>>>>,
     alone: tokio::sync::Mutex<()>,
 }
@@ -118,7 +118,7 @@ impl Reads {
         }
     }
 
-    /// For an actor that was found before, with the filters that were planned for it.
+    /// The reads of an actor that was found before, with the filters that were planned for it.
     pub fn prepared(gateway: &Arc<Gateway>, caller: Caller, actor: Actor, filters: Arc<Filters>, kinds: Planned) -> Self {
         Reads { prepared: Some((actor, filters)), ..Reads::new(gateway, caller, kinds) }
     }
@@ -155,13 +155,13 @@ impl Reads {
         Snapshot::open(&self.gateway, actor, filters).await
     }
 
-    /// For fields that read in the principal's own scope: one after the other, so that many of
-    /// them in a document take one connection.
+    /// A lock for fields that read in the principal's own scope. They read one after the other, so that many of them in a
+    /// document take one connection.
     pub async fn alone(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.alone.lock().await
     }
 
-    /// The next read sees a new snapshot: after a mutation, and before anything is serialized.
+    /// Closes the snapshot, so that the next read sees a new one: after a mutation, and before anything is serialized.
     pub async fn close(&self) {
         self.open.lock().await.take();
     }
@@ -175,7 +175,7 @@ impl Snapshot {
         Ok(Arc::new(Snapshot { actor, tx, now, filters, loaders: Mutex::default() }))
     }
 
-    /// Whose data the query is about, where a field does not say it.
+    /// The owner of the data that the query is about, where a field does not say it.
     pub fn owner(&self) -> OrganizationId {
         self.actor.owner()
     }
@@ -199,8 +199,8 @@ impl Snapshot {
     }
 }
 
-/// A nullable field's answer: a failure is its own, and null where it stands. (A `Result` outside
-/// the `Option` would take the whole answer with it.)
+/// A nullable field's answer. A failure makes this field null and no other. (A `Result` outside the `Option` would take the whole
+/// answer with it.)
 pub type Nullable<T> = Option<async_graphql::Result<T>>;
 
 /// Resolves a nullable field.
@@ -213,13 +213,13 @@ pub async fn nullable<T>(work: impl Future<Output = Result<Option<T>>>) -> Nulla
         .transpose()
 }
 
-/// The reads of the query that a field belongs to.
+/// The snapshot of the query that a field belongs to.
 pub async fn snapshot(cx: &async_graphql::Context<'_>) -> Result<Arc<Snapshot>> {
     let reads = cx.data::<Arc<Reads>>().map_err(|error| Error::internal(error.message))?;
     reads.snapshot().await
 }
 
-/// Loads one for a field. Missing and not visible are the same.
+/// Loads one value for a field. Missing and not visible are the same.
 pub async fn load_one<K, L>(loader: &DataLoader<L>, key: K) -> Result<Option<L::Value>>
 where
     K: std::hash::Hash + Eq + Clone + Send + Sync + 'static,

@@ -4,9 +4,9 @@
 //! record → workflow → answer.
 
 use crate::{
-    Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Entry, Error, Gateway, Judged, NewOperation,
-    OperationId, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Runs, Scope, Sight, Stored, Subject,
-    Type, Verdict, Workflow, execute, filter::Filters, input, operation::Claim,
+    Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Entry, Error, Filters, Gateway, Judged,
+    NewOperation, OperationId, OperationRow, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Runs,
+    Scope, Sight, Subject, Type, Verdict, Workflow, execute, input, operation::Claim,
 };
 use futures_util::future::try_join_all;
 use serde_json::Value;
@@ -21,13 +21,13 @@ pub async fn run<P: Procedure>(gateway: &Arc<Gateway>, caller: &Caller, key: Uui
     Ok(Answer { result: result.map(serde_json::from_value).transpose()?, operation, replayed })
 }
 
-/// An input that keeps its own rules, as it is recorded.
+/// The JSON of a valid input, as it is recorded.
 pub(crate) fn payload<P: Procedure>(input: &P::Input) -> Result<Value> {
     input::validate(input)?;
     Ok(serde_json::to_value(input)?)
 }
 
-/// The same for any procedure: what is below here is compiled once, not once for each.
+/// Runs a mutation of any procedure. The code from here on is compiled once, not once for each procedure.
 pub(crate) async fn mutate(
     gateway: &Arc<Gateway>,
     caller: &Caller,
@@ -59,7 +59,7 @@ async fn accept(
     payload: Result<Value>,
 ) -> Result<Answer<Value>> {
     let payload = payload?;
-    // A known key is answered whatever became of a grant since.
+    // The actor without its grant: a known key is answered whatever became of the grant since.
     let actor = Caller { grant: None, ..*caller }.actor(gateway, entry.scope()).await?;
     let span = tracing::Span::current();
     span.record("organization_id", tracing::field::display(actor.organization));
@@ -69,7 +69,7 @@ async fn accept(
     answer(gateway, stored, replayed)
 }
 
-/// The operation that stands for this key, as far as it came, and whether it was there before.
+/// The operation of this key, as far as it came, and whether it was there before.
 async fn concluded(
     gateway: &Arc<Gateway>,
     caller: &Caller,
@@ -77,7 +77,7 @@ async fn concluded(
     entry: Entry,
     key: Uuid,
     payload: Value,
-) -> Result<(Stored, bool)> {
+) -> Result<(OperationRow, bool)> {
     let Runs::Mutation(workflow) = entry.runs() else { return Err(Error::internal(format!("{} is a read", entry.name()))) };
     let name = entry.name();
     let span = tracing::Span::current();
@@ -105,13 +105,14 @@ async fn concluded(
     let actor = if grant.is_some() { caller.actor(gateway, entry.scope()).await? } else { actor };
     let (actor, claim) = match entry.judge(gateway, actor.clone(), payload.clone()).await {
         Ok(claim) => (actor, claim),
-        // By what was known within the last second: a right that came since counts, and one that went is found where it is done.
+        // The refusal rests on an actor that may be a second old. A right gained since counts, so the rows are asked again. A
+        // right lost since is found in the domain transaction.
         Err(error)
             if entry.scope() == Scope::Organization
                 && matches!(error.code().error_type(), Type::Authorization | Type::NotFound) =>
         {
             let now = caller.actor_now(gateway).await?;
-            if (now.epoch, now.standing()) == (actor.epoch, actor.standing()) {
+            if (now.epoch, now.policy_facts()) == (actor.epoch, actor.policy_facts()) {
                 return Err(error);
             }
             let claim = entry.judge(gateway, now.clone(), payload.clone()).await?;
@@ -181,7 +182,7 @@ pub(crate) fn about(judged: &Judged) {
 }
 
 /// The initiator always gets its own outcome; others of the organization if the policy says so.
-async fn may_replay(gateway: &Gateway, actor: &Actor, known: &Stored) -> Result<()> {
+async fn may_replay(gateway: &Gateway, actor: &Actor, known: &OperationRow) -> Result<()> {
     if known.view.initiator == actor.principal {
         return Ok(());
     }
@@ -192,7 +193,7 @@ async fn may_replay(gateway: &Gateway, actor: &Actor, known: &Stored) -> Result<
     }
 }
 
-fn operation_resource(known: &Stored) -> Resource {
+fn operation_resource(known: &OperationRow) -> Resource {
     Resource {
         kind: "operation",
         id: known.view.id.0,
@@ -202,7 +203,7 @@ fn operation_resource(known: &Stored) -> Resource {
 }
 
 /// Starts or joins the workflow of a recorded operation and waits for its outcome.
-async fn carry_on(gateway: &Arc<Gateway>, workflow: Workflow, stored: Stored) -> Result<Stored> {
+async fn carry_on(gateway: &Arc<Gateway>, workflow: Workflow, stored: OperationRow) -> Result<OperationRow> {
     if stored.outcome.is_some() {
         return Ok(stored);
     }
@@ -215,7 +216,7 @@ async fn carry_on(gateway: &Arc<Gateway>, workflow: Workflow, stored: Stored) ->
     drive(gateway, workflow, Run { organization: organization.0, operation: id.0, attempt }, stored).await
 }
 
-/// Carries on an operation that nobody carries on: for the gateway itself, without a client.
+/// Carries on an abandoned operation, for the gateway itself, without a client.
 pub async fn resume(gateway: &Arc<Gateway>, organization: OrganizationId, id: OperationId) -> Result<()> {
     let Some(stored) = gateway.operations.get(organization, id).await? else { return Ok(()) };
     let entry = gateway.table.get(&stored.view.procedure);
@@ -225,7 +226,7 @@ pub async fn resume(gateway: &Arc<Gateway>, organization: OrganizationId, id: Op
     carry_on(gateway, workflow, stored).await.map(drop)
 }
 
-async fn drive(gateway: &Arc<Gateway>, workflow: Workflow, run: Run, recorded: Stored) -> Result<Stored> {
+async fn drive(gateway: &Arc<Gateway>, workflow: Workflow, run: Run, recorded: OperationRow) -> Result<OperationRow> {
     let (organization, id) = (run.organization.into(), OperationId(run.operation));
     let limit = Instant::now() + gateway.limits.answer;
     let mut waiting = gateway.waits.begin(Arc::new(recorded));
@@ -256,13 +257,13 @@ async fn drive(gateway: &Arc<Gateway>, workflow: Workflow, run: Run, recorded: S
         if stored.outcome.is_some() || stored.view.state == OperationState::Retryable || left.is_zero() {
             return Ok(stored);
         }
-        // The rescue: the same claim-first body, here. Whoever has the claim finishes it; a dead or
-        // slow owner costs the client no more than this.
+        // The rescue: the same claim-first body, run here. The holder of the claim finishes it. A dead or slow holder costs the
+        // client no more than this.
         let _ = tokio::time::timeout(left, execute(gateway, run)).await;
     }
 }
 
-fn answer(gateway: &Gateway, stored: Stored, replayed: bool) -> Result<Answer<Value>> {
+fn answer(gateway: &Gateway, stored: OperationRow, replayed: bool) -> Result<Answer<Value>> {
     match stored.outcome {
         Some(Outcome::Result(value)) => Ok(Answer { result: Some(value), operation: stored.view, replayed }),
         Some(Outcome::Refusal(refusal)) => Err(match gateway.table.code(&refusal.code) {
@@ -274,7 +275,7 @@ fn answer(gateway: &Gateway, stored: Stored, replayed: bool) -> Result<Answer<Va
     }
 }
 
-/// Asks the policy. What it said rests on the claim, which the domain transaction compares.
+/// Asks the policy. The claim holds the facts that the answer rests on; the domain transaction compares them.
 pub(crate) async fn authorize(gateway: &Gateway, actor: &Actor, entry: Entry, subject: &dyn Subject) -> Result<(Claim, Filters)> {
     let action = entry.parts().action(entry.runs());
     let judged = subject.judged();
@@ -294,12 +295,12 @@ pub(crate) async fn authorize(gateway: &Gateway, actor: &Actor, entry: Entry, su
                 let asked = gateway.decide.query_filter(actor, action, kind, sight).instrument(span.clone());
                 async move { Ok::<_, Error>((*kind, asked.await?)) }
             });
-            try_join_all(asked).await?
+            try_join_all(asked).await?.into_iter().collect()
         }
     };
     let claim = Claim {
         epoch: actor.epoch,
-        standing: actor.standing(),
+        policy_facts: actor.policy_facts(),
         grant: actor.through.map(|through| (through.grant, through.epoch)),
         judged: judged_hash(&judged),
         decided_at: gateway.clock.now(),
@@ -307,7 +308,7 @@ pub(crate) async fn authorize(gateway: &Gateway, actor: &Actor, entry: Entry, su
     Ok((claim, filters))
 }
 
-/// What to say to someone who may not do this: a row that one may not see is one that does not exist.
+/// The code for an actor who may not do this. A row that the actor may not see is told as one that does not exist.
 async fn hidden(gateway: &Gateway, actor: &Actor, subject: &dyn Subject) -> Result<Code> {
     let Some(resource) = subject.beheld() else { return Ok(Code::FORBIDDEN) };
     let seen = gateway.decide.check(actor, &[Check { action: "read", resource }]).await?;
@@ -322,7 +323,7 @@ pub(crate) fn judged_hash(judged: &Judged) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A read, on the surface that has no query language of its own.
+/// Runs a read on the surface that has no query language of its own.
 pub async fn read<P: Procedure>(gateway: &Arc<Gateway>, caller: &Caller, input: P::Input) -> Result<P::Output> {
     let span = tracing::info_span!(
         "read",

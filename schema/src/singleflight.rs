@@ -22,7 +22,7 @@ pub struct Turn {
 }
 
 impl Flights {
-    /// None if others had not finished within the limit.
+    /// The turn of a key. None if others had not finished within the limit.
     pub async fn turn(self: &Arc<Self>, key: Key, limit: Duration) -> Option<Turn> {
         let lane = {
             let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -27,12 +27,12 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The states that it may move to from this one.
+    /// The states that a row may move to from this one.
     pub fn allowed(&self, from: &str) -> Vec<&'static str> {
         self.moves.iter().filter(|step| step.from == Some(from)).map(|step| step.to).collect()
     }
 
-    /// Refuses a move that is not in the table, and one for which not all is given.
+    /// Refuses a move that is not in the table, and a move for which a required field is not given.
     pub fn check(&self, from: &str, to: &str, given: &[&str]) -> Result<()> {
         let Some(step) = self.moves.iter().find(|step| step.from == Some(from) && step.to == to) else {
             let details = serde_json::json!({ "from": from, "to": to, "allowed": self.allowed(from) });
@@ -60,7 +60,7 @@ impl Machine {
         self.states.iter().copied().filter(|state| !reached.contains(state)).collect()
     }
 
-    /// The picture of it, in Mermaid.
+    /// The picture of the machine, in Mermaid.
     pub fn picture(&self) -> String {
         let mut text = String::from("stateDiagram-v2\n");
         for Move { from, to, by, given } in self.moves {
@@ -113,12 +113,12 @@ macro_rules! states {
                 ],
             };
 
-            /// The states that it may move to.
+            /// The states that a row may move to from this one.
             pub const fn allowed(self) -> &'static [$name] {
                 match self { $($name::$variant => &[$($name::$next),*],)+ }
             }
 
-            /// It moves no more.
+            /// Whether the state is final.
             pub const fn ended(self) -> bool {
                 self.allowed().is_empty()
             }

@@ -84,7 +84,7 @@ text_enum!(
 );
 
 impl Role {
-    /// Its members stand for the owner: what they delegate counts. In SQL that is `app.stands_for_owner(role)`.
+    /// Whether members with this role stand for the owner, so that their delegations count. In SQL: `app.stands_for_owner(role)`.
     pub const fn stands_for_owner(self) -> bool {
         matches!(self, Role::Owner | Role::CoOwner | Role::Trustee | Role::Administrator)
     }

@@ -12,7 +12,7 @@ pub struct Time(pub DateTime<Utc>);
 
 store::wrapped!(Time, Date);
 
-/// As strict as it is written, in the years that a calendar shows, and no finer than is stored.
+/// Parses a time as strictly as it is written, within the years 1 to 9999, and no finer than it is stored.
 fn parse(text: &str) -> Option<Time> {
     // The library would take a blank for the T.
     let time = DateTime::parse_from_rfc3339(text).ok().filter(|_| !text.contains(' '))?.with_timezone(&Utc);
@@ -54,7 +54,7 @@ impl ScalarType for Time {
 pub struct Date(pub NaiveDate);
 
 impl Date {
-    /// As it is written: `2026-05-01`, in the years that a calendar shows.
+    /// Parses a day as it is written, `2026-05-01`, within the years 1 to 9999.
     pub fn parse(text: &str) -> Option<Date> {
         let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10)?;
         (1..=9999).contains(&day.year()).then_some(Date(day))

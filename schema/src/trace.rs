@@ -1,4 +1,4 @@
-//! The trace goes along: into every answer, into the recorded operation, into recovered runs.
+//! The trace of a request, carried along into every answer, the recorded operation and recovered runs.
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use std::{
@@ -8,7 +8,7 @@ use std::{
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// What every span of an operation carries: whose it is, who acts, and what it is about.
+/// The attributes that every span of an operation carries: the organization, the actor, and the things that it is about.
 #[derive(Debug, Clone, Default)]
 pub struct Carried(Arc<Mutex<Attributes>>);
 
@@ -19,7 +19,7 @@ tokio::task_local! {
 }
 
 impl Carried {
-    /// Runs work whose spans carry these; inside another such work they are added to its.
+    /// Runs work whose spans carry these attributes, besides those of the work around it.
     pub async fn with<T>(attributes: Vec<(&'static str, String)>, work: impl Future<Output = T>) -> T {
         let carried = Carried::default();
         carried.extend(CARRIED.try_with(Carried::list).unwrap_or_default());
@@ -27,20 +27,20 @@ impl Carried {
         CARRIED.scope(carried, work).await
     }
 
-    /// Takes what is carried here along into another task.
+    /// Takes the attributes that are carried here along into another task.
     pub fn along<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
         let carried = CARRIED.try_with(Carried::clone).unwrap_or_default();
         CARRIED.scope(carried, work)
     }
 
-    /// What it is about became known: on the current span, and on all that follow.
+    /// Adds a thing that the operation is about, on the current span and on all that follow.
     pub fn about(kind: &str, id: uuid::Uuid) {
         let name = format!("{kind}_id");
         Span::current().set_attribute(name.clone(), id.to_string());
         let _ = CARRIED.try_with(|carried| carried.extend(vec![(name.into(), id.to_string())]));
     }
 
-    /// For the span that begins here.
+    /// The attributes for a span that begins here.
     pub fn here() -> Attributes {
         CARRIED.try_with(Carried::list).unwrap_or_default()
     }

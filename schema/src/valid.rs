@@ -8,7 +8,7 @@ fn refuse(code: &str, message: &str) -> Valid {
     Err(garde::Error::new(format!("{code}|{message}")))
 }
 
-/// What a text-like field holds, whether it is required, optional or part of a patch.
+/// A field that holds a text, whether required, optional or part of a patch.
 pub trait Text {
     fn text(&self) -> Option<&str>;
 }
@@ -122,7 +122,7 @@ pub fn basis_points<T: Whole>(value: &T, _: &()) -> Valid {
     }
 }
 
-/// An amount that is one, in minor units.
+/// An amount in minor units, which is not 0.
 pub fn amount<T: Whole>(value: &T, _: &()) -> Valid {
     match value.whole() {
         Some(0) => refuse("ZERO", "must not be 0"),
@@ -131,7 +131,7 @@ pub fn amount<T: Whole>(value: &T, _: &()) -> Valid {
     }
 }
 
-/// What a whole number holds, whether it is required or part of a patch.
+/// A field that holds a whole number, whether required or optional.
 pub trait Whole {
     fn whole(&self) -> Option<i64>;
 }
@@ -151,7 +151,7 @@ impl<T: Whole> Whole for Option<T> {
     }
 }
 
-/// How many a list may hold, if it is given.
+/// The number of elements that a list may hold, if the list is given.
 pub fn count<T: Many>(least: usize, most: usize) -> impl FnOnce(&T, &()) -> Valid {
     move |value, ()| match value.many() {
         Some(n) if n < least => refuse("TOO_FEW", &format!("must be at least {least}")),
@@ -160,7 +160,7 @@ pub fn count<T: Many>(least: usize, most: usize) -> impl FnOnce(&T, &()) -> Vali
     }
 }
 
-/// How many a list holds, whether it is required or not.
+/// A field that holds a list, whether required or optional.
 pub trait Many {
     fn many(&self) -> Option<usize>;
 }
@@ -180,7 +180,7 @@ pub fn version(value: &i32, _: &()) -> Valid {
     if *value >= 1 { Ok(()) } else { refuse("TOO_SMALL", "must be at least 1") }
 }
 
-/// How many a page may hold.
+/// The number of elements that a page may hold, from 1 to 100.
 pub fn page_size(value: &Option<i32>, _: &()) -> Valid {
     match value {
         Some(n) if *n < 1 => refuse("TOO_SMALL", "must be at least 1"),

@@ -1,7 +1,7 @@
-//! Operations that a request of this process waits for: what was recorded needs not be read again by the workflow, nor its
-//! end by the request. Whoever is not here reads the row.
+//! Operations that a request of this process waits for. The workflow need not read the recorded row again, and the request need
+//! not read the end. Workflows and requests of other processes read the row.
 
-use crate::{OperationId, Stored};
+use crate::{OperationId, OperationRow};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -12,15 +12,15 @@ use tokio::sync::oneshot;
 pub struct Waits(Mutex<HashMap<OperationId, Wait>>);
 
 struct Wait {
-    recorded: Arc<Stored>,
-    end: Option<oneshot::Sender<Stored>>,
+    recorded: Arc<OperationRow>,
+    end: Option<oneshot::Sender<OperationRow>>,
 }
 
-/// As long as it is held, the end is told.
+/// A wait for an operation's end, which is told as long as this is held.
 pub(crate) struct Waiting<'a> {
     waits: &'a Waits,
     id: OperationId,
-    pub end: oneshot::Receiver<Stored>,
+    pub end: oneshot::Receiver<OperationRow>,
 }
 
 impl Waits {
@@ -28,22 +28,22 @@ impl Waits {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Equal keys take turns, so one at a time waits for an operation.
-    pub(crate) fn begin(&self, recorded: Arc<Stored>) -> Waiting<'_> {
+    /// Begins a wait. Requests with equal keys take turns, so one of them at a time waits for an operation.
+    pub(crate) fn begin(&self, recorded: Arc<OperationRow>) -> Waiting<'_> {
         let (sender, end) = oneshot::channel();
         let id = recorded.view.id;
         self.with(|all| all.insert(id, Wait { recorded, end: Some(sender) }));
         Waiting { waits: self, id, end }
     }
 
-    pub(crate) fn recorded(&self, id: OperationId) -> Option<Arc<Stored>> {
+    pub(crate) fn recorded(&self, id: OperationId) -> Option<Arc<OperationRow>> {
         self.with(|all| all.get(&id).map(|wait| Arc::clone(&wait.recorded)))
     }
 
-    pub(crate) fn ended(&self, stored: Stored) {
+    pub(crate) fn ended(&self, stored: OperationRow) {
         let waiting = self.with(|all| all.get_mut(&stored.view.id).and_then(|wait| wait.end.take()));
         if let Some(waiting) = waiting {
-            // Nobody may wait any more.
+            // The receiver may be gone by now.
             let _ = waiting.send(stored);
         }
     }

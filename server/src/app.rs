@@ -25,15 +25,15 @@ use workflows::{Durable, Supervision, Supervisor};
 /// All that differs between one gateway and another.
 pub struct Parts {
     pub listener: TcpListener,
-    /// As hestami_app.
+    /// The URL of the database, for the role hestami_app.
     pub database_url: String,
     pub database_connections: u32,
     /// Prepared statements that each of these connections keeps.
     pub database_statements: usize,
-    /// As hestami_workflow.
+    /// The URL of the database, for the role hestami_workflow.
     pub workflow_url: String,
     pub workflow_connections: u32,
-    /// Follows and relays the event log, as hestami_relay.
+    /// Settings for following and relaying the event log, as hestami_relay.
     pub live: live::Settings,
     pub cerbos: authz::Settings,
     pub verifier: Verifier,
@@ -41,10 +41,10 @@ pub struct Parts {
     pub body_limit: usize,
     pub limits: Limits,
     pub supervision: Supervision,
-    /// After so many attempts, and not before this age, an operation ends as FAILED.
+    /// The attempts after which an operation ends as FAILED, if it is also older than `patience`.
     pub attempts: i32,
     pub patience: Duration,
-    /// The npm packages with GraphiQL, where it is served; with it goes introspection.
+    /// The npm packages with GraphiQL, if GraphiQL is served. Introspection is served with it only.
     pub graphiql: Option<PathBuf>,
     pub metrics: prometheus::Registry,
     pub clock: Arc<dyn Clock>,
@@ -58,13 +58,13 @@ pub struct App {
     pub engine: Arc<Durable>,
     pub cerbos: Arc<Cerbos>,
     pub live: Arc<live::Hub>,
-    /// Turns true when others took this process for dead.
+    /// A receiver that turns true when other replicas took this process for dead.
     pub buried: watch::Receiver<bool>,
     stop: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
 }
 
-/// How long a stop waits for those who follow.
+/// The longest time that a stop waits for live subscribers to leave.
 const GOODBYE: Duration = Duration::from_secs(3);
 
 impl App {
@@ -127,7 +127,7 @@ impl App {
             metrics: parts.metrics,
         });
         let (stop, mut stopped) = watch::channel(false);
-        // An answer in two pieces must not wait for the first to be acknowledged.
+        // The second piece of an answer must not wait until the first is acknowledged.
         let listener = listener.tap_io(|stream| {
             if let Err(problem) = stream.set_nodelay(true) {
                 tracing::debug!(%problem, "a connection keeps its delay");
@@ -143,13 +143,13 @@ impl App {
         format!("http://{}", self.address)
     }
 
-    /// Takes no more work, waits for what is running, and hands on what is not done by then.
+    /// Takes no more work, waits for running work, and hands unfinished work on to other replicas.
     pub async fn stop(self, grace: Duration) {
         let until = Instant::now() + grace;
         self.gateway.tasks.close();
         self.live.close();
         let _ = self.stop.send(true);
-        // The last word to those who follow goes out on connections that the server no longer knows.
+        // Live subscribers get their last message over connections that the server no longer tracks.
         let goodbye = until.min(Instant::now() + GOODBYE);
         while self.live.guests() > 0 && Instant::now() < goodbye {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -163,7 +163,7 @@ impl App {
         }
         self.live.stop();
         self.engine.shutdown().await;
-        // The others need not wait for its silence.
+        // The other replicas learn of the end at once, instead of waiting for this one's silence.
         if let Err(error) = replica::leave(&self.gateway.pool, &self.engine.executor_id).await {
             error.trace();
         }
@@ -176,16 +176,17 @@ pub fn told(error: schema::Error) -> Fault {
     format!("{} {:?}", error.text(), error.cause()).into()
 }
 
-/// Kept full: after a cold start or a lost server, requests that each open a connection and each give up
-/// would keep one another from ever having one. Here one task opens them, one after the other.
+/// The pool of database connections, kept full. After a cold start or a lost server, requests that each open a connection and
+/// each give up would keep one another from ever having one. Here one task opens them, one after the other.
 ///
-/// Connections that were used a moment ago are taken as they are; older ones are asked first.
+/// A connection that was used a moment ago is taken as it is; an older one is pinged first.
 async fn pool(url: &str, connections: u32, statements: usize) -> Result<PgPool, Fault> {
     let options = PgPoolOptions::new()
         .max_connections(connections)
         .min_connections(connections)
         .idle_timeout(None)
-        // Below every limit of our own, so that it never decides.
+        // The pool's limit is shorter than the limits of requests and runs, so that a wait for a connection never uses one of
+        // them up.
         .acquire_timeout(Duration::from_secs(2))
         .test_before_acquire(false)
         .before_acquire(|connection, meta| {
@@ -203,7 +204,7 @@ async fn pool(url: &str, connections: u32, statements: usize) -> Result<PgPool, 
             })
         });
     let problem = |problem: sqlx::Error| format!("PostgreSQL: {problem}");
-    // Whether it can be reached at all, before anything waits for it.
+    // A first connection shows whether the database can be reached, before anything waits for it.
     PgConnection::connect(url).await.map_err(problem)?.close().await.map_err(problem)?;
     let known: PgConnectOptions = url.parse().map_err(problem)?;
     Ok(options.connect_lazy_with(known.statement_cache_capacity(statements)))

@@ -1,4 +1,4 @@
-//! The contract as files: printed, written, or compared with what is committed.
+//! The contract as files: printed, written, or compared with the committed files.
 
 use crate::Fault;
 use schema::{Runs, Scope, Surface};
@@ -49,10 +49,10 @@ fn joined(value: &Value) -> String {
     format!("{open}{space}{}{space}{close}", members.join(", "))
 }
 
-/// Each member, with what stands before it.
+/// Members, each with the text that stands before it.
 type Members<'a> = Vec<(String, &'a Value)>;
 
-/// The members of an object or a list that has some, between its brackets.
+/// The members of an object or a list that is not empty, between its brackets.
 fn members(value: &Value) -> Option<(char, Members<'_>, char)> {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
@@ -118,7 +118,7 @@ pub fn check(root: &Path) -> Result<(), Fault> {
     Err(format!("not what the code gives: {}; look at the difference after `make bless`", stale.join(", ")).into())
 }
 
-/// Writes what the other policies are into the sentinel.
+/// Writes the hash and the traits of the other policies into the sentinel.
 fn bless_sentinel(root: &Path) -> Result<(), Fault> {
     let policies = root.join(POLICIES);
     let path = policies.join("sentinel.yaml");

@@ -23,7 +23,7 @@ use sqlx::PgPool;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Someone of the demo. The subject is what their token says.
+/// A person of the demo. The subject is the `sub` of their tokens.
 pub struct Person {
     pub subject: &'static str,
     pub name: &'static str,
@@ -40,7 +40,7 @@ const SAM: Person = Person { subject: "demo|sam", name: "Sam Reyes", email: "sam
 
 const LENA: Person = Person { subject: "demo|lena", name: "Lena Ortiz", email: "lena.ortiz@example.com" };
 
-/// Who is shown at the start with a token, one a role.
+/// The roles that are shown with a token at the start, each with a person and an organization.
 pub const CAST: &[(&str, &Person, &str)] = &[
     ("OWNER", &ROBERT, "Chen Holdings LLC"),
     ("CO_OWNER", &JONAS, "Priya Natarajan"),
@@ -50,7 +50,7 @@ pub const CAST: &[(&str, &Person, &str)] = &[
     ("DELEGATE", &LENA, "Chen Holdings LLC"),
 ];
 
-/// Loads it once: a database that knows the demo's people is left alone.
+/// Loads the demo once: a database that knows the demo's people is left alone.
 pub async fn load(gateway: &Arc<Gateway>, owner: &PgPool) -> Result<bool, Fault> {
     let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM organization o JOIN membership m ON m.organization_id = o.id JOIN principal p ON p.id = m.principal_id WHERE p.issuer = $1 AND p.subject = $2)")
         .bind(ISSUER)
@@ -83,7 +83,8 @@ impl Demo<'_> {
         Ok(found.await.map_err(told)?.0)
     }
 
-    /// The key follows from what is done, so a demo that was cut short goes on where it stopped.
+    /// Runs a procedure by a key that follows from it and from `what`, so that a demo that was cut short goes on where it
+    /// stopped.
     async fn act<P: Procedure>(
         &self,
         person: &Person,
@@ -318,12 +319,12 @@ impl Demo<'_> {
             parent_id: None,
         };
         self.act::<delegation::grant::Grant>(&ROBERT, Some(llc), "lena", input).await?;
-        // The concierge looks after all of it.
+        // The concierge looks after all houses of the LLC.
         let grant = self.engage(&ROBERT, llc, desk, AccessScope::Act, "Looks after the houses").await?;
         Ok((grant, phoenix[0]))
     }
 
-    /// Comes last: whoever finds Sam at the desk finds the whole demo. The desk begins with a note.
+    /// Sam joins the desk last, so that a database with Sam at the desk has the whole demo. The desk begins with a note.
     async fn concierge(&self, desk: OrganizationId, grant: AccessGrantId, house: PropertyId) -> Result<(), Fault> {
         self.bring_in(&DANA, desk, &SAM, Role::ConciergeStaff, "Works the desk").await?;
         let input = property::update::PropertyUpdateInput {

@@ -74,7 +74,7 @@ static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
         .build()
 });
 
-/// The span that everything of a request hangs below. Its trace id is in every answer.
+/// The span of a request, above all its other spans. Its trace id is in every answer.
 async fn traced(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
@@ -121,7 +121,7 @@ async fn traced(request: Request, next: Next) -> Response {
     response
 }
 
-/// Ready when everything that a mutation needs answers, and it is not going away.
+/// Readiness: PostgreSQL, Cerbos, the engine and the live hub answer, and this gateway is not closing.
 async fn ready(State(health): State<Health>) -> Response {
     let limit = Duration::from_secs(2);
     let within = |ok: bool| if ok { "ok" } else { "unavailable" };

@@ -1,4 +1,4 @@
-//! A token says who; rows say what they are and may do.
+//! Identity: a token names a principal, and rows hold the principal's kind and rights.
 
 use crate::recent::Recent;
 use async_trait::async_trait;
@@ -8,8 +8,8 @@ use jsonwebtoken::{
     jwk::{Jwk, JwkSet},
 };
 use schema::{
-    AccessGrantId, Actor, Chance, Clock, Code, Error, Identity, Known, Lanes, OrganizationId, PrincipalId, PrincipalKind, Result,
-    Through, Tx,
+    AccessGrantId, Actor, Chance, Clock, Code, Error, Identity, Lanes, OrganizationId, PrincipalId, PrincipalKind, Result,
+    SignedIn, Through, Tx,
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -23,14 +23,14 @@ use tokio::sync::{Mutex, RwLock};
 
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
 
-/// Keys are read again after this, and at once for a key id that nobody knows, but not more often
-/// than [`REREAD`].
+/// The age at which signing keys are read again. An unknown key id has them read at once, but not more often than [`REREAD`].
 const FRESH: Duration = Duration::from_secs(300);
 const REREAD: Duration = Duration::from_secs(2);
 
-/// So many tokens, principals and actors are kept.
+/// The size of the caches of tokens, principals and actors; each may hold up to twice as many.
 const KEPT: usize = 4_096;
-/// What rows said of someone is used so long, and only to read by.
+/// The longest time that principals and actors are used as rows gave them. A mutation's transaction compares its actor with the
+/// rows again.
 const RECENT: Duration = Duration::from_secs(1);
 
 pub enum KeySource {
@@ -64,21 +64,21 @@ struct Keys {
 }
 
 pub struct Verifier {
-    /// Of people.
+    /// The issuer of people's tokens.
     pub issuer: String,
-    /// Of agents and services, signed with the same keys.
+    /// The issuer of tokens of agents and services, signed with the same keys.
     pub service_issuer: String,
     pub audience: String,
     pub leeway: Duration,
     source: KeySource,
     keys: RwLock<Keys>,
-    /// Whoever reads the keys; the others wait for what it finds.
+    /// The turn to read the keys; all others wait for its result.
     reading: Mutex<()>,
     verified: std::sync::Mutex<Verified>,
 }
 
 type Print = [u8; 32];
-/// What tokens said, and by which keys they were signed.
+/// The claims of verified tokens, each with the keys that verified it.
 type Verified = Recent<Print, (Arc<JwkSet>, Arc<Claims>)>;
 
 #[derive(Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -100,7 +100,7 @@ impl Verifier {
         Verifier { issuer, service_issuer, audience, leeway, source, keys, reading, verified }
     }
 
-    /// What a token says, if it is signed by one of the keys as they are known now, and it is its time.
+    /// The claims of a token that is signed by one of the keys known now, and is neither expired nor early.
     pub async fn verify(&self, token: &str, now: i64) -> Result<Arc<Claims>> {
         let print: Print = Sha256::digest(token).into();
         let keys = self.keys.read().await;
@@ -112,7 +112,7 @@ impl Verifier {
             Some((_, claims)) => claims,
             None => {
                 let claims = Arc::new(self.verify_signature(token).await?);
-                // Only if they are still those that it was asked under.
+                // The token is cached only if the keys are still those from before its verification.
                 let now = self.keys.read().await.set.clone();
                 if let (Some(before), Some(now)) = (fresh, now)
                     && Arc::ptr_eq(&before, &now)
@@ -148,18 +148,18 @@ impl Verifier {
         validation.set_audience(&[&self.audience]);
         validation.set_issuer(&[&self.issuer, &self.service_issuer]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // Against our own clock, below.
+        // Times are compared with the gateway's own clock, in `verify`.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|cause| refuse().because(cause))?.claims;
-        // What names someone is short, visible and not nothing.
+        // A subject is short, free of control characters and not blank.
         if claims.sub.trim().is_empty() || !plain(&claims.sub) {
             return Err(refuse());
         }
         Ok(claims)
     }
 
-    /// When it is no longer accepted.
+    /// The time from which a token is no longer accepted.
     fn ends(&self, claims: &Claims) -> DateTime<Utc> {
         let leeway = i64::try_from(self.leeway.as_secs()).unwrap_or(i64::MAX);
         DateTime::from_timestamp(claims.exp.saturating_add(leeway), 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
@@ -168,7 +168,7 @@ impl Verifier {
     async fn key(&self, id: Option<&str>, algorithm: Algorithm) -> Result<Option<Jwk>> {
         let find = |set: &JwkSet| match id {
             Some(id) => set.find(id).cloned(),
-            // Without a key id the set must leave no choice.
+            // Without a key id, the set must have exactly one key.
             None => Some(&set.keys[..]).filter(|keys| keys.len() == 1).map(|keys| keys[0].clone()),
         };
         let fits = |jwk: &Jwk| jwk.common.key_algorithm.is_none_or(|named| named.to_string() == format!("{algorithm:?}"));
@@ -208,7 +208,7 @@ impl Verifier {
                 *keys = Keys { set: Some(Arc::clone(&set)), read_at: Some(Instant::now()) };
                 Ok(set)
             }
-            // Known keys outlive a source that is away.
+            // Known keys stay in use while their source is away.
             Err(problem) => match &keys.set {
                 Some(set) => {
                     tracing::warn!(%problem, "the signing keys cannot be read again");
@@ -225,42 +225,42 @@ impl Verifier {
     }
 }
 
-/// Short enough to be kept and indexed, and without control characters.
+/// Whether a text is short enough to be stored and indexed, and without control characters.
 fn plain(text: &str) -> bool {
     text.len() <= 255 && !text.chars().any(char::is_control)
 }
 
-/// Principals and what they may be, from the rows.
+/// Principals and actors, from the rows.
 pub struct Registry {
     pub verifier: Verifier,
     lanes: Lanes,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Chance>,
-    kept: std::sync::Mutex<Kept>,
+    kept: std::sync::Mutex<ActorCache>,
 }
 
-type Standing = (PrincipalId, OrganizationId, Option<AccessGrantId>);
+type ActorKey = (PrincipalId, OrganizationId, Option<AccessGrantId>);
 
-struct Kept {
-    /// By what their tokens say of them.
+struct ActorCache {
+    /// Principals by the claims of their tokens.
     principals: Recent<Arc<Claims>, Of<(PrincipalId, PrincipalKind)>>,
-    actors: Recent<Standing, Of<Actor>>,
-    /// When someone's rights in an organization last changed here.
+    actors: Recent<ActorKey, Of<Actor>>,
+    /// The time at which rights in an organization last changed in this process.
     changed: HashMap<OrganizationId, Instant>,
 }
 
-/// What was found, beginning at that moment.
+/// A result, with the moment at which its search began.
 #[derive(Clone)]
 struct Of<T> {
     found: T,
     began: Instant,
     now: DateTime<Utc>,
-    /// By time alone it is so no longer.
+    /// The time at which the result may change by time alone.
     until: Option<DateTime<Utc>>,
 }
 
 impl<T> Of<T> {
-    /// By both clocks: of these, one may stand still, and the other may be set.
+    /// Whether a result is fresh by both clocks: one of them may stand still, and the other may be set.
     fn fresh(&self, now: DateTime<Utc>) -> bool {
         let age = (now - self.now).to_std();
         self.began.elapsed() < RECENT && age.is_ok_and(|age| age < RECENT) && self.until.is_none_or(|until| now < until)
@@ -269,17 +269,17 @@ impl<T> Of<T> {
 
 impl Registry {
     pub fn new(verifier: Verifier, lanes: Lanes, clock: Arc<dyn Clock>, ids: Arc<dyn Chance>) -> Self {
-        let kept = Kept { principals: Recent::new(KEPT), actors: Recent::new(KEPT), changed: HashMap::new() };
+        let kept = ActorCache { principals: Recent::new(KEPT), actors: Recent::new(KEPT), changed: HashMap::new() };
         Registry { verifier, lanes, clock, ids, kept: std::sync::Mutex::new(kept) }
     }
 
-    fn kept<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
+    fn kept<T>(&self, work: impl FnOnce(&mut ActorCache) -> T) -> T {
         work(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn principal_of(&self, claims: &Claims, fresh: uuid::Uuid, now: DateTime<Utc>) -> Result<(PrincipalId, PrincipalKind)> {
         if claims.iss == self.verifier.service_issuer {
-            // Registered by an administrator, or nobody.
+            // An agent or a service is known only if an administrator registered it.
             let registered = entities::actor::registered(&self.lanes, &claims.iss, &claims.sub).await?;
             return registered.ok_or_else(|| Error::new(Code::TOKEN_INVALID));
         }
@@ -292,12 +292,12 @@ impl Registry {
 
 #[async_trait]
 impl Identity for Registry {
-    async fn principal(&self, bearer: Option<&str>) -> Result<Known> {
+    async fn principal(&self, bearer: Option<&str>) -> Result<SignedIn> {
         let token = bearer.ok_or_else(|| Error::new(Code::AUTHENTICATION_REQUIRED))?;
         let now = self.clock.now();
         let claims = self.verifier.verify(token, now.timestamp()).await?;
         let until = self.verifier.ends(&claims);
-        // Drawn whether it is needed or not, so that the ids of a test do not depend on what is kept.
+        // The id is drawn even if it is not needed, so that the ids of a test do not depend on the cache.
         let fresh = self.ids.id(now);
         let known = self.kept(|kept| kept.principals.get(&claims).filter(|of| of.fresh(now)).cloned());
         let (principal, kind) = match known {
@@ -309,7 +309,7 @@ impl Identity for Registry {
                 found
             }
         };
-        Ok(Known { principal, kind, until })
+        Ok(SignedIn { principal, kind, until })
     }
 
     async fn delegated(&self, actor: &Actor) -> Result<(Option<String>, Option<DateTime<Utc>>)> {
@@ -363,7 +363,7 @@ impl Identity for Registry {
     }
 }
 
-/// What was delegated to someone in their own organization is nothing in another.
+/// The actor within another organization, where delegations in their own organization do not count.
 fn within(actor: Actor, through: Through) -> Actor {
     Actor { through: Some(through), delegated: false, ..actor }
 }

@@ -1,5 +1,4 @@
-//! For crash tests: every mutation stops at one boundary, until the process is killed or is told to
-//! go on by SIGUSR2.
+//! Faults for crash tests: every mutation stops at one boundary, until the process is killed or is told to go on by SIGUSR2.
 
 use async_trait::async_trait;
 use schema::{Boundary, Faults, Result};
@@ -20,7 +19,7 @@ impl Park {
         tokio::spawn(async move {
             told.recv().await;
             let _ = release.send(true);
-            // Kept, so that the receivers are not told of its end instead.
+            // The sender is kept, so that the receivers do not see its end instead.
             std::future::pending::<()>().await;
         });
         Ok(Park { at, released })

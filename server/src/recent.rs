@@ -1,4 +1,4 @@
-//! What was found of late: the newest are kept, and those before them.
+//! A cache of recent results, in two generations: the newest, and those before them.
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -9,7 +9,7 @@ pub struct Recent<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V> Recent<K, V> {
-    /// At least the last `most`, at the most twice as many.
+    /// A cache that keeps at least the last `most` results, and at most twice as many.
     pub fn new(most: usize) -> Self {
         Recent { young: HashMap::new(), old: HashMap::new(), most }
     }

@@ -1,5 +1,4 @@
-//! Development keys, made on first start and kept readable by their owner only. None is ever in
-//! the repository.
+//! Development keys, made on first start and readable by their owner only. None is ever in the repository.
 
 use crate::Fault;
 use ed25519_dalek::{
@@ -41,7 +40,7 @@ impl Secrets {
             fingerprint_key: hex(&random::<32>()?),
             signing_key: hex(key.to_pkcs8_der()?.as_bytes()),
         };
-        // Whole or not at all.
+        // The file appears whole or not at all.
         let fresh = folder.join("secrets.json.new");
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
         file.write_all(&serde_json::to_vec_pretty(&secrets)?)?;
@@ -61,7 +60,7 @@ impl Secrets {
         Ok(SigningKey::from_pkcs8_der(&unhex(&self.signing_key)?)?)
     }
 
-    /// The public half, as tokens are checked with it.
+    /// The public half of the signing key, by which tokens are checked.
     pub fn jwks(&self) -> Result<Value, Fault> {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
         let public = URL_SAFE_NO_PAD.encode(self.signing_key()?.verifying_key().as_bytes());

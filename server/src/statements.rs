@@ -11,7 +11,8 @@ static EVICTED: LazyLock<Counter<u64>> = LazyLock::new(|| {
         .build()
 });
 
-/// Counts what was evicted since the connection was last looked at. Only one that keeps all that it may can have evicted any.
+/// Counts the statements that a connection evicted since its last count. Only a connection whose cache is full can have evicted
+/// any.
 pub async fn count_evicted(connection: &mut PgConnection, most: usize) {
     if connection.cached_statements_size() < most {
         return;
@@ -22,8 +23,8 @@ pub async fn count_evicted(connection: &mut PgConnection, most: usize) {
     }
 }
 
-/// The driver does not say so, but it numbers the statements that it prepares, and PostgreSQL lists those that are left. How far
-/// they were counted is kept by the session itself.
+/// The number of statements evicted since the last count. The driver does not report it, but numbers the statements that it
+/// prepares, and PostgreSQL lists those that are left. The session itself keeps the last count.
 pub async fn evicted(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
     let (evicted, _): (i64, String) = sqlx::query_as(
         "SELECT evicted - counted, set_config('hestami.statements_evicted', evicted::text, false)

@@ -1,5 +1,5 @@
-//! Traces, metrics and logs: by OTLP where a place is named; logs on the console, metrics at
-//! `/metrics` always.
+//! Traces, metrics and logs. All of them go by OTLP to an endpoint, if one is named. Logs always go to the console too, and
+//! metrics to `/metrics`.
 
 use crate::{Fault, config::Config};
 use opentelemetry::{
@@ -27,7 +27,7 @@ pub struct Telemetry {
     pub registry: prometheus::Registry,
 }
 
-/// Every span of an operation says whose it is, who acts, and what it is about.
+/// Adds to every span of an operation whose it is, who acts, and the thing that it is about.
 #[derive(Debug)]
 struct Attribution;
 
@@ -49,7 +49,7 @@ impl SpanProcessor for Attribution {
     }
 }
 
-/// Ours, and of the libraries only what goes wrong: their debug spans would drown the trace.
+/// The filter of spans: the product's own, and of libraries only warnings, because their debug spans would drown the trace.
 const TRACED: &str = "warn,hestami=info,server=info,store=info,schema=info,kind=info,owners=info,entities=info,authz=info,workflows=info,live=info,\
     verbs=info,owner_verbs=info,resolvers=info,graphql=info,rpc=info,surface=info";
 
@@ -61,7 +61,7 @@ fn every_crate_of_the_product_is_traced() {
         let path = root.join(member.as_str().expect("a path")).join("Cargo.toml");
         let package: toml::Table = std::fs::read_to_string(path).expect("a file").parse().expect("TOML");
         let name = package["package"]["name"].as_str().expect("a name");
-        // These have no spans of their own, or are not the product.
+        // These crates have no spans of their own, or are not the product.
         let quiet = ["macros", "migration", "queryplan", "tests", "bench"].contains(&name);
         assert!(quiet || TRACED.contains(&format!("{name}=info")), "{name}: trace it, or say that it is quiet");
     }
@@ -90,7 +90,7 @@ impl Telemetry {
         global::set_meter_provider(meter.clone());
 
         let filter = |text: &str| EnvFilter::try_new(text);
-        // Spans always have ids, sent somewhere or not: every answer carries its trace id.
+        // Spans always have ids, even if they are sent nowhere: every answer carries its trace id.
         let spans = tracing_opentelemetry::layer().with_tracer(tracer.tracer("hestami")).with_filter(filter(TRACED)?);
         let console = if config.log_json {
             tracing_subscriber::fmt::layer()
@@ -114,7 +114,7 @@ impl Telemetry {
         Ok(Telemetry { tracer, meter, logger, registry })
     }
 
-    /// Sends what is left.
+    /// Sends all spans, metrics and logs that are left.
     pub fn stop(self) {
         let _ = self.tracer.shutdown();
         let _ = self.meter.shutdown();

@@ -26,7 +26,7 @@ pub struct Issued {
     pub subject: String,
 }
 
-/// A token for a new subject, or for someone who has this role.
+/// A token for the wanted subject, or for someone who has the wanted role.
 pub async fn issue(
     config: &Config,
     secrets: &Secrets,
@@ -66,7 +66,7 @@ pub fn for_person(config: &Config, secrets: &Secrets, person: &Person, now: i64)
     secrets.sign(&claims(&config.audience, person.subject, Some(person.email), Some(person.name), now, 12 * 3_600))
 }
 
-/// As the owner of the tables: a tool of whoever holds the machine.
+/// A pool for the owner of the tables: a tool of whoever holds the machine.
 pub async fn owner_pool(url: &str) -> Result<PgPool, Fault> {
     Ok(PgPoolOptions::new().max_connections(1).connect(url).await?)
 }

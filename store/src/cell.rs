@@ -1,11 +1,11 @@
-//! Values out of a row by their place: the library looks each column up by its name, and writes the text of an error for
-//! each NULL.
+//! Values read from a row by column position. The library's own reading looks each column up by its name, and formats an error
+//! text for each NULL.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Error, Row, ValueRef, postgres::PgRow};
 use uuid::Uuid;
 
-/// A value that can be read from a row by its place.
+/// A value that can be read from a row by its position.
 pub trait Cell: Sized {
     fn cell(row: &PgRow, at: usize) -> Result<Self, Error>;
 }

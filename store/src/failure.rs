@@ -2,8 +2,8 @@
 
 use sea_orm::{DbErr, RuntimeErr};
 
-/// The same work may succeed later. By SQLSTATE: connection, serialization, resources, operator intervention, idle and
-/// transaction time-outs, lock time-outs.
+/// Whether a failure is transient: the same work may succeed later. The SQLSTATE classes are connection, serialization,
+/// resources, operator intervention, idle and transaction time-outs, and lock time-outs.
 pub fn transient(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(inner) => inner.code().is_some_and(|state| {
@@ -19,7 +19,7 @@ pub fn transient(error: &sqlx::Error) -> bool {
     }
 }
 
-/// The connection is gone, or the server ended it.
+/// Whether the connection is lost: it is gone, or the server ended it.
 pub(crate) fn broken(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
@@ -28,7 +28,7 @@ pub(crate) fn broken(error: &sqlx::Error) -> bool {
     }
 }
 
-/// The statement failed by this constraint.
+/// Whether the statement violated this constraint.
 pub fn violates(error: &DbErr, constraint: &str) -> bool {
     matches!(error, DbErr::Exec(RuntimeErr::SqlxError(inner)) | DbErr::Query(RuntimeErr::SqlxError(inner))
         if matches!(&**inner, sqlx::Error::Database(db) if db.constraint() == Some(constraint)))

@@ -1,6 +1,6 @@
-//! Connections that were used a moment ago, taken again as they are, the last one first. What a pool does with each that comes
-//! back (a task, and a message that asks if it lives) costs as much as a small statement; and a few that are always used have
-//! their plans and caches warm, where many that take turns have not. One that rests goes back to the pool.
+//! Recently used connections, taken again as they are, the last used first. A pool spends a task and a ping on each connection
+//! that comes back, which costs as much as a small statement. A few connections in constant use also keep their plans and caches
+//! warm; many that take turns do not. An idle connection goes back to the pool.
 
 use crate::{Mode, failure::broken, unseen::unseen};
 use sqlx::{
@@ -16,14 +16,14 @@ use std::{
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
-/// An idle connection returns to the pool after this; the pool asks whether it lives before anyone has it.
+/// An idle connection returns to the pool after this; the pool pings it before reuse.
 const RESTS: Duration = Duration::from_millis(500);
-/// A snapshot that nobody reads any more is let go of after this, unless the connection is taken again before. Also the
-/// interval of the look at all that are parked.
+/// An unused snapshot is rolled back after this, unless its connection is taken again before. Parked connections are also looked
+/// through at this interval.
 const LINGERS: Duration = Duration::from_millis(10);
-/// A connection that is always used returns to the pool after this; the pool ends those that are old.
+/// A connection in constant use returns to the pool after this, so that the pool can close it when it is old.
 const RETURNS: Duration = Duration::from_secs(300);
-/// The time that a connection has to end a transaction that was left on it.
+/// The time limit for ending a transaction that was left on a connection.
 const FAREWELL: Duration = Duration::from_secs(6);
 /// The longest wait for a turn.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -34,47 +34,48 @@ pub struct Lanes(Arc<Inner>);
 struct Inner {
     pool: PgPool,
     turns: Arc<Semaphore>,
-    /// Fewer: whoever stands in a transaction may ask something besides, by a statement that ends by itself.
+    /// Turns of transactions, fewer than all. One turn is left for a single statement, which a task may send from within its
+    /// transaction.
     standing: Arc<Semaphore>,
-    /// Fewer still: when commits stand still, those who only read go on.
+    /// Turns of writes, fewer still: reads go on while commits are stuck.
     writing: Arc<Semaphore>,
     parked: Mutex<Parked>,
 }
 
 #[derive(Default)]
 struct Parked {
-    /// The last used is the last.
+    /// The parked connections, the last used at the end.
     lanes: Vec<Rested>,
     watched: bool,
     closed: bool,
-    /// The number of those who wait for the pool: a connection that comes back is theirs.
+    /// The number of tasks that wait for the pool. While there are any, a connection goes to the pool instead of being parked.
     waiting: usize,
 }
 
 struct Rested {
     connection: PoolConnection<Postgres>,
-    /// It stands inside a transaction that only read.
+    /// Whether the connection is still inside a transaction that only read.
     open: bool,
     since: Instant,
-    /// When it came from the pool.
+    /// The time when the connection came from the pool.
     taken: Instant,
 }
 
-/// A connection, taken until this is dropped.
+/// A connection, held until this is dropped.
 pub(crate) struct Lane {
     connection: Option<PoolConnection<Postgres>>,
     pub(crate) stands: Stands,
-    /// Its last statement ended, and well.
+    /// Whether the last statement succeeded. A cancelled statement did not.
     sound: bool,
     taken: Instant,
     lanes: Lanes,
     turn: Turn,
 }
 
-/// One of all, and of each of the fewer that it counts among.
+/// The permits of one turn: one of all, and one of each narrower kind that applies.
 type Turn = Vec<OwnedSemaphorePermit>;
 
-/// The most connections that are left to those who ask the pool directly: all that keeps house.
+/// The most connections that are left for direct use of the pool, by housekeeping such as heartbeats and the timer.
 const HOUSE: usize = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +87,7 @@ pub(crate) enum Stands {
 }
 
 impl Lanes {
-    /// Over a pool, of which some are left to those who ask it directly.
+    /// Lanes over a pool, some of whose connections are left for direct use.
     pub fn over(pool: PgPool) -> Lanes {
         let most = pool.options().get_max_connections() as usize;
         let most = (most - (most / 4).min(HOUSE)).max(1);
@@ -100,7 +101,7 @@ impl Lanes {
         work(&mut self.0.parked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The answer of one statement by itself.
+    /// The row of a single statement outside any transaction, read as a `T`.
     pub async fn once<'q, T: for<'r> FromRow<'r, PgRow>>(
         &self,
         mode: Mode,
@@ -111,7 +112,7 @@ impl Lanes {
         row.as_ref().map(T::from_row).transpose()
     }
 
-    /// The row of one statement by itself. A question is asked once more where its connection turns out to be lost.
+    /// The row of a single statement outside any transaction. A read is sent once more if its connection turns out to be lost.
     pub async fn row<'q>(
         &self,
         mode: Mode,
@@ -141,14 +142,14 @@ impl Lanes {
         }
     }
 
-    /// A connection to stand in a transaction with; it may still be inside one to which nobody comes back.
+    /// A connection for a transaction. The connection may still be inside an earlier one that nobody comes back to.
     pub(crate) async fn stand(&self, mode: Mode) -> Result<Lane, Error> {
         self.next(mode, true).await
     }
 
     async fn turn(&self, mode: Mode, stands: bool) -> Result<Turn, AcquireError> {
         let writes = mode == Mode::Write;
-        // The fewest first. A write by itself may stand as well, at its commit.
+        // The scarcest permit first. A single write takes a transaction's permit too, because its commit can get stuck.
         let turns = [writes.then_some(&self.0.writing), (writes || stands).then_some(&self.0.standing), Some(&self.0.turns)];
         let mut turn = Turn::with_capacity(turns.len());
         for turns in turns.into_iter().flatten() {
@@ -172,7 +173,7 @@ impl Lanes {
                 lane.taken = rested.taken;
                 lane.connection = Some(rested.connection);
             }
-            // This process stood still for a while: whatever happened meanwhile.
+            // The process was suspended for a while, so the connection may be broken.
             Some(rested) => {
                 give_back(rested.connection, rested.open, Turn::new());
                 lane.connection = Some(self.pooled().await?);
@@ -187,7 +188,7 @@ impl Lanes {
         self.0.pool.acquire().await
     }
 
-    /// Behind those that were used before, or before all.
+    /// Parks a connection, as the last used or as the one to be taken last. Returns the connection if it cannot be parked.
     fn park(&self, rested: Rested, last: bool) -> Option<Rested> {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Some(rested) };
         self.with(|parked| {
@@ -203,13 +204,13 @@ impl Lanes {
         })
     }
 
-    /// All go back to the pool, now and from now on.
+    /// Sends all parked connections back to the pool, and parks none from now on.
     pub fn close(&self) {
         self.with(|parked| parked.closed = true);
         self.clear();
     }
 
-    /// All that are parked go back to the pool.
+    /// Sends all parked connections back to the pool.
     pub(crate) fn clear(&self) {
         for rested in self.with(|parked| std::mem::take(&mut parked.lanes)) {
             give_back(rested.connection, rested.open, Turn::new());
@@ -217,7 +218,7 @@ impl Lanes {
     }
 }
 
-/// Someone who waits for the pool, until this is dropped.
+/// A task that waits for the pool, counted until this is dropped.
 struct Waiting<'a>(&'a Lanes);
 
 impl Waiting<'_> {
@@ -233,7 +234,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Lets go of snapshots that linger and gives back what rests, as long as there is any.
+/// Ends lingering snapshots and returns idle connections to the pool, as long as any are parked.
 async fn watch(inner: Weak<Inner>) {
     loop {
         tokio::time::sleep(LINGERS).await;
@@ -259,16 +260,16 @@ async fn watch(inner: Weak<Inner>) {
     }
 }
 
-/// Ends the transaction of a connection and parks it again, behind the others: those that were used since are warmer.
+/// Ends a connection's transaction and parks the connection again, to be taken last: those used since are warmer.
 async fn let_go(lanes: Lanes, mut rested: Rested) {
     if let Some(connection) = ended(rested.connection).await {
         (rested.connection, rested.open) = (connection, false);
-        // Else it goes to the pool by itself.
+        // A connection that cannot be parked goes to the pool when it is dropped.
         drop(lanes.park(rested, false));
     }
 }
 
-/// The connection, outside any transaction. One that cannot be told so is closed.
+/// The connection, outside any transaction. A connection that does not confirm its rollback is closed.
 async fn ended(mut connection: PoolConnection<Postgres>) -> Option<PoolConnection<Postgres>> {
     if let Ok(Ok(_)) = tokio::time::timeout(FAREWELL, connection.execute("ROLLBACK")).await {
         return Some(connection);
@@ -277,8 +278,7 @@ async fn ended(mut connection: PoolConnection<Postgres>) -> Option<PoolConnectio
     None
 }
 
-/// Gives the connection to the pool, which looks at each that comes back, and then its turn to whoever waits. A transaction
-/// that may be open on it is ended before.
+/// Gives the connection back to the pool, which checks it, and frees its turn. A transaction that may be open is ended first.
 fn give_back(connection: PoolConnection<Postgres>, open: bool, turn: Turn) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         drop(connection.detach());
@@ -299,7 +299,7 @@ pub(crate) fn span(statement: &str) -> tracing::Span {
 impl Lane {
     pub(crate) async fn on<T>(&mut self, work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>) -> Result<T, Error> {
         let Some(connection) = self.connection.as_mut() else { return Err(Error::PoolClosed) };
-        // Whoever stops waiting, or meets an error, leaves a connection that must be looked at.
+        // A cancelled or failed statement leaves a connection that must be checked.
         self.sound = false;
         let done = unseen(work(connection)).await;
         self.sound = done.is_ok();
@@ -312,7 +312,7 @@ impl Drop for Lane {
         let Some(connection) = self.connection.take() else { return };
         let open = self.stands != Stands::Outside;
         if !self.sound || self.stands == Stands::Writing {
-            // What it locked is let go of at once.
+            // The rollback at once frees the transaction's locks.
             return give_back(connection, true, std::mem::take(&mut self.turn));
         }
         if self.taken.elapsed() >= RETURNS {

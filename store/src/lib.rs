@@ -1,5 +1,5 @@
-//! PostgreSQL as a request meets it: connections that are taken again as they are, transactions under row security, values
-//! out of rows. Nothing here knows a table, a procedure or an error code; a failure is the driver's own.
+//! PostgreSQL as a request meets it: reused connections, transactions under row security, values out of rows. The crate knows no
+//! table, procedure or error code; its failures are the driver's own.
 
 mod cell;
 mod failure;

@@ -1,5 +1,5 @@
-//! A transaction under row security. It begins in one message with the acting organization and,
-//! where it reaches across, the few others that it touches, and the role that looks at them.
+//! A transaction under row security. One message begins it and sets the acting organization and the time. If the transaction
+//! reaches other organizations, the message also sets those, and the role whose policies look at them.
 
 use crate::{
     failure::broken,
@@ -24,7 +24,8 @@ pub enum Mode {
     Write,
 }
 
-/// The id of an organization, by which row security tells rows apart. Its type is the contract's, and no other id is one.
+/// An organization's id, by which row security tells rows apart. Only the contract's organization id implements this trait, so no
+/// other id can stand for one.
 pub trait Tenant: Copy {
     fn uuid(self) -> Uuid;
 }
@@ -34,7 +35,7 @@ pub trait Tenant: Copy {
 pub enum Sight {
     /// The transaction reaches no other organization, so row security keeps to the acting one.
     Own,
-    /// Others as well, as far as grants cover them.
+    /// Other organizations as well, as far as grants cover them.
     Across,
 }
 
@@ -51,7 +52,7 @@ impl Reach {
         Reach { acting: acting.uuid(), across: Vec::new(), now }
     }
 
-    /// Reaches others besides the acting one; row security keeps only those that an active grant covers.
+    /// Adds other organizations to the acting one. Row security keeps only those that an active grant covers.
     pub fn across<T: Tenant>(mut self, others: impl IntoIterator<Item = T>) -> Self {
         self.across.extend(others.into_iter().map(T::uuid));
         self
@@ -76,7 +77,8 @@ impl Reach {
     }
 }
 
-/// The scope, and the role whose policies look at it: for the policies of the other role there is the acting organization only.
+/// The statements that set the scope, and the role whose policies look at it. The other role's policies know the acting
+/// organization only.
 fn scope(acting: Uuid, across: impl Iterator<Item = Uuid>) -> String {
     let all: Vec<String> = across.chain([acting]).map(|id| id.to_string()).collect();
     format!("SET LOCAL app.scope = '{{{}}}'; SET LOCAL ROLE hestami_across", all.join(","))
@@ -92,7 +94,8 @@ pub enum Unreached {
     Failed(Error),
 }
 
-/// A transaction. Unless committed it is rolled back: by who takes the connection next, where it only read, and else at once.
+/// A transaction, rolled back unless it is committed. A write rolls back at once. A read rolls back when its connection is next
+/// taken, or after a short time by itself.
 pub struct Tx {
     lane: Mutex<Lane>,
     across: AtomicBool,
@@ -106,7 +109,7 @@ impl Tx {
         Ok(Tx::begin_with(lanes, reach, mode, "").await?.0)
     }
 
-    /// Begins with a first question, all in one message: it has no parameters.
+    /// Begins with a first query in the same message. A message of several statements takes no parameters, so the query has none.
     pub async fn begin_with(
         lanes: &Lanes,
         reach: &Reach,
@@ -122,7 +125,7 @@ impl Tx {
             let mut lane = lanes.stand(mode).await?;
             let end = if lane.stands == Stands::Outside { "" } else { "ROLLBACK; " };
             let sql = format!("{end}{begin}; {}; {question}", reach.settings());
-            // Ours before the first word, whatever becomes of it.
+            // Set before the message is sent, so that a drop ends the transaction whatever became of the message.
             lane.stands = stands;
             let tx = Tx {
                 lane: Mutex::new(lane),
@@ -132,7 +135,8 @@ impl Tx {
             };
             match tx.on(begin, async |connection| connection.fetch_all(AssertSqlSafe(sql)).await).await {
                 Ok(rows) => return Ok((tx, rows.into_iter().next().map(Into::into))),
-                // Nothing was done. What broke this one broke those that were parked with it.
+                // Nothing was done yet, so the message can be sent once more. The cause has broken the parked connections as
+                // well.
                 Err(error) if !again && broken(&error) => lanes.clear(),
                 Err(error) => return Err(error),
             }
@@ -140,7 +144,7 @@ impl Tx {
         }
     }
 
-    /// Moves the transaction into another organization: for what creates or joins one.
+    /// Moves the transaction into another organization, for procedures that create or join one.
     pub async fn rescope(&self, organization: impl Tenant) -> Result<(), Error> {
         self.say(&format!("SET LOCAL app.organization_id = '{}'", organization.uuid())).await
     }
@@ -167,7 +171,8 @@ impl Tx {
         if self.across.load(Ordering::Relaxed) { Sight::Across } else { Sight::Own }
     }
 
-    /// A statement that is prepared for one role is planned again for the other: each has its own.
+    /// The statement's text for the current role. Each role has its own, because a statement prepared under one role is planned
+    /// again under the other.
     fn own(&self, sql: String) -> String {
         match self.sight() {
             Sight::Own => sql,

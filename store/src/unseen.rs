@@ -1,5 +1,6 @@
-//! The driver goes in and out of the span that is current when a statement begins with each row, twice, and every layer of
-//! telemetry with it. It is shown none; what it logs goes where it always went, within the spans that are there.
+//! A subscriber that hides the current span from the driver. The driver enters and leaves the span that is current when a
+//! statement begins, twice for each row, and every layer of telemetry follows. The driver's log events still go where they always
+//! went, within the open spans.
 
 use std::sync::LazyLock;
 use tracing::{
@@ -10,21 +11,21 @@ use tracing::{
     subscriber::Interest,
 };
 
-/// Does what another does, but says of no span that it is current, and hands out nothing of the layers: who works there opens
-/// no spans of their own to write on.
+/// Forwards to another subscriber, but reports no current span and hands out no layers. Work under it opens no spans of its own
+/// that would need them.
 struct Unseen {
     own: Dispatch,
     most: LevelFilter,
 }
 
-/// Over the process's own, which is there before the first statement.
+/// The hiding dispatcher over the process's own, which is set up before the first statement.
 static UNSEEN: LazyLock<Dispatch> = LazyLock::new(over);
 
 fn over() -> Dispatch {
     Dispatch::new(Unseen { own: dispatcher::get_default(Dispatch::clone), most: LevelFilter::current() })
 }
 
-/// Runs it where no span is current.
+/// Runs work where no span is current.
 pub(crate) fn unseen<F: Future>(work: F) -> WithDispatch<F> {
     work.with_subscriber(UNSEEN.clone())
 }

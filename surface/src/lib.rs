@@ -64,7 +64,7 @@ pub async fn json(headers: &HeaderMap, body: Body, limit: usize) -> Result<Value
     })
 }
 
-/// How long a body may take to arrive.
+/// The longest time that a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
 async fn bytes(body: Body, limit: usize) -> Result<Bytes> {

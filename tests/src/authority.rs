@@ -4,7 +4,7 @@ use serde_json::json;
 
 #[tokio::test]
 async fn a_right_withdrawn_before_the_write_ends_as_authority_lost() {
-    // Held between the record and the work.
+    // The operation is held between its record and its work.
     let gate = Gate::at(Boundary::AfterOperation);
     let world = World::new().await;
     let (owner, tom) = (person("olga"), person("tom"));
@@ -82,7 +82,7 @@ async fn agents_recommend_and_people_act() {
     blocked.refused("AUTONOMY_BLOCKED");
     assert_eq!(blocked.body["error"]["details"]["reasons"], json!(["AUTONOMY_RECOMMEND"]));
     world.call(&service, home, "property/v1/create", World::property("1 First Street")).await.ok();
-    // People found organizations.
+    // Only people found organizations.
     let founded = json!({ "idempotencyKey": world.key(), "type": "TRUST_OR_LLC", "name": "A" });
     world.rpc(&service, None, "organization/v1/create", founded).await.refused("FORBIDDEN");
 }

@@ -1,5 +1,5 @@
-//! Clients that sync by deltas, in any split, through revocations, re-grants, crashes and retention, have in the end exactly
-//! what a fresh read gives.
+//! Clients that sync by deltas, in any split, through revocations, re-grants, crashes and retention. In the end each has exactly
+//! the result of a fresh read.
 
 use crate::{
     harness::{Kind, Options, Person, World, kinds, person, until, until_or},
@@ -35,18 +35,18 @@ fn copied() -> Vec<Kind> {
     copied
 }
 
-/// Whose, which one.
+/// Things by their organization and id.
 type Things = BTreeMap<(String, String), Value>;
 
-/// Someone who keeps a copy.
+/// A client that keeps a copy.
 struct Client {
     who: Person,
     acting: Uuid,
-    /// Looks after others.
+    /// Whether the client is a desk, which looks after others.
     desk: bool,
     cursor: Option<String>,
     has: Things,
-    /// The kinds that it ever read something of.
+    /// The kinds that the client ever read something of.
     met: Mutex<BTreeSet<&'static str>>,
     resyncs: usize,
     gained: usize,
@@ -79,7 +79,7 @@ impl Client {
         }
     }
 
-    /// Everything that it may see of one organization.
+    /// Everything that the client may see of one organization.
     async fn read(&self, world: &World, grant: Option<&Value>) -> Result<Things, String> {
         let mut things = Things::new();
         for Kind { name, namespace, .. } in copied() {
@@ -114,7 +114,7 @@ impl Client {
         let mut things = self.read(world, None).await?;
         if self.desk {
             for grant in self.grants(world).await?.values() {
-                // One that ended just now gives nothing.
+                // A grant that ended just now gives nothing.
                 things.extend(self.read(world, Some(grant)).await.unwrap_or_default());
             }
         }
@@ -124,7 +124,7 @@ impl Client {
     async fn anew(&mut self, world: &World) -> Result<(), String> {
         self.resyncs += 1;
         self.cursor = None;
-        // First where it stands, then what there is: what changes in between is told again, never missed.
+        // The cursor is taken before the copy: a change in between is told again, never missed.
         let cursor = text(&self.ask(world, None, "change/v1/list", json!({})).await?["cursor"]);
         self.has = self.fresh(world).await?;
         self.cursor = Some(cursor);
@@ -135,7 +135,7 @@ impl Client {
         loop {
             let Some(cursor) = self.cursor.clone() else {
                 if self.anew(world).await.is_err() {
-                    // It may see nothing now.
+                    // The client may see nothing now.
                     self.has.clear();
                     return;
                 }
@@ -267,7 +267,7 @@ impl Play {
             (10..12, Some((id, _, _))) => {
                 let body = json!({ "id": owner.portfolio, "propertyId": id });
                 let verb = if self.steps.is_multiple_of(2) { "addProperty" } else { "removeProperty" };
-                // What is in already, or is not, is refused.
+                // A property that is in already cannot be added, nor can one that is not in be removed: both are refused.
                 call(&format!("portfolio/v1/{verb}"), body).await;
             }
             (12 | 24.., Some((id, version, false))) => {
@@ -281,7 +281,7 @@ impl Play {
                 for (kind, mut body) in copied().into_iter().filter_map(|kind| Some((kind.namespace, kind.sample?))) {
                     body["name"] = self.steps.to_string().into();
                     let columns = body.as_object_mut().expect("columns");
-                    // A new row says them itself.
+                    // A new row sets these columns itself.
                     columns.retain(|column, _| !["id", "status", "position"].contains(&column.as_str()));
                     call(&format!("{kind}/v1/create"), body).await.ok();
                 }
@@ -294,7 +294,7 @@ impl Play {
                 Some(grant) => {
                     call("accessGrant/v1/revoke", json!({ "id": grant, "version": 1 })).await.ok();
                     if what == 13 {
-                        // Taken back and given again in one breath.
+                        // The grant is taken back and given again in one breath.
                         owner.grant = Some(world.engage(&who, home, *desk, "READ").await["id"].clone());
                     }
                 }
@@ -404,7 +404,7 @@ async fn an_old_cursor_and_one_of_another_log_say_why() {
     assert_eq!(reason(&changes(json!({ "after": ahead })).await), "UNKNOWN_POSITION");
     world.clock.advance(Duration::from_secs(30 * 24 * 3600 + 1));
     assert_eq!(reason(&changes(json!({ "after": start })).await), "TOO_OLD");
-    // Where nothing was missed, age does not matter.
+    // The age of a cursor does not matter where nothing was missed.
     let now = changes(json!({})).await.ok()["cursor"].clone();
     world.clock.advance(Duration::from_secs(90 * 24 * 3600));
     changes(json!({ "after": now })).await.ok();

@@ -1,5 +1,4 @@
-//! The binary as its user runs it: embedded servers, servers of one's own, and what it says when
-//! something is wrong.
+//! The binary as its user runs it: embedded servers, servers of one's own, and its messages when something is wrong.
 
 use crate::harness::{Process, binary, cluster, folder, people::SECRETS, root, until};
 use nix::{
@@ -61,7 +60,7 @@ async fn the_embedded_servers_live_and_die_with_the_gateway_and_keep_their_data(
     let nobody = hestami(&["token", "--role", "OWNER", "--organization", "Nobody's"], &pairs);
     assert!(said(&nobody).contains("nobody is OWNER in \"Nobody's\""), "{}", said(&nobody));
 
-    // Killed without a chance to tidy up: no orphan stays.
+    // No orphan stays after a kill, which leaves no chance to tidy up.
     first.kill().await;
     until("the children's end", async || children_of(&home).is_empty().then_some(())).await;
 
@@ -95,7 +94,7 @@ async fn the_embedded_servers_live_and_die_with_the_gateway_and_keep_their_data(
 #[tokio::test]
 async fn it_runs_as_a_normal_user_too() {
     if !nix::unistd::geteuid().is_root() {
-        // Then every other test here is that.
+        // Every other test here runs as a normal user already.
         return;
     }
     let user = User::from_name("nobody").expect("users").expect("nobody");
@@ -176,7 +175,7 @@ async fn servers_of_ones_own_are_migrated_by_command_only() {
     assert!(said(&hestami(&["migrate"], &with_owner)).contains("nothing to do"));
     let checked = hestami(&["check-config"], &environment);
     assert!(checked.status.success() && said(&checked).contains("the configuration is sound"), "{}", said(&checked));
-    // Whoever could pass by row security is refused.
+    // A role that could pass by row security is refused.
     let superuser = cluster.url("postgres", name);
     let mut powerful = environment;
     powerful[0].1 = &superuser;

@@ -37,13 +37,13 @@ struct Stand {
 }
 
 impl Stand {
-    /// Two for each entry: half of the clients come back, half never do.
+    /// Two stands for each entry: half of the clients come back, half never do.
     async fn lay(world: &World, examples: &Examples, entries: &[&'static Entry]) -> Vec<Stand> {
         let twice = entries.iter().chain(entries).copied();
         let returns = [true, false].into_iter().flat_map(|returns| std::iter::repeat_n(returns, entries.len()));
         let laid = examples.lay(world, twice).await.into_iter().zip(returns);
         let stand = |((entry, home), returns): ((&'static Entry, Home), bool)| {
-            // A key is somebody's, so an organization's own id will do.
+            // A key belongs to an organization, so the organization's own id will do as one.
             Stand { entry, home: home.id(), key: home.id(), input: home.input(entry), returns }
         };
         laid.map(stand).collect()
@@ -60,7 +60,8 @@ impl Stand {
         world.rpc_at(url, &examples.owner, organization, self.entry.name(), body).await
     }
 
-    /// Its operations' states (a timer's key of the next hour finds it done, and is refused), and how often they told of one change to one thing.
+    /// The states of the stand's operations, each with the most events that it wrote of one change to one thing. A timer's key of
+    /// the next hour finds the work done, and is refused: such an operation is left out.
     async fn done(&self, world: &World) -> Vec<(String, Option<i64>)> {
         let by_key = "SELECT o.state, (SELECT max(n) FROM (SELECT count(*) AS n FROM event e WHERE e.operation_id = o.id GROUP BY e.kind, e.resource_id) same) FROM operation o WHERE o.procedure = $1 AND (o.key = $2 OR ($3 AND o.organization_id = $4 AND o.state <> 'FAILED'))";
         sqlx::query_as(by_key)
@@ -74,18 +75,18 @@ impl Stand {
     }
 }
 
-/// So many procedures stand at once as a small machine can carry.
+/// The most procedures that stand at once: as many as a small machine can carry.
 const AT_ONCE: usize = 10;
 
-/// Turns by the day; `CRASH_SEED` is another choice.
+/// The seed of the day, or the seed in `CRASH_SEED`.
 fn seed() -> u64 {
     let today = || schema::SystemClock.now().timestamp() / (24 * 3_600);
     std::env::var("CRASH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| today().unsigned_abs())
 }
 
-/// The procedures that stand at a boundary. Whether a procedure's own work is done whole shows around its commit, so all of
-/// them stand there. Elsewhere the waist and the engine are the same for all: one of each family of workflows stands there,
-/// with all timers, and whoever else has room in as many processes as those need.
+/// The procedures that stand at a boundary. All of them stand around the commit, where it shows whether a procedure's own work is
+/// done whole. Elsewhere the waist and the engine are the same for all. There one procedure of each family of workflows stands,
+/// with all timers, and others fill up the last process.
 fn standing_at(boundary: Boundary, seed: u64) -> Vec<&'static Entry> {
     let all = resolvers::TABLE.iter().filter_map(|entry| match entry.runs() {
         Runs::Mutation(workflow) => Some((workflow.family, entry)),
@@ -150,7 +151,7 @@ async fn killed_at(boundary: Boundary) {
 
 async fn killed_with(world: &World, examples: &Examples, boundary: Boundary, stands: Vec<Stand>) {
     let events_before = world.count("SELECT count(DISTINCT operation_id) FROM event").await;
-    // Everyone who stands there holds a connection, and their rescues ask for more.
+    // Every run that stands there holds a connection, and the rescues ask for more.
     let connections = (stands.len() * 2 + 20).to_string();
     let settings = [("HESTAMI_PARK_AT", boundary.as_str()), ("HESTAMI_DATABASE_CONNECTIONS", connections.as_str())];
     let first = Process::serve(world, &settings).await;
@@ -167,7 +168,7 @@ async fn killed_with(world: &World, examples: &Examples, boundary: Boundary, sta
                 }
             }
         }));
-        // Timers take their turns, so of theirs one is enough.
+        // Timers take turns, so one run of a timer's procedure is enough.
         let stands_there = |stand: &Stand| first.parked(stand.entry.name()) >= if stand.inside() { 1 } else { 2 };
         let mut missing = String::new();
         let everyone = crate::harness::until_or("every procedure at the boundary", &mut missing, async |missing| {
@@ -184,7 +185,7 @@ async fn killed_with(world: &World, examples: &Examples, boundary: Boundary, sta
         });
         tokio::select! {
             () = everyone => {}
-            // What is committed may be answered although its workflow hangs.
+            // A committed operation may be answered although its workflow hangs.
             () = async { calls.await; std::future::pending().await } => {}
         }
     }
@@ -213,7 +214,7 @@ async fn killed_with(world: &World, examples: &Examples, boundary: Boundary, sta
         assert_eq!(done, [("COMPLETED".to_owned(), Some(1))], "{}", stand.entry.name());
     }
     assert!(killed.elapsed() < Duration::from_secs(30), "taken over in {:?}", killed.elapsed());
-    // Each told of itself.
+    // Each operation that was done wrote an event.
     let expected = stands.iter().filter(|stand| stand.returns || stand.inside() || boundary != Boundary::BeforeOperation).count();
     assert_eq!(
         world.count("SELECT count(DISTINCT operation_id) FROM event").await - events_before,
@@ -278,7 +279,7 @@ async fn a_replica_paused_inside_its_transaction_changes_nothing_twice() {
     let story = async {
         until("the claim", async || (paused.parked("") > 0).then_some(())).await;
         paused.signal(Signal::SIGSTOP);
-        // Its session holds the claim until the server ends it; then another replica does the work.
+        // The paused replica's session holds the claim until the server ends it; then another replica does the work.
         let elsewhere = world.rpc(&owner, Some(home), "property/v1/create", body.clone()).await;
         let done = elsewhere.ok().clone();
         paused.signal(Signal::SIGCONT);

@@ -134,7 +134,7 @@ async fn nobody_waits_behind_an_organization_with_much_due_or_what_fails() {
     let second = take(&mut app, &known).await;
     assert_eq!(second.iter().filter(|due| !first.contains(due)).count(), 51, "those that were not taken come first");
     assert_eq!(second.len(), 100, "and then those that were, for they are due still");
-    // One that is being changed is left to the next round, without waiting.
+    // A deadline that is being changed is left to the next round, without waiting.
     let mut changing = sql.begin().await.expect("a transaction");
     let hold =
         format!("UPDATE deadline SET turns = 0 WHERE organization_id = '{one}' AND id = '{one}' AND procedure = '{}'", known[0]);
@@ -145,7 +145,7 @@ async fn nobody_waits_behind_an_organization_with_much_due_or_what_fails() {
     let untouched: i64 =
         sqlx::query_scalar("SELECT count(*) FROM deadline WHERE turns = 0").fetch_one(&mut sql).await.expect("a count");
     assert_eq!(untouched, 2, "the procedure that nobody here knows, and the microsecond that is to come");
-    // However many new ones another has, one that failed before has its turn.
+    // A deadline that failed before has its turn, however many new ones another organization has.
     let more = format!(
         "INSERT INTO deadline (organization_id, procedure, id, at)
            SELECT '{many}', 'thing/v1/expire', gen_random_uuid(), timestamptz 'epoch' FROM generate_series(1, 200);"
@@ -204,7 +204,7 @@ async fn terms_of_before_have_their_deadlines() {
     let at: DateTime<Utc> = "2026-02-01T03:04:05.678901Z".parse().expect("a time");
     let expected = [("membership/v1/expire", 2), ("membership/v1/expire", 3), ("delegation/v1/expire", 5)];
     assert_eq!(kept, expected.map(|(procedure, id)| (procedure.to_owned(), Uuid::from_u128(id), at)));
-    // Whatever takes a row away takes its deadline along.
+    // A row that goes takes its deadline along.
     sql.execute("DELETE FROM membership").await.expect("no members");
     let left: Vec<String> = sqlx::query_scalar("SELECT procedure FROM deadline").fetch_all(&mut sql).await.expect("deadlines");
     assert_eq!(left, ["delegation/v1/expire"]);

@@ -86,7 +86,7 @@ async fn an_agent_may_do_two_things_with_three_houses_until_march() {
     scene.touch(&tom, 1).await.refused("NOT_FOUND");
     let entry = |house: &Value| json!({ "propertyId": house, "kind": "FEES", "amountMinor": -5, "currency": "USD", "bookedOn": "2026-04-30", "source": "x" });
     world.call(&tom, home, "financialEntry/v1/record", entry(&houses[2])).await.ok();
-    // Nothing else: not with these houses, not with others, not with anything besides.
+    // Nothing else is allowed: not with these houses, not with others, not with anything besides.
     for (procedure, body) in [
         ("financialEntry/v1/record", entry(&houses[1])),
         ("property/v1/archive", json!({ "id": houses[0], "version": 2 })),
@@ -115,7 +115,7 @@ async fn an_agent_may_do_two_things_with_three_houses_until_march() {
     for list in ["portfolios", "externalParties", "ownerships", "accessGrants"] {
         assert_eq!(seen.body["data"][list]["totalCount"], 0, "{list}");
     }
-    // Who did it, and by whose leave.
+    // The history names who did it, and by whose leave.
     let history = world
         .gql(
             olga,
@@ -129,7 +129,7 @@ async fn an_agent_may_do_two_things_with_three_houses_until_march() {
         json!({ "actorName": "tom", "onBehalfOf": delegation["id"] })
     );
 
-    // To the millisecond; then the timer notes it.
+    // A delegation ends to the millisecond; then the timer notes the end.
     world.clock.advance(Duration::from_millis(3_599_999));
     scene.touch(&tom, 0).await.ok();
     world.clock.advance(Duration::from_millis(1));
@@ -201,13 +201,13 @@ async fn nobody_passes_on_more_than_they_have_nor_keeps_it_longer() {
     let third = json!({ "parentId": second["id"], "actions": ["READ"], "propertyIds": [houses[0]] });
     scene.grant(&uma, &vic, third.clone()).await.ok();
     assert_eq!(scene.sees(&vic).await, ["0"]);
-    // What leaves the portfolio leaves all who had it by that.
+    // A house that leaves the portfolio leaves all who had it by the portfolio.
     let member = json!({ "id": scene.rentals, "propertyId": houses[0] });
     world.call(olga, home, "portfolio/v1/removeProperty", member.clone()).await.ok();
     assert_eq!((scene.sees(&uma).await, scene.sees(&vic).await), (vec!["2".to_owned()], vec![]));
     world.call(olga, home, "portfolio/v1/addProperty", member).await.ok();
 
-    // Narrowed above, narrowed below.
+    // A delegation that is narrowed narrows those below it.
     let narrow = async |who: &Person, id: &Value, version: i32, more: Value| {
         let mut body = json!({ "id": id, "version": version });
         body.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("an object"));
@@ -221,7 +221,7 @@ async fn nobody_passes_on_more_than_they_have_nor_keeps_it_longer() {
     narrow(olga, &first["id"], 1, json!({ "propertyIds": [], "actions": ["ARCHIVE"] })).await.ok();
     assert_eq!((scene.sees(&tom).await, scene.sees(&uma).await), (vec!["0".to_owned(), "1".to_owned()], vec!["0".to_owned()]));
     scene.touch(&uma, 0).await.refused("FORBIDDEN");
-    // Who may no longer pass on has passed nothing on.
+    // A holder who may no longer pass on has passed nothing on.
     narrow(olga, &first["id"], 2, json!({ "mayDelegate": false })).await.ok();
     assert_eq!(
         (scene.sees(&uma).await, scene.sees(&vic).await),
@@ -233,7 +233,7 @@ async fn nobody_passes_on_more_than_they_have_nor_keeps_it_longer() {
         .expect("states");
     assert_eq!(states, [("ACTIVE".to_owned(), 1), ("REVOKED".to_owned(), 2)]);
     scene.grant(&tom, &uma, on(json!({ "portfolioIds": [scene.rentals], "actions": ["READ"] }))).await.refused("FORBIDDEN");
-    // Its holder may give it back.
+    // The holder of a delegation may give it back.
     world
         .call(&uma, home, "delegation/v1/revoke", json!({ "id": first["id"], "version": 3 }))
         .await
@@ -261,7 +261,7 @@ async fn a_delegation_counts_as_long_as_the_member_who_gave_it_could_still_give_
         let viewer = world.gql(who, None, "{ viewer { delegations { organizationId } } }", json!({})).await;
         assert_eq!(viewer.data()["viewer"]["delegations"], json!([]));
     }
-    // It does not come back with them.
+    // The delegation does not come back with the member who gave it.
     world.join(olga, home, &ines, "TRUSTEE").await;
     assert_eq!(scene.sees(&tom).await, ["ORGANIZATION_NOT_FOUND"]);
 }
@@ -296,7 +296,7 @@ async fn a_delegation_is_to_somebody_over_something_of_ones_own() {
         .await
         .ok()
         .clone();
-    // From another organization neither seen, passed on, narrowed nor revoked.
+    // A delegation of another organization is neither seen, passed on, narrowed nor revoked.
     let passed = json!({ "holderId": world.principal(&tom).await, "propertyIds": [theirs], "actions": ["READ"], "parentId": delegation["id"] });
     world.call(&mallory, elsewhere, "delegation/v1/grant", passed).await.refused("NOT_FOUND");
     for verb in ["narrow", "revoke"] {
@@ -329,7 +329,7 @@ async fn an_earlier_end_leaves_nothing_of_what_would_have_begun_later() {
     assert_eq!(world.count("SELECT count(*) FROM delegation WHERE state = 'REVOKED'").await, 1);
 }
 
-/// The history names the delegation that lets one do what was done.
+/// The history names, of several delegations, the one that allowed the change.
 #[tokio::test]
 async fn of_two_delegations_the_one_is_named_that_something_was_done_by() {
     let scene = scene().await;

@@ -51,7 +51,7 @@ async fn a_concierge_sees_what_was_granted_from_the_moment_on_until_it_is_taken_
         json!({ "id": after["id"], "version": 1, "address": { "line1": "3 Moved", "locality": "Tucson", "country": "US" } });
     world.call(&olga, home, "property/v1/update", moved).await.ok();
     assert_eq!(seen().await, ["1 Before", "3 Moved"]);
-    // The same over RPC; and by the grant, as if it were the organization itself.
+    // The same properties are listed over RPC, and inside the owner's organization by the grant.
     let listed = world.rpc(&sam, Some(desk), "property/v1/engaged", json!({ "orderBy": "ADDRESS_ASC", "withTotal": true })).await;
     assert_eq!((&listed.ok()["totalCount"], listed.ok()["edges"].as_array().map(Vec::len)), (&json!(2), Some(2)));
     let inside = world.read_through(&sam, desk, &grant["id"], "property/v1/list", json!({})).await;
@@ -63,13 +63,13 @@ async fn a_concierge_sees_what_was_granted_from_the_moment_on_until_it_is_taken_
         inside.data()["property"]["history"]["edges"][0]["node"],
         json!({ "kind": "property.updated", "actorName": "olga" })
     );
-    // Its own organization is its own, with none of it.
+    // The desk's own organization shows none of them.
     let own = world.gql(&sam, Some(desk), "{ properties { totalCount } }", json!({})).await;
     assert_eq!(own.data()["properties"]["totalCount"], 0);
     let found = world.rpc(&sam, Some(desk), "property/v1/get", json!({ "id": after["id"] })).await;
     found.refused("NOT_FOUND");
 
-    // Who engaged us, and what they have, in one request.
+    // The owners who engaged the desk, and their properties, in one request.
     let second = world.engage(&oscar, other, desk, "ACT").await;
     let query = "{ engagedOrganizations { totalCount edges { node { organizationId grantId scopes organization { name } properties(orderBy: ADDRESS_ASC) { totalCount edges { node { address { line1 } portfolios { name } } } } } } } }";
     let engaged = world.gql(&sam, Some(desk), query, json!({})).await;
@@ -118,7 +118,7 @@ async fn only_an_owners_own_act_lets_a_concierge_in() {
     let input = |to: Uuid| json!({ "kind": "ENGAGEMENT", "granteeOrganizationId": to, "scopes": ["ACT"] });
     world.call(&tom, home, "accessGrant/v1/grant", input(desk)).await.refused("FORBIDDEN");
     world.call(&dana, desk, "accessGrant/v1/grant", input(desk)).await.refused("FORBIDDEN");
-    // Another owner, oneself or nobody is no concierge, and one cannot tell which.
+    // Another owner, the organization itself and an unknown id are no concierges, and all are refused alike.
     for to in [other, home, Uuid::from_u128(7)] {
         let refused = world.call(&olga, home, "accessGrant/v1/grant", input(to)).await;
         assert_eq!(refused.body["field_errors"][0]["code"], "NOT_FOUND", "{:#}", refused.body);
@@ -127,12 +127,12 @@ async fn only_an_owners_own_act_lets_a_concierge_in() {
     past["endsAt"] = json!("2020-01-01T00:00:00Z");
     assert_eq!(world.call(&olga, home, "accessGrant/v1/grant", past).await.body["field_errors"][0]["code"], "TOO_EARLY");
     let grant = world.engage(&olga, home, desk, "ACT").await;
-    // Somebody else's grant opens nothing; nor does it to somebody else.
+    // A grant opens nothing to somebody else, and an unknown grant opens nothing at all.
     world.read_through(&oscar, other, &grant["id"], "property/v1/list", json!({})).await.refused("GRANT_NOT_FOUND");
     let nobody = json!("00000000-0000-7000-8000-00000000dead");
     world.read_through(&sam, desk, &nobody, "property/v1/list", json!({})).await.refused("GRANT_NOT_FOUND");
     world.read_through(&sam, desk, &json!("nonsense"), "property/v1/list", json!({})).await.refused("GRANT_INVALID");
-    // It does not let anyone give rights away, not even one who administers the desk.
+    // A grant does not let anyone give rights away, not even one who administers the desk.
     let holder = world.principal(&tom).await;
     let property = world.create_property(&olga, home, "1 First Street").await;
     for (procedure, body) in [
@@ -173,7 +173,7 @@ async fn what_is_done_through_a_grant_is_the_owners_and_names_who_did_it() {
         world.call_through(&sam, desk, &read["id"], procedure, body).await.refused("FORBIDDEN");
     }
     let act = world.engage(&olga, home, desk, "ACT").await;
-    // To see is not to act, though another grant would let them: the request named this one.
+    // A grant to see does not let them act, though another grant would: the request named this one.
     world
         .call_through(&sam, desk, &read["id"], "property/v1/update", json!({ "id": property["id"], "version": 1, "notes": "x" }))
         .await
@@ -184,7 +184,7 @@ async fn what_is_done_through_a_grant_is_the_owners_and_names_who_did_it() {
         (&done.ok()["organizationId"], &done.body["operation"]["initiator"]),
         (&json!(home), &world.principal(&sam).await)
     );
-    // Twice with the same key: the same answer. By another grant it is another request.
+    // The same key gives the same answer. By another grant the request is another one.
     let again = world.read_through(&sam, desk, &act["id"], "property/v1/update", update.clone()).await;
     assert_eq!((again.ok(), &again.body["replayed"]), (done.ok(), &json!(true)));
     world.read_through(&sam, desk, &read["id"], "property/v1/update", update.clone()).await.refused("IDEMPOTENCY_KEY_REUSED");
@@ -199,7 +199,7 @@ async fn what_is_done_through_a_grant_is_the_owners_and_names_who_did_it() {
     let created = world.call_through(&sam, desk, &act["id"], "property/v1/create", World::property("2 Second Street")).await;
     assert_eq!(created.ok()["organizationId"], json!(home));
     world.call_through(&sam, desk, &act["id"], "financialEntry/v1/record", input).await.ok();
-    // Whatever becomes of the grant, who asked gets their own outcome by the key.
+    // The initiator gets their own outcome by the key, whatever becomes of the grant.
     world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": act["id"], "version": 1 })).await.ok();
     let late = world.read_through(&sam, desk, &act["id"], "property/v1/update", known).await;
     assert_eq!((late.ok(), &late.body["replayed"]), (done.ok(), &json!(true)));
@@ -220,7 +220,7 @@ async fn what_is_done_through_a_grant_is_the_owners_and_names_who_did_it() {
     .await
     .expect("operations");
     assert_eq!(operations, [(desk, Some(home))]);
-    // The owner reads who it was.
+    // The owner reads in the history who it was.
     let query = "query ($id: ID!) { property(id: $id) { history(first: 1) { edges { node { kind fields actorName actorKind actorOrganizationName onBehalfOf } } } } }";
     let history = world.gql(&olga, Some(home), query, json!({ "id": property["id"] })).await;
     assert_eq!(
@@ -280,7 +280,7 @@ async fn a_grant_ends_to_the_millisecond_and_is_narrowed_at_once() {
     world.read_through(&sam, desk, &grant["id"], "property/v1/list", json!({})).await.refused("GRANT_NOT_FOUND");
 }
 
-/// Held between the record and the work, or between the work's claim and its end.
+/// The operation is held after the decision and before its record, or between its record and its work.
 #[tokio::test]
 async fn a_grant_revoked_while_the_work_waits_ends_it() {
     for boundary in [Boundary::BeforeOperation, Boundary::AfterOperation] {
@@ -305,7 +305,7 @@ async fn a_grant_revoked_while_the_work_waits_ends_it() {
     }
 }
 
-/// Whoever came first is waited for: what was decided under the grant is done before it ends.
+/// A revocation waits for earlier work: an action that was decided under the grant is done before the grant ends.
 #[tokio::test]
 async fn a_revocation_waits_for_the_work_that_began_before_it() {
     let gate = Gate::at(Boundary::BeforeCommit);
@@ -354,7 +354,7 @@ async fn a_page_is_read_on_after_a_grant_was_revoked_without_what_it_gave() {
     assert_eq!(next.data()["engagedProperties"]["pageInfo"]["hasNextPage"], false);
 }
 
-/// Grants and changes of properties go at once; nothing is missing in the projection, nothing is left.
+/// Grants and changes of properties go at once. No row is missing in the projection, and none is left over.
 #[tokio::test]
 async fn the_projection_misses_nothing_that_happens_at_once() {
     let Scene { world, olga, home, desk, .. } = scene().await;
@@ -373,7 +373,7 @@ async fn the_projection_misses_nothing_that_happens_at_once() {
     }
 }
 
-/// What was delegated to someone at home is nothing in the organization that a grant leads to.
+/// No delegation counts in the organization that a grant leads to, whoever gave it.
 #[tokio::test]
 async fn a_grant_for_seeing_and_a_delegation_do_not_add_up() {
     let Scene { world, olga, dana, sam, home, desk, .. } = scene().await;
@@ -388,7 +388,7 @@ async fn a_grant_for_seeing_and_a_delegation_do_not_add_up() {
     }
     let update = json!({ "id": house["id"], "version": 1, "notes": "x" });
     world.call_through(&sam, desk, &read["id"], "property/v1/update", update.clone()).await.refused("FORBIDDEN");
-    // For the owner's organization itself, by the delegation, they may.
+    // They may act for the owner's organization itself, by the delegation.
     world.call(&sam, home, "property/v1/update", update).await.ok();
 }
 

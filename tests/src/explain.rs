@@ -18,8 +18,8 @@ fn of_each(table: &str, sample: Value) -> String {
     )
 }
 
-/// 100 organizations with 1,000 of each kind; the person's own is one of them. Of grants each gave 100: row security asks for
-/// either side of a grant, so that a list of them is sorted from all that the organization gave.
+/// 100 organizations with 1,000 rows of each kind; the person's own is one of them. Of grants each gave 100: row security asks
+/// for either side of a grant, so that a list of them is sorted from all that the organization gave.
 async fn crowded(world: &World, home: Uuid) {
     let sampled: String = entities::KINDS.iter().filter_map(|kind| Some(of_each(kind.name, kind.api?.sample()?))).collect();
     let sql = format!(
@@ -65,7 +65,7 @@ async fn lists_of_100_000_rows_are_read_by_index() {
     let home = world.found(&owner, "TRUST_OR_LLC").await;
     crowded(&world, home).await;
     let contract = Contract::read().await;
-    // The projection of what engaged owners have is read below.
+    // The projection of engaged owners' properties is read below.
     let ordered = contract.get("Query").fields.iter().filter(|field| field.name != "engagedProperties");
     let ordered = ordered.filter_map(|field| Some((field.name.as_str(), field.paged()?, field.argument("orderBy")?.of.as_str())));
     for (list, object, order_type) in ordered {
@@ -88,7 +88,7 @@ async fn lists_of_100_000_rows_are_read_by_index() {
             }
         }
     }
-    // What changed since a cursor, from the midst of a long log.
+    // The changes since a cursor, from the midst of a long log.
     let now = world.rpc(&owner, Some(home), "change/v1/list", json!({})).await.ok()["cursor"].clone();
     let now = now.as_str().expect("a cursor");
     let midst = format!("{}{:016x}{}", &now[..33], 500, &now[49..]);
@@ -115,7 +115,7 @@ async fn lists_of_100_000_rows_are_read_by_index() {
     for statement in explain.statements("ownership").await {
         statement.uses_index("ownership");
     }
-    // And so are pages of many parents.
+    // Pages of many parents are one statement by index as well.
     for order in ["CREATED_ASC", "CREATED_DESC"] {
         let explain = Explain::of(&world);
         let query = "query ($order: PropertyOrder) { portfolios(first: 20) { edges { node {
@@ -189,7 +189,7 @@ async fn what_10_000_owners_of_200_000_properties_engaged_is_read_by_index() {
             }
         }
     }
-    // Who they are, a page at a time; and what one of them has.
+    // The engaged owners, a page at a time, each with a few properties.
     let mut after = Value::Null;
     for _ in 0..2 {
         let query = "query ($after: String) { engagedOrganizations(first: 20, after: $after) { edges { node { organizationId organization { name } properties(first: 3) { edges { node { id } } } } } pageInfo { endCursor } } }";
@@ -210,7 +210,7 @@ async fn what_10_000_owners_of_200_000_properties_engaged_is_read_by_index() {
             }
         }
     }
-    // For an owner among them, as if there were nobody else.
+    // An owner among them reads as if there were nobody else.
     for order in orders {
         let query = "query ($order: PropertyOrder) { properties(first: 20, orderBy: $order) { edges { node { id } } } }";
         let explain = Explain::of(&world);
@@ -222,7 +222,8 @@ async fn what_10_000_owners_of_200_000_properties_engaged_is_read_by_index() {
     }
 }
 
-/// What recurs must not grow with what is kept: 30,000 workflows that ended just now, and some that ended long ago.
+/// A recurring statement must not grow with the rows that are kept: here 30,000 workflows that ended just now, and some that
+/// ended long ago.
 #[tokio::test]
 async fn ended_workflows_are_forgotten_from_the_oldest_on() {
     let cluster = crate::harness::cluster().await;

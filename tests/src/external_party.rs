@@ -17,7 +17,7 @@ async fn an_outside_party_is_kept_linked_and_put_aside() {
     assert_eq!(nameless.body["field_errors"][0]["field"], "name");
     call("update", json!({ "id": party["id"], "version": 1, "notes": "x" })).await.refused("VERSION_CONFLICT");
 
-    // The link is not checked, so it tells nobody whether an organization exists; only oneself it cannot be.
+    // The link is not checked, so it tells nobody whether an organization exists. Only a link to the own organization is refused.
     let nowhere = "00000000-0000-7000-8000-00000000dead";
     let linked = call("link", json!({ "id": party["id"], "version": 2, "organizationId": nowhere })).await;
     assert_eq!(linked.ok()["linkedOrganizationId"], nowhere);
@@ -27,7 +27,7 @@ async fn an_outside_party_is_kept_linked_and_put_aside() {
     let unlinked = call("link", json!({ "id": party["id"], "version": 3, "organizationId": null })).await;
     assert_eq!(unlinked.ok()["linkedOrganizationId"], json!(null));
 
-    // Put aside, it stays where it is named, and is named nowhere else.
+    // An archived party stays where it is named, and cannot be named anew.
     let mut house = World::property("1 First Street");
     house["hoaId"] = party["id"].clone();
     let house = world.call(&owner, home, "property/v1/create", house).await.ok().clone();

@@ -1,4 +1,4 @@
-//! Amounts and figures over portfolios: exact, and of what the reader may see.
+//! Amounts and figures over portfolios: exact, and only over rows that the reader may see.
 
 use crate::harness::{World, person};
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ async fn amounts_are_added_up_by_currency_month_and_kind() {
     world.rpc(&owner, Some(home), "property/v1/financials", nowhere.clone()).await.refused("NOT_FOUND");
     world.rpc(&owner, Some(home), "portfolio/v1/financials", nowhere).await.refused("NOT_FOUND");
 
-    // Shares of their day: two thirds and one third until the end of January, then one of them alone.
+    // Shares count by the day: two thirds and one third until the end of January, then one of the owners alone.
     for (name, points, from, until) in
         [("Ana", 6_667, "2020-01-01", None), ("Ben", 3_333, "2020-01-01", Some("2026-02-01")), ("Ana", 3_333, "2026-02-01", None)]
     {
@@ -102,7 +102,7 @@ async fn amounts_are_added_up_by_currency_month_and_kind() {
             .collect::<Vec<_>>()
     };
     let row = |key: &str, currency: Option<&str>, value: i64| (Some(key.to_owned()), currency.map(str::to_owned), value);
-    // In both portfolios, counted once.
+    // A property in both portfolios is counted once.
     assert_eq!(report("KIND", "PROPERTIES", json!([all, two])).await, [row("CONDOMINIUM", None, 1), row("LAND", None, 2)]);
     assert_eq!(report("REGION", "PROPERTIES", Value::Null).await, [row("AZ", None, 2), row("NM", None, 1)]);
     assert_eq!(report("STATUS", "PROPERTIES", json!([two])).await, [row("ACTIVE", None, 2)]);
@@ -117,7 +117,7 @@ async fn amounts_are_added_up_by_currency_month_and_kind() {
         report("KIND", "EXPENSES", json!([two])).await,
         [row("CONDOMINIUM", Some("USD"), -10), row("LAND", Some("USD"), -50_001)]
     );
-    // By owner: 240,000 in January by thirds, all of February's tax to Ana; what has no owner is told of as such.
+    // By owner: 240,000 in January by thirds, all of February's tax to Ana; an amount without an owner is told of as such.
     assert_eq!(
         report("OWNER", "NET", json!([two])).await,
         [
@@ -127,7 +127,7 @@ async fn amounts_are_added_up_by_currency_month_and_kind() {
             (None, Some("USD".to_owned()), -10),
         ]
     );
-    // A share that nobody is recorded for is told of as nobody's.
+    // A share without a recorded owner is told of as nobody's.
     let input = json!({ "propertyId": houses[1], "holderName": "Cleo", "capacity": "CO_OWNER", "shareBasisPoints": 5_000, "startsOn": "2020-01-01" });
     let cleo = world.call(&owner, home, "ownership/v1/record", input).await.ok()["id"].clone();
     let halves = report("OWNER", "NET", json!([two])).await;

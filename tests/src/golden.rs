@@ -1,4 +1,4 @@
-//! The contract files are what the code gives. `make bless` writes them anew.
+//! The contract files, compared with the code. `make bless` writes them anew.
 
 use crate::harness::{cluster, root};
 use authz::{Cerbos, Settings};
@@ -20,7 +20,7 @@ fn golden_files_are_what_the_code_gives() {
     server::contract::check(&root()).expect("the committed contract");
 }
 
-/// Who is asked for: a column of the access table.
+/// An actor that the PDP is asked about: a column of the access table.
 struct Standing {
     column: &'static str,
     about: &'static str,
@@ -184,7 +184,7 @@ fn variants(kind: &str) -> Vec<(String, Value)> {
     said.into_iter().map(|(note, attributes)| (note.to_owned(), attributes)).collect()
 }
 
-/// The attributes that its struct declares; where delegations count, with each of them.
+/// The attributes that the kind's struct declares; where delegations count, once with each delegated action.
 fn usual(kind: &str) -> Vec<(String, Value)> {
     let kind = entities::kind(kind).unwrap_or_else(|| panic!("{kind}: say above what its rules look at"));
     let mut attributes = json!({});
@@ -203,7 +203,8 @@ fn usual(kind: &str) -> Vec<(String, Value)> {
     if delegated { delegable(attributes) } else { vec![(String::new(), attributes)] }
 }
 
-/// As it is, and with each action delegated over it to the one who asks. What is delegated to another is nothing to them.
+/// The attributes as they are, and with each action that is delegated to the actor. An action that is delegated to another does
+/// not appear.
 fn delegable(attributes: Value) -> Vec<(String, Value)> {
     let with = |note: String, actions: &[&str]| {
         let mut attributes = attributes.clone();
@@ -215,7 +216,7 @@ fn delegable(attributes: Value) -> Vec<(String, Value)> {
     [with(String::new(), &[])].into_iter().chain(each).chain([others]).collect()
 }
 
-/// The policies let a delegate do by each action what it says, no more and no less.
+/// Each delegated action lets a delegate do exactly the actions that it declares, no more and no less.
 #[tokio::test]
 async fn each_delegated_action_is_leave_for_what_it_says() {
     let cerbos = Cerbos::new(Settings::new(cluster().await.cerbos_url())).unwrap_or_else(|_| panic!("a client"));
@@ -231,7 +232,7 @@ async fn each_delegated_action_is_leave_for_what_it_says() {
     }
 }
 
-/// Whoever sends what the schemas do not know is refused, whatever the rules say.
+/// Attributes that do not match the schemas are refused, whatever the rules say.
 #[tokio::test]
 async fn the_policies_schemas_are_enforced() {
     let cerbos = Cerbos::new(Settings::new(cluster().await.cerbos_url())).unwrap_or_else(|_| panic!("a client"));

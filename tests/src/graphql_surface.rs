@@ -19,7 +19,7 @@ async fn a_get_reads_and_never_mutates() {
     let mutation = "mutation { organizationCreate(idempotencyKey: \"6f3c2b1e-0d4a-4c59-9a7e-1f2d3c4b5a69\", input: { type: TRUST_OR_LLC, name: \"X\" }) { result { id } } }";
     let refused = world.send(get(mutation)).await;
     assert_eq!((refused.status, refused.gql_code()), (405, "METHOD_NOT_ALLOWED"));
-    // Nor by the name of one operation among others, nor through a fragment's cover.
+    // A mutation beside a query is refused as well, since the client names neither.
     let two = format!("query Read {{ viewer {{ id }} }} {}", mutation.replacen("mutation", "mutation Write", 1));
     let hidden = world.send(get(&two)).await;
     assert_eq!(hidden.gql_code(), "METHOD_NOT_ALLOWED", "{:#}", hidden.body);
@@ -79,7 +79,7 @@ async fn a_small_document_cannot_ask_for_much() {
         }
         document + &format!(" fragment F{levels} on Query {{ viewer {{ id }} }}")
     };
-    // Refused before anything is spread out; spread, it would be a million million fields.
+    // These documents are refused before any fragment is spread; the first would spread to a million million fields.
     for document in [bomb(40), format!("{{ {} }}", "viewer { id } ".repeat(2_000)), format!("{{ {} }}", "nope ".repeat(10_000))] {
         let answer = world.gql(&owner, None, &document, json!({})).await;
         assert_eq!(answer.gql_code(), "GRAPHQL_VALIDATION_FAILED");
@@ -158,7 +158,7 @@ async fn what_the_engine_refuses_has_a_code_too() {
         assert_eq!(answer.gql_code(), code, "{query}: {:#}", answer.body);
         assert_eq!(answer.body["errors"][0]["extensions"]["trace_id"].as_str().map(str::len), Some(32), "{query}");
     }
-    // What the variables lack, or hold wrongly, is the client's mistake too.
+    // A missing or wrong variable is the client's mistake too.
     for (query, variables) in [
         ("query($x: ID!) { property(id: $x) { id } }", json!({})),
         ("query($f: PropertyFilter) { properties(filter: $f) { totalCount } }", json!({ "f": 5 })),
@@ -199,7 +199,7 @@ async fn every_field_of_a_kind_is_planned() {
         let Some(object) = kind.object else { continue };
         assert_eq!(contract.get(&object).kind, "OBJECT", "{object} shows {}", kind.name);
     }
-    // What a mutation answers is not read by a filter; what hangs below it is.
+    // The result of a mutation is not read by a filter; the relations below it are.
     let answers = |owner: &str| {
         owner.ends_with("Payload") || owner.ends_with("Edge") || owner.ends_with("Connection") || owner == "Mutation"
     };

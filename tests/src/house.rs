@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The longest that a source file may be: a longer one does two jobs.
 const LONGEST: usize = 500;
 
-/// The files below a folder that end so, without what was generated or fetched.
+/// The files below a folder whose names end so, without generated or fetched ones.
 fn files(folder: &Path, ends: &[&str], found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
         let (path, name) = (entry.path(), entry.file_name());

@@ -41,7 +41,7 @@ async fn another_input_with_the_same_key_is_refused_on_both_surfaces() {
     let other = world.rpc(&owner, Some(home), "property/v1/create", keyed(World::property("2 Second Street"), key)).await;
     other.refused("IDEMPOTENCY_KEY_REUSED");
     assert_eq!(other.status, 409);
-    // The same input written otherwise is the same, also through the other surface.
+    // An input that is written otherwise is the same input, also through the other surface.
     let mutation = "mutation($key: UUID!, $input: PropertyCreateInput!) { propertyCreate(idempotencyKey: $key, input: $input) { replayed result { id } } }";
     let mut same = World::property("1 First Street");
     same["notes"] = Value::Null;
@@ -67,7 +67,7 @@ async fn a_replayed_archive_answers_as_the_first_time() {
     let second = world.rpc(&owner, Some(home), "property/v1/archive", archive).await;
     assert_eq!(first.ok().to_string(), second.ok().to_string(), "byte for byte");
     assert_eq!((&first.body["replayed"], &second.body["replayed"]), (&json!(false), &json!(true)));
-    // Stored refusals too.
+    // Stored refusals are replayed too.
     let stale = keyed(json!({ "id": property["id"], "version": 1 }), world.key());
     let first = world.rpc(&owner, Some(home), "property/v1/archive", stale.clone()).await;
     first.refused("VERSION_CONFLICT");
@@ -140,7 +140,7 @@ async fn what_nobody_asks_for_again_is_tried_again_and_ends() {
     })
     .await;
     assert_eq!((state.as_str(), payload), ("FAILED", None));
-    // Ended is ended: the key answers its outcome, also when nothing shakes any more.
+    // The key answers the ended operation's outcome, also when nothing shakes any more.
     faults.left.store(0, std::sync::atomic::Ordering::SeqCst);
     let ended = world.rpc(&owner, None, "organization/v1/create", body).await;
     ended.refused("OPERATION_GAVE_UP");

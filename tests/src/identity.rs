@@ -43,7 +43,7 @@ async fn only_a_sound_token_is_someone() {
         let who = crate::harness::Person { token: token.to_owned(), ..olga.clone() };
         let answer = world.rpc(&who, None, "property/v1/list", json!({})).await;
         if token.is_empty() {
-            // A bearer of nothing is no bearer.
+            // An empty bearer is no bearer.
             assert!(matches!(answer.code(), "AUTHENTICATION_REQUIRED" | "TOKEN_INVALID"));
             let bare = world.send(world.request(reqwest::Method::POST, "/api/v1/rpc/property/v1/list").json(&json!({}))).await;
             bare.refused(code);
@@ -167,7 +167,7 @@ async fn a_right_that_is_gone_is_gone_at_once_here_and_within_a_second_elsewhere
         revoked.ok();
         let here = world.gql(&tom, Some(home), list, json!({})).await;
         assert_eq!(here.gql_code(), "ORGANIZATION_NOT_FOUND", "round {round}: {:#}", here.body);
-        // What writes looks at the rows themselves, everywhere.
+        // A write compares with the rows themselves, on every replica.
         let mut body = World::property("1");
         body["idempotencyKey"] = world.key().to_string().into();
         world.rpc_at(&replica.url(), &tom, Some(home), "property/v1/create", body).await.refused("AUTHORITY_LOST");

@@ -1,5 +1,5 @@
-//! Each kind's struct says of its table what the database says: its columns and their types, the texts of their checks, and
-//! the columns that the application may change.
+//! The structs of kinds, compared with the database: their columns and types, the texts of their checks, and the columns that the
+//! application may change.
 
 use crate::harness::cluster;
 use kind::{ColumnInfo, KindInfo};

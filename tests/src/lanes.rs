@@ -1,4 +1,4 @@
-//! Connections that are taken again as they are: nothing of who had one before is left on it.
+//! Connections that are taken again as they are: nothing of the one who had it before is left on any.
 
 use crate::harness::{Cluster, Options, World, cluster, person, until};
 use chrono::Utc;
@@ -108,7 +108,7 @@ async fn a_connection_that_fails_is_not_taken_again() {
     drop(next);
     let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'hestami_app'";
     sqlx::query(sql).execute(&ground.superuser).await.expect("terminated");
-    // The pool may still have another that broke with it.
+    // The pool may still have another connection that broke with it.
     let next = until("a connection that lives", async || ground.begin(3, Mode::Read).await.ok()).await;
     assert_eq!(text(&next, WHO).await.expect("who"), format!("{} on hestami_app", Uuid::from_u128(3)));
 }
@@ -148,7 +148,7 @@ async fn who_writes_leaves_turns_to_who_reads_and_who_reads_leaves_one_for_a_que
 #[tokio::test]
 async fn writes_by_themselves_leave_a_turn_for_a_question_too() {
     let ground = &Ground::of(16).await;
-    // As at a commit.
+    // The sleep stands for a commit that takes long.
     let sleeps = "SELECT pg_sleep(4)::text";
     let writes = join_all((0..9).map(|_| ground.lanes.once::<(String,)>(Mode::Write, sleeps, |it| it)));
     let reads = async {
@@ -158,7 +158,7 @@ async fn writes_by_themselves_leave_a_turn_for_a_question_too() {
             (count == 9).then_some(())
         })
         .await;
-        // As many as there are turns to stand.
+        // The reads ask for all turns to stand that are left, and for one more.
         let mut reads = Vec::new();
         for _ in 0..3 {
             reads.push(ground.begin(1, Mode::Read).await);
@@ -173,14 +173,14 @@ async fn writes_by_themselves_leave_a_turn_for_a_question_too() {
 #[tokio::test]
 async fn when_no_commit_ends_reads_are_answered_and_then_every_write() {
     let cluster = Cluster::own("commits").await;
-    // As many as by default.
+    // The world has as many connections as a gateway by default.
     let world = World::on(cluster, cluster.database().await, Options { connections: 16, ..Options::default() }).await;
     let olga = person("olga");
     let home = world.found(&olga, "TRUST_OR_LLC").await;
     world.create_property(&olga, home, "0").await;
     let oscar = person("oscar");
     let elsewhere = world.found(&oscar, "TRUST_OR_LLC").await;
-    // A commit waits for a copy that there is not, as for a disk that stands still.
+    // A commit waits for a standby that does not exist, as for a disk that stands still.
     let stand = async |name: &'static str| {
         let mut connection = cluster.connect("postgres", "postgres").await;
         for sql in [name, "SELECT pg_reload_conf()"] {
@@ -191,7 +191,7 @@ async fn when_no_commit_ends_reads_are_answered_and_then_every_write() {
     let writes = join_all((1..=20).map(async |n| {
         let mut body = World::property(&n.to_string());
         body["idempotencyKey"] = world.key().to_string().into();
-        // Who has no turn for long is told to come back.
+        // A request that has no turn for long is told to come back.
         until("it is done", async || {
             let answer = world.rpc(&olga, Some(home), "property/v1/create", body.clone()).await;
             (answer.status == 200 && answer.body["operation"]["state"] == "COMPLETED").then_some(())
@@ -202,7 +202,7 @@ async fn when_no_commit_ends_reads_are_answered_and_then_every_write() {
         let standing = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = 'hestami_app'";
         until("all who may write to wait", async || (world.count(standing).await >= 9).then_some(())).await;
         let since = Instant::now();
-        // Longer than it is known who somebody is.
+        // The loop runs for longer than an actor is kept.
         while since.elapsed() < Duration::from_millis(1_500) {
             for (who, organization) in [(&olga, home), (&oscar, elsewhere)] {
                 world.gql(who, Some(organization), "{ properties { totalCount } }", json!({})).await.data();

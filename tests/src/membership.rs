@@ -22,12 +22,12 @@ async fn an_invitation_is_for_the_one_it_names() {
         .await
         .refused("MEMBERSHIP_EXISTS");
 
-    // Before accepting: nothing, not even the organization's existence.
+    // An invitation that is not accepted shows nothing, not even the organization's existence.
     world.rpc(&ines, Some(trust), "property/v1/list", json!({})).await.refused("ORGANIZATION_NOT_FOUND");
     let accept = |key: uuid::Uuid| json!({ "idempotencyKey": key, "id": invited["id"] });
     world.rpc(&mallory, None, "membership/v1/accept", accept(world.key())).await.refused("NOT_FOUND");
 
-    // Nor for one whose address only looks alike when it is folded: its first letter is a dotted İ.
+    // An address that only looks alike when it is folded accepts nothing either: its first letter is a dotted İ.
     let alike = mallory.signed(|claims| claims["email"] = json!("\u{130}nes@example.com"));
     let alike = crate::harness::Person { token: alike, ..mallory.clone() };
     world.rpc(&alike, None, "membership/v1/accept", accept(world.key())).await.refused("NOT_FOUND");
@@ -120,7 +120,7 @@ async fn rights_end_with_the_term_and_the_end_is_noted_once() {
     let _second = world.replica(Default::default()).await;
 
     world.clock.advance(Duration::from_secs(3_601));
-    // At once, before any timer ran.
+    // The membership ends at once, before any timer ran.
     world.rpc(&ines, Some(trust), "property/v1/list", json!({})).await.refused("ORGANIZATION_NOT_FOUND");
     let row: (String, Value) = until("the timer", async || {
         sqlx::query_as(

@@ -1,4 +1,4 @@
-//! What operators see: traces at a real OTLP receiver, metrics, readiness.
+//! The operators' view: traces at a real OTLP receiver, metrics, readiness.
 
 use crate::harness::{Options, Process, World, person, until};
 use opentelemetry_proto::tonic::{
@@ -119,7 +119,7 @@ async fn a_mutation_is_one_trace_from_request_to_sql() {
     let world = sleeping().await;
     let owner = person("olga");
     let home = world.found(&owner, "TRUST_OR_LLC").await;
-    // So that the other one relays.
+    // This world's own hub stops, so that the other gateway relays.
     world.app.live.stop();
     let gateway = Process::serve(&world, &[("HESTAMI_OTLP", &otlp), ("HESTAMI_LOG", "info")]).await;
     let mut body = World::property("1 First Street");
@@ -130,7 +130,7 @@ async fn a_mutation_is_one_trace_from_request_to_sql() {
     assert_eq!(answer.body["operation"]["traceId"], json!(trace));
     let refused = world.rpc_at(&gateway.url, &owner, Some(home), "property/v1/archive", json!({})).await;
     assert_ne!(refused.body["trace_id"], json!(trace));
-    // A stop sends what is left, metrics and logs too.
+    // A stop sends all that is left, metrics and logs too.
     gateway.stop().await;
     let spans = receiver.of_trace(&trace);
     let names: Vec<&str> = spans.iter().map(|span| span.name.as_str()).collect();
@@ -143,7 +143,7 @@ async fn a_mutation_is_one_trace_from_request_to_sql() {
             .await
             .expect("an operation");
     let whole = ["operation", "authorize", "pdp.check", "workflow", "sql"];
-    // What finds out who it is comes before that is known.
+    // The statement that finds the actor runs before the actor is known.
     let signs_in = |span: &Span| attributes(span).get("db.query.text").is_some_and(|text| text.contains("app.known("));
     let (signing_in, ours): (Vec<_>, Vec<_>) =
         spans.iter().filter(|span| whole.contains(&span.name.as_str())).partition(|span| signs_in(span));
@@ -167,7 +167,7 @@ async fn a_mutation_is_one_trace_from_request_to_sql() {
     let workflow = spans.iter().find(|span| span.name == "workflow").expect("a workflow");
     assert_eq!(attributes(workflow).get("property_id"), Some(&property));
     assert!(ours.iter().filter(|span| span.name == "sql").count() >= 8);
-    // Statements, never values.
+    // Spans show statements, never values.
     assert!(spans.iter().all(|span| attributes(span).values().all(|value| !value.contains("First Street"))));
     let metrics = receiver.metrics.lock().expect("no panic holds it").clone();
     for name in ["hestami.operations", "hestami.operation.duration", "http.server.request.duration", "hestami.relay.lag"] {
@@ -182,7 +182,7 @@ async fn work_that_another_replica_adopts_stays_in_its_trace() {
     let otlp = receiver.listen().await;
     let world = sleeping().await;
     let owner = person("olga");
-    // A work queue serves all replicas; here it must be the one that is watched.
+    // A work queue serves all replicas; here the watched replica must be the one that takes the work.
     world.app.engine.shutdown().await;
     let first = Process::serve(&world, &[("HESTAMI_PARK_AT", "after-claim")]).await;
     let body = json!({ "idempotencyKey": world.key(), "type": "TRUST_OR_LLC", "name": "T" });

@@ -1,5 +1,5 @@
-//! What is answered in one pass is what would be answered field by field, to the byte: random queries are asked of two
-//! gateways, one of which never takes the short way. `PASS_SEED` tries others than the usual ones.
+//! Answers in one pass equal answers field by field, to the byte: random queries are asked of two gateways, one of which never
+//! takes the short way. `PASS_SEED` tries others than the usual ones.
 
 use crate::{
     harness::{
@@ -44,7 +44,7 @@ impl<'a> Writer<'a> {
         self.dice.below(some.len())
     }
 
-    /// One of these fields, with what is selected below it.
+    /// One of these fields, with a selection below it.
     fn one_of(&mut self, fields: &[&'a Field], depth: usize) -> String {
         let field = fields[self.of(fields)];
         let (alias, directive) = (self.alias(), self.directive());
@@ -79,7 +79,7 @@ impl<'a> Writer<'a> {
 
     fn field(&mut self, alias: &str, field: &'a Field, id: Option<&str>, directive: &str, depth: usize) -> String {
         let arguments = self.arguments(field, id);
-        // Twice with other arguments under one name, a field does not fit: seldom that.
+        // A field that stands twice under one name, with other arguments, does not fit: the dice allow that seldom.
         let fits = !alias.is_empty() || arguments.is_empty() || self.dice.below(8) == 0;
         let alias = if fits { alias.to_owned() } else { self.named() };
         let arguments = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(", ")) };
@@ -92,7 +92,7 @@ impl<'a> Writer<'a> {
         format!("{alias}{}{arguments}{directive}{below}", field.name)
     }
 
-    /// What a field must be given, and some of what it may be given.
+    /// The arguments that a field must be given, and some that it may be given.
     fn arguments(&mut self, field: &'a Field, id: Option<&str>) -> Vec<String> {
         let mut given = Vec::new();
         for argument in &field.arguments {
@@ -119,7 +119,7 @@ impl<'a> Writer<'a> {
         (!values.is_empty()).then(|| values[self.of(values)].clone())
     }
 
-    /// Any of some values, where there is a field for that.
+    /// A filter by some values of an enum, if there is a field for that.
     fn filter(&mut self, filter: &'a Type) -> Option<String> {
         let enums: Vec<_> = filter.fields.iter().filter(|field| field.list).collect();
         let enums: Vec<_> = enums.into_iter().filter(|field| !self.contract.get(&field.of).values.is_empty()).collect();
@@ -140,13 +140,13 @@ impl<'a> Writer<'a> {
             parts.push("totalCount".into());
         }
         if self.dice.below(8) == 0 {
-            // The same again: objects are put together.
+            // The edges are selected again: the engine merges objects.
             parts.push("edges { __typename }".into());
         }
         parts.join(" ")
     }
 
-    /// Begins at any field of a query, and at those that much hangs on more often than at others.
+    /// A query that begins at any root field, more often at one that much hangs on.
     fn query(mut self, ids: &HashMap<String, String>) -> String {
         let deep = |field: &Field| matches!(field.paged().unwrap_or(&field.of), "Property" | "Portfolio" | "Ownership");
         let fields = self.contract.get("Query").fields.iter().filter(|field| !APART.contains(&field.name.as_str()));
@@ -253,7 +253,7 @@ async fn one_pass_answers_what_field_by_field_would() {
             let short = bytes(&world, &world.app.url(), who, acting, grant, &body).await;
             let long = bytes(&world, &plain.url(), who, acting, grant, &body).await;
             if short.contains("\"errors\"") {
-                // Refused for its size or for a field that does not fit: alike, besides the trace.
+                // A query that is refused, for its size or for a field that does not fit, is refused alike, besides the trace.
                 let code =
                     |text: &str| serde_json::from_str::<Value>(text).expect("JSON")["errors"][0]["extensions"]["code"].clone();
                 assert_eq!(code(&short), code(&long), "seed {seed}: {query}\n{short}\n{long}");

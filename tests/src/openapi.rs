@@ -1,4 +1,5 @@
-//! The OpenAPI document says of each procedure what its entry declares, whatever is shared in it.
+//! The OpenAPI document, compared with the entries: each procedure is described as its entry declares, whatever is shared in the
+//! document.
 
 use crate::harness::examples::carried;
 
@@ -10,12 +11,12 @@ use std::{
 
 pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| rpc::openapi(resolvers::TABLE));
 
-/// How the document describes a procedure.
+/// The document's description of a procedure.
 pub fn described(name: &str) -> &'static Value {
     &DOCUMENT["paths"][format!("/api/v1/rpc/{name}")]["post"]
 }
 
-/// The thing itself, or the one that it refers to.
+/// The value itself, or the value that it refers to.
 fn resolved(value: &'static Value) -> &'static Value {
     let Some(reference) = value["$ref"].as_str() else { return value };
     let found = DOCUMENT.pointer(reference.trim_start_matches('#'));

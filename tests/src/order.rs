@@ -17,7 +17,7 @@ use workflows::Supervision;
 
 const EVENTS: &str = "subscription ($after: String) { events(after: $after) { cursor change organizationId event { seq } } }";
 
-/// Whose, and which of theirs.
+/// The events that were heard: each by its organization and its number in the log.
 type Heards = Arc<Mutex<Vec<(Uuid, i64)>>>;
 
 struct Listener {
@@ -27,12 +27,12 @@ struct Listener {
     over: Arc<AtomicBool>,
     heard: Heards,
     cursor: Option<Value>,
-    /// Which replica it turns to next, and how long it stays.
+    /// The number of the turn, which says the next replica and the length of the stay.
     turn: usize,
 }
 
 impl Listener {
-    /// Comes and goes, and always goes on from where it was.
+    /// Connects to one replica after another, and always goes on from the last cursor.
     async fn listen(mut self) {
         while !self.over.load(Ordering::Relaxed) {
             let url = {
@@ -174,7 +174,7 @@ async fn every_subscriber_hears_all_of_it_once_and_in_order() {
             let sql = "SELECT organization_id, seq FROM event WHERE organization_id = $1 AND seq > $2 ORDER BY seq";
             sqlx::query_as(sql).bind(organization).bind(from).fetch_all(&world.sql).await.expect("rows")
         };
-        // Of each organization all, once, in its own order.
+        // Every event of an organization came, once, and in the organization's own order.
         for (_, home) in &homes {
             let seqs: Vec<i64> = expected.iter().filter(|(of, _)| of == home).map(|(_, seq)| *seq).collect();
             assert!(seqs.is_empty() || seqs == (seqs[0]..=seqs[seqs.len() - 1]).collect::<Vec<_>>(), "{home}: {seqs:?}");
@@ -238,7 +238,7 @@ async fn who_waits_costs_nothing_and_one_event_is_read_once_for_all_who_see_the_
         sockets.push(socket);
     }
     let waiting = in_three_seconds().await;
-    // One look a second, whatever the number of those who wait.
+    // The log is looked at once a second, whatever the number of those who wait.
     assert!(waiting <= alone + 12, "{waiting} statements in three seconds for {} who wait, {alone} for none", sockets.len());
 
     let create = world.create_property(&olga, home, "1 First Street").await;

@@ -36,7 +36,7 @@ async fn no_table_lets_the_application_across() {
         let sql = format!("SELECT to_jsonb(t) FROM {table} t WHERE {column} = '{home}' LIMIT 1");
         let row: Option<Value> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_optional(&world.sql).await.expect("a row");
         let row = row.unwrap_or_else(|| panic!("{table}: say in harness/rows.rs what a row of it is"));
-        // As the stranger, and as nobody.
+        // Each table is read as the stranger, and as nobody.
         for acting in [format!("SET LOCAL app.organization_id = '{}'", examples.elsewhere), "SELECT 1".to_owned()] {
             let mut tx = app.begin().await.expect("a transaction");
             tx.execute(AssertSqlSafe(acting.clone())).await.expect("a scope");
@@ -102,7 +102,7 @@ async fn no_procedure_reaches_another_organization() {
             assert_eq!(by_graphql.gql_code(), "ORGANIZATION_NOT_FOUND", "{}: {:#}", entry.name(), by_graphql.body);
         }
         if let Some(id) = entry.example().get("id") {
-            // From one's own organization, another's ids are not there, though they are at home.
+            // Another organization's ids are not found from one's own, though they are at home.
             assert!(at_home.contains(&id), "{}: there is no {id} at home", entry.name());
             let organization = (entry.scope() == Scope::Organization).then_some(elsewhere.as_str());
             let answer = call(organization, key()).by_rpc(&world).await;
@@ -134,7 +134,7 @@ async fn no_query_field_reaches_another_organization() {
                 let of = async |who: &Person| names_home(world.gql(who, None, query, json!({})).await.data());
                 assert!(of(&examples.owner).await && !of(&examples.stranger).await);
             }
-            // Both together, below.
+            // Both fields are asked together, below.
             "node" | "nodes" => {}
             "changes" => log_stays_at_home(&world, &examples).await,
             name => field_stays_at_home(&world, &examples, name).await,
@@ -193,7 +193,7 @@ async fn field_stays_at_home(world: &World, examples: &Examples, name: &str) {
     assert_eq!(acting.gql_code(), "ORGANIZATION_NOT_FOUND", "{name}: {:#}", acting.body);
 }
 
-/// One of each kind that has an id, by that id alone.
+/// Asks for one thing of each kind that has an id, by that id alone.
 async fn nodes_stay_at_home(world: &World, examples: &Examples, contract: &Contract) {
     let (objects, ids): (Vec<_>, Vec<_>) = kinds()
         .filter_map(|kind| Some((kind.name, kind.object?)))
@@ -231,7 +231,7 @@ async fn log_stays_at_home(world: &World, examples: &Examples) {
     world.create_property(&examples.owner, HOME.id(), "3 Third Street").await;
     let change = ask(&examples.owner, HOME.id(), owners.into()).await;
     assert!(names_home(change.data()), "{:#}", change.body);
-    // Another's log by its name, in a cursor of one's own.
+    // A cursor of one's own that names another's log is refused.
     let theirs = format!("{}{}{}", &cursor[..1], HOME.id().simple(), &cursor[33..]);
     let answer = ask(&examples.stranger, examples.elsewhere, theirs.into()).await;
     assert_eq!(answer.gql_code(), "INVALID_CURSOR");

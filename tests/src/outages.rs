@@ -1,4 +1,4 @@
-//! Parts go away and come back; the gateway says so and needs no restart.
+//! Outages: servers go away and come back; the gateway says so and needs no restart.
 
 use crate::harness::{Answer, Cluster, Options, World, cluster, folder, person, until};
 use futures_util::future::join_all;
@@ -26,7 +26,7 @@ async fn readiness(world: &World) -> Answer {
     world.send(world.request(reqwest::Method::GET, "/readyz")).await
 }
 
-/// The PDP ends each that is old; here all are cut, and far more often.
+/// The PDP ends old connections; here all connections are cut, and far more often.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_to_the_pdp_that_end_under_a_question_are_not_noticed() {
     let pdp = cluster().await.cerbos_url().trim_start_matches("unix:");
@@ -88,7 +88,7 @@ async fn without_the_pdp_everything_is_refused_and_with_it_again_everything_work
     create.refused("UNAVAILABLE");
     assert_eq!((create.status, &create.body["error"]["retryable"]), (503, &json!(true)));
     world.rpc(&owner, Some(home), "property/v1/get", json!({ "id": property["id"] })).await.refused("UNAVAILABLE");
-    // Plans that were cached are not used either, from the first silence of the sentinel on.
+    // Cached plans are not used either, from the first silence of the sentinel on.
     until("the end of cached plans", async || {
         (world.rpc(&owner, Some(home), "property/v1/list", json!({})).await.code() == "UNAVAILABLE").then_some(())
     })
@@ -109,7 +109,7 @@ async fn without_the_pdp_everything_is_refused_and_with_it_again_everything_work
     until("its return", async || (readiness(&world).await.status == 200).then_some(())).await;
     world.rpc(&owner, Some(home), "property/v1/create", keyed).await.ok();
     world.gql(&owner, Some(home), list, json!({})).await.data();
-    // What is left goes with this test.
+    // The server that is left ends with this test.
     end(cluster.postgres(), Signal::SIGINT);
 }
 
@@ -120,7 +120,7 @@ async fn postgresql_restarted_under_load_loses_nothing_that_was_acknowledged() {
     let owner = person("olga");
     let home = world.found(&owner, "TRUST_OR_LLC").await;
     let stop = AtomicBool::new(false);
-    // Each client writes with keys of its own, and keeps what was acknowledged and what was not.
+    // Each client writes with keys of its own, and keeps the acknowledged writes and the others.
     let client = async |number: u32| {
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         for count in 0..5_000_u32 {

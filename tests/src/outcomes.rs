@@ -78,7 +78,7 @@ async fn a_replay_answers_what_was_stored() {
     body["idempotencyKey"] = key.to_string().into();
     let first = world.rpc(&owner, Some(home), "externalParty/v1/create", body.clone()).await;
     first.ok();
-    // As an earlier version would have written it: one field less, one that is gone since, in another order.
+    // The outcome as an earlier version would have written it: one field less, one that is gone since, in another order.
     let result = first.body["result"].as_object().expect("an object");
     let mut before: Map<String, Value> = result.iter().rev().map(|(name, value)| (name.clone(), value.clone())).collect();
     before.shift_remove("linkedOrganizationId");

@@ -1,4 +1,4 @@
-//! Who owns what, by what share, from when until when.
+//! Ownerships: who owns what, by what share, from when until when.
 
 use crate::harness::{World, person};
 use futures_util::future::join_all;
@@ -20,13 +20,13 @@ async fn a_couple_a_trust_and_a_sale() {
     let too_much = call("record", share(&house, "Someone", 1, "2025-01-01")).await;
     too_much.refused("OWNERSHIP_EXCEEDS_WHOLE");
     assert_eq!((too_much.status, &too_much.body["field_errors"][0]["field"]), (409, &json!("shareBasisPoints")));
-    // Before they had it, somebody else may have.
+    // The house may have had another owner before them.
     let mut before = share(&house, "A former owner", 10_000, "2001-01-01");
     before["endsOn"] = json!("2019-04-01");
     call("record", before.clone()).await.ok();
     before["endsOn"] = json!("2019-04-02");
     call("record", before).await.refused("OWNERSHIP_EXCEEDS_WHOLE");
-    // One who stands for them without a share is no matter.
+    // A manager without a share does not count.
     let mut manager = share(&house, "A manager", 0, "2020-01-01");
     manager["capacity"] = json!("MANAGER");
     call("record", manager).await.ok();
@@ -38,7 +38,7 @@ async fn a_couple_a_trust_and_a_sale() {
     call("end", json!({ "id": jonas["id"], "version": 2, "endsOn": "2026-07-01" })).await.refused("OWNERSHIP_ENDED");
     call("record", share(&house, "Mara", 5_000, "2026-06-01")).await.ok();
 
-    // What was wrong stays, and says so; the rest must still fit.
+    // A corrected record stays and says that it was corrected; the new one must still fit.
     let correct = |version: i32, more: Value| {
         let mut body = json!({ "id": priya["id"], "version": version, "reason": "The deed says otherwise" });
         body.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("an object"));
@@ -65,7 +65,7 @@ async fn a_couple_a_trust_and_a_sale() {
     assert_eq!(names(json!({ "on": "2010-01-01" })).await, ["A former owner"]);
     assert_eq!(names(json!({ "holderName": "Priya", "withCorrected": true })).await, ["Priya", "Priya"]);
 
-    // Both ways in the graph, and told in the history of the property.
+    // Ownerships are read both ways in the graph, and told in the history of the property.
     let query = "query ($id: ID!) { property(id: $id) { ownerships { holderName property { id } } history { edges { node { kind references { name } } } } } }";
     let seen = world.gql(&owner, Some(home), query, json!({ "id": house })).await;
     let property = &seen.data()["property"];
@@ -98,7 +98,7 @@ async fn the_shares_never_exceed_the_whole_however_many_record_at_once() {
     let owner = person("olga");
     let home = world.found(&owner, "TRUST_OR_LLC").await;
     let house = world.create_property(&owner, home, "1 First Street").await["id"].clone();
-    // Each from another day, so that no two are the same rows.
+    // Each share begins on another day, so that no two are the same rows.
     let calls = (0..12).map(|day| {
         let body = share(&house, &format!("Holder {day}"), 3_000, &format!("2026-01-{:02}", 28 - day));
         world.call(&owner, home, "ownership/v1/record", body)
@@ -108,7 +108,7 @@ async fn the_shares_never_exceed_the_whole_however_many_record_at_once() {
     assert_eq!(taken, 3, "three thirds and no more");
     assert!(answers.iter().all(|answer| answer.status == 200 || answer.code() == "OWNERSHIP_EXCEEDS_WHOLE"));
     assert_eq!(world.count("SELECT sum(share_basis_points) FROM ownership").await, 9_000);
-    // The database itself says no, whatever the gateway does.
+    // The database itself refuses, whatever the gateway does.
     let more = "INSERT INTO ownership (organization_id, id, property_id, holder_name, capacity, share_basis_points, starts_on, recorded_by, created_at, updated_at)
                 SELECT organization_id, gen_random_uuid(), property_id, 'x', 'OWNER', 2000, '2026-02-01', recorded_by, now(), now() FROM ownership LIMIT 1";
     let error = sqlx::query(more).execute(&world.sql).await.expect_err("refused");

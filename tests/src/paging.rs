@@ -20,7 +20,7 @@ async fn pages_are_stable_under_inserts_in_every_order_and_both_directions() {
     let world = World::new().await;
     let owner = person("olga");
     let home = world.found(&owner, "TRUST_OR_LLC").await;
-    // Equal addresses too: the id breaks the tie.
+    // Two addresses are equal: the id breaks the tie.
     for name in ["d", "b", "b", "a", "c", "ä", "B"] {
         world.create_property(&owner, home, name).await;
         world.clock.advance(std::time::Duration::from_millis(1));
@@ -54,14 +54,14 @@ async fn pages_are_stable_under_inserts_in_every_order_and_both_directions() {
             }
         }
         assert_eq!(backward, all, "{order} backward");
-        // Both ends at once.
+        // A page may be bounded by both ends at once.
         let (from, to) = (all[1]["cursor"].clone(), all[5]["cursor"].clone());
         let between = page(&world, &owner, home, json!({ "first": 10, "after": from, "before": to, "orderBy": order })).await;
         assert_eq!(between["edges"].as_array().expect("edges")[..], all[2..5], "{order} between");
     }
     let first = page(&world, &owner, home, json!({ "first": 3, "orderBy": "ADDRESS_ASC" })).await;
     assert_eq!(lines(&first), ["B", "a", "b"]);
-    // Before and behind the cursor something is put in: the next page neither repeats nor skips.
+    // Rows are put in before and behind the cursor: the next page neither repeats nor skips.
     world.create_property(&owner, home, "A").await;
     world.create_property(&owner, home, "bb").await;
     let next =

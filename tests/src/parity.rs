@@ -1,5 +1,5 @@
-//! Each entry gives the same result and the same error on both surfaces. Two equal worlds: time and
-//! ids are theirs, so even those are equal.
+//! Each entry gives the same result and the same error on both surfaces, asked in two equal worlds. Each world has its own time
+//! and ids, so that even those are equal.
 
 use crate::{
     harness::{
@@ -12,7 +12,7 @@ use schema::{Entry, Runs};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// With an organization for each entry, of the same id in both.
+/// Two equal worlds with an organization for each entry, of the same id in both.
 async fn twins() -> ([World; 2], Examples, Vec<(&'static Entry, Home)>) {
     let (a, b) = (World::new().await, World::new().await);
     let (of_a, of_b) = (Examples::new(&a).await, Examples::new(&b).await);
@@ -21,7 +21,7 @@ async fn twins() -> ([World; 2], Examples, Vec<(&'static Entry, Home)>) {
     ([a, b], of_a, homes)
 }
 
-/// What RPC answers, without what names the request.
+/// The result over RPC, without nulls that the GraphQL call does not select.
 fn shown(result: &Value) -> Value {
     let mut shown = result.clone();
     // `error: null` of an operation is an object in GraphQL.
@@ -33,7 +33,7 @@ fn shown(result: &Value) -> Value {
         }
     }
     if let Some(object) = shown.as_object_mut() {
-        // What was not asked for is not selected either.
+        // A total that was not asked for is not selected either.
         object.retain(|name, value| !(matches!(name.as_str(), "error" | "totalCount") && value.is_null()));
     }
     shown
@@ -182,14 +182,14 @@ fn absent_null_and_value_stay_apart_through_storage() {
                 assert_eq!(back.get(&name), Some(&Value::Null), "{}.{name}: null is kept", entry.name());
             }
         }
-        // What is given comes back as it was given.
+        // An input comes back as it was given.
         let back = entry.round_trip(example.clone()).map_err(|_| entry.name()).expect("the example parses");
         assert_eq!(back, example, "{}", entry.name());
     }
     assert!(patches >= 7, "the patches were looked at");
 }
 
-/// The optional fields of an update are a patch: absent leaves what is there.
+/// The optional fields of an update are a patch: an absent field leaves the row as it is.
 fn patchable(schema: &Value, name: &str) -> bool {
     let required = schema["required"].as_array().is_some_and(|all| all.iter().any(|each| each == name));
     let update = schema["properties"].get("version").is_some()
@@ -216,7 +216,7 @@ async fn the_workflow_that_ran_is_the_declared_one() {
                 .await
                 .expect("a workflow");
         assert_eq!(name, workflow.name(), "{}", entry.name());
-        // Outside row security there are ids only.
+        // The engine's tables, outside row security, have ids only.
         assert!(inputs.len() < 300 && !inputs.contains("Saguaro") && !inputs.contains("example.com"), "{inputs}");
     }
 }

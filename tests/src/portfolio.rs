@@ -51,7 +51,7 @@ async fn portfolios_group_properties_each_in_as_many_as_one_likes() {
     let listed = world.rpc(&owner, Some(home), "property/v1/list", json!({ "filter": { "portfolioId": to_sell["id"] } })).await;
     assert_eq!(listed.ok()["edges"].as_array().map(Vec::len), Some(1));
 
-    // Taken out, it is nowhere to be seen there; and it may come back.
+    // A property that was taken out is nowhere to be seen in the portfolio, and may come back.
     let taken = json!({ "id": rentals["id"], "propertyId": first });
     call("removeProperty", taken.clone()).await.ok();
     call("removeProperty", taken.clone()).await.refused("PROPERTY_NOT_IN_PORTFOLIO");
@@ -64,7 +64,7 @@ async fn portfolios_group_properties_each_in_as_many_as_one_likes() {
     call("addProperty", taken).await.ok();
     assert_eq!(count().await, 2);
 
-    // What came and went is another version each time, so that a change that was read before is refused.
+    // Each addition and each removal is another version, so that a change by an older version is refused.
     call("update", json!({ "id": rentals["id"], "version": 1, "name": "x" })).await.refused("VERSION_CONFLICT");
     let version: i64 = world.count("SELECT version::bigint FROM portfolio WHERE name = 'Rentals'").await;
     assert_eq!(version, 6);
@@ -76,7 +76,7 @@ async fn portfolios_group_properties_each_in_as_many_as_one_likes() {
     for verb in ["addProperty", "removeProperty"] {
         call(verb, json!({ "id": rentals["id"], "propertyId": second })).await.refused("PORTFOLIO_ARCHIVED");
     }
-    // Its name is free again.
+    // The archived portfolio's name is free again.
     call("create", json!({ "name": "rented OUT" })).await.ok();
 
     let log: Vec<(String, i32)> =
@@ -112,7 +112,7 @@ async fn an_archived_property_is_put_into_no_portfolio() {
     world.call(&owner, home, "portfolio/v1/addProperty", add).await.refused("PROPERTY_ARCHIVED");
 }
 
-/// What is named inside an input is as far away as what is named first.
+/// An id inside an input is as far away as the id of the subject.
 #[tokio::test]
 async fn nothing_of_another_organization_comes_into_a_portfolio_or_out_of_one() {
     let world = World::new().await;
@@ -124,7 +124,8 @@ async fn nothing_of_another_organization_comes_into_a_portfolio_or_out_of_one() 
     world.call(&owner, home, "portfolio/v1/addProperty", json!({ "id": group["id"], "propertyId": mine["id"] })).await.ok();
     let theirs = world.call(&other, elsewhere, "portfolio/v1/create", json!({ "name": "Rentals" })).await.ok().clone();
 
-    // Neither into theirs, nor by their hand into ours; an id that exists answers as one that does not.
+    // A property of ours comes neither into their portfolio, nor by their hand into ours or out of it. An id that exists answers
+    // as one that does not.
     let nowhere = json!("00000000-0000-7000-8000-00000000dead");
     for property in [&mine["id"], &nowhere] {
         let refused = world

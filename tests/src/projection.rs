@@ -1,4 +1,4 @@
-//! A projection that is declared does what the one does that was written by hand.
+//! A declared projection does the same as the projection that was written by hand.
 
 use crate::harness::{World, person};
 use entities::{
@@ -29,7 +29,7 @@ const TWIN: Projection = Projection {
     orders: &["updated_at", "line1"],
 };
 
-/// How many rows there are, in either.
+/// The number of rows, which is the same in both projections.
 async fn rows(sql: &PgPool, when: &str) -> i64 {
     let (rows, twin, other): (i64, i64, i64) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM engaged_property), (SELECT count(*) FROM twin_property),

@@ -26,7 +26,7 @@ async fn lives_from_creation_to_archive_and_back() {
     stale.refused("VERSION_CONFLICT");
     assert_eq!((stale.status, &stale.body["error"]["details"]["currentVersion"]), (409, &json!(2)));
 
-    // Null clears, absent leaves; what cannot be cleared says so.
+    // A null clears, an absent field leaves; a field that cannot be cleared says so.
     let cleared = world
         .call(&owner, home, "property/v1/update", json!({ "id": created["id"], "version": 2, "notes": null, "hoaId": null }))
         .await;
@@ -61,7 +61,7 @@ async fn lives_from_creation_to_archive_and_back() {
         .await
         .refused("PROPERTY_NOT_ARCHIVED");
 
-    // What changed is in the log: dense, in order, attributed; refusals are not.
+    // The log has every change: dense, in order, attributed. Refusals are not in it.
     let log: Vec<(i64, String, i32)> =
         sqlx::query_as("SELECT seq, kind, version FROM event WHERE organization_id = $1 ORDER BY seq")
             .bind(home)

@@ -1,5 +1,5 @@
-//! The migration helpers, each on a table of its own, with two organizations, a grant and the
-//! definer role. Everything else stands on this.
+//! The migration helpers, each on a table of its own, with two organizations, a grant and the definer role. Everything else
+//! stands on them.
 
 use crate::harness::cluster;
 use migration::class::{self, Writes};
@@ -16,7 +16,7 @@ const WRITES: Writes = Writes { insert: true, update: &["note"] };
 struct Probe {
     owner: PgConnection,
     app: PgConnection,
-    /// Sees everything.
+    /// The connection of the superuser, who sees everything.
     superuser: PgConnection,
 }
 
@@ -57,7 +57,7 @@ impl Probe {
         Probe { owner, app, superuser: cluster.connect("postgres", &database).await }
     }
 
-    /// Of A to B.
+    /// Makes a grant of A to B.
     async fn grant(&mut self, scopes: &str, from: &str, to: &str, revoked: bool) {
         self.grant_of((A, B), scopes, from, to, revoked).await;
     }
@@ -81,7 +81,7 @@ impl Probe {
         self.run(acting, across, sql, "ROLLBACK").await
     }
 
-    /// The same, and it stays.
+    /// Runs a statement like `as_app`, and commits.
     async fn done(&mut self, acting: Uuid, across: &[Uuid], sql: &str) -> u64 {
         self.run(Some(acting), across, sql, "COMMIT").await.expect("it is allowed")
     }
@@ -216,7 +216,7 @@ async fn what_a_desk_keeps_about_an_owners_thing_is_the_desks_alone_and_written_
     let seen = async |probe: &mut Probe| {
         let mut seen = Vec::new();
         for who in [A, B, C, D] {
-            // Whatever it reaches: what others keep is never in sight.
+            // Rows of others are never in sight, whatever the scope reaches.
             let own = probe.as_app(Some(who), &[], all).await.expect("rows");
             assert_eq!(probe.as_app(Some(who), &[A, B, C, D], all).await.expect("rows"), own, "{who}");
             seen.push(own);
@@ -226,7 +226,7 @@ async fn what_a_desk_keeps_about_an_owners_thing_is_the_desks_alone_and_written_
     assert_eq!(seen(&mut probe).await, [0, 2, 0, 1]);
     assert_eq!(probe.as_app(None, &[], all).await.expect("rows"), 0);
 
-    // Only about what is there to see: of that owner, within reach, and not one's own; and only as oneself.
+    // A row is written only about a thing in sight: of that owner, within reach, and not one's own; and only as oneself.
     for (who, across, sql) in [
         (B, vec![A], note(B, 3, A, 2)),
         (B, vec![C], note(B, 3, A, 1)),
@@ -252,7 +252,7 @@ async fn what_a_desk_keeps_about_an_owners_thing_is_the_desks_alone_and_written_
     walled(probe.as_app(Some(B), &[A, C], "UPDATE about_probe SET thing_id = 2").await);
     walled(probe.as_app(Some(B), &[A, C], "DELETE FROM about_probe").await);
 
-    // C parts with B, and not with D: what was kept is still there for the one who kept it, and as it was.
+    // C parts with B, and not with D: B still reads its rows about C, and can no longer write them.
     let revoke =
         format!("UPDATE access_grant SET revoked_at = now() WHERE organization_id = '{C}' AND grantee_organization_id = '{B}'");
     probe.owner.execute(AssertSqlSafe(revoke)).await.expect("an end");

@@ -1,9 +1,9 @@
-//! State machines: what their tables say is what the database and the procedures know.
+//! State machines: their declared tables match the database and the procedures.
 
 use crate::harness::cluster;
 use schema::{OperationState, Role};
 
-/// Columns named `state` that no `states!` declares, with what may be in them.
+/// Columns named `state` that no `states!` declares, with the values that may be in them.
 fn others() -> Vec<(&'static str, Vec<&'static str>)> {
     // Operations are moved by the waist's own statements, each of which says from where.
     vec![("operation", OperationState::ALL.iter().map(|state| state.as_str()).collect())]
@@ -65,7 +65,7 @@ async fn the_roles_that_stand_for_an_owner_are_said_alike() {
             sqlx::query_scalar("SELECT app.stands_for_owner($1)").bind(role.as_str()).fetch_one(&mut app).await.expect("a word");
         assert_eq!(stands, role.stands_for_owner(), "{role:?}");
     }
-    // Nothing else in the database spells the list.
+    // No other function or view in the database spells the list.
     let mut sql = cluster.connect("postgres", &cluster.database().await).await;
     let spelled: Vec<String> = sqlx::query_scalar(
         "SELECT proname::text FROM pg_proc WHERE pronamespace = 'app'::regnamespace AND prosrc ~ 'TRUSTEE'

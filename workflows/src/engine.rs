@@ -1,6 +1,6 @@
-//! DBOS. Every workflow here is step-less: its body is one domain transaction that claims its
-//! operation first, so running it twice does nothing twice, and the engine only makes sure that it
-//! runs. Its tables lie outside row security and hold ids alone.
+//! The engine, DBOS. Every workflow here is step-less: its body is one domain transaction that claims its operation first, so
+//! running it twice does nothing twice. The engine only makes sure that the body runs. Its tables lie outside row security and
+//! hold ids alone.
 
 use async_trait::async_trait;
 use dbos::{
@@ -19,19 +19,19 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// Shared by all replicas and deploys: versions are in the workflows' names, and every live version
-/// stays registered.
+/// The engine's application and its version, shared by all replicas and deploys: the versions of procedures are in the workflows'
+/// names, and every live version stays registered.
 const APP_NAME: &str = "hestami";
 const APP_VERSION: &str = "1";
 
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// As `hestami_workflow`, which reaches the schema `dbos` only.
+    /// The URL of the database, for the role `hestami_workflow`, which reaches the schema `dbos` only.
     pub url: String,
-    /// This process among the replicas. Never used twice.
+    /// The id of this process among the replicas, never used twice.
     pub executor_id: String,
     pub connections: u32,
-    /// How often a second holder of a running workflow looks.
+    /// The interval at which a second holder of a running workflow looks for its outcome.
     pub poll: Duration,
 }
 
@@ -93,7 +93,7 @@ impl Durable {
         self.dbos.shutdown().await;
     }
 
-    /// Puts the work of dead executors back, for any live one to take.
+    /// Puts the work of dead executors back, for any live executor to take.
     pub async fn adopt(&self, dead: &[String]) -> Result<Vec<String>> {
         if dead.is_empty() {
             return Ok(Vec::new());
@@ -104,8 +104,8 @@ impl Durable {
         system.reenqueue_for_recovery(&dead, APP_VERSION, INTERNAL_QUEUE).await.map_err(Error::unavailable)
     }
 
-    /// Runs that this process began long ago and that never ended: a finishing update was lost.
-    /// Resumed, they find their outcome and end.
+    /// Resumes runs that this process began long ago and that never ended, because a finishing update was lost. A resumed run
+    /// finds its outcome and ends.
     pub async fn unstick(&self, older_than: Duration) -> Result<usize> {
         let before = i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX);
         let stuck: Vec<String> = sqlx::query_scalar(
@@ -125,8 +125,8 @@ impl Durable {
     /// Forgets workflows that ended longer ago than outcomes are kept.
     pub async fn forget(&self, older_than: Duration) -> Result<u64> {
         let before = i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX);
-        // By the index from the oldest on, and asked once: as a join the inner query may run for each row of a table that grew
-        // faster than its statistics.
+        // The inner query reads by the index from the oldest on, and runs once. As a join it may run for each row of a table that
+        // grew faster than its statistics.
         let gone = sqlx::query(
             "DELETE FROM dbos.workflow_status WHERE workflow_uuid = ANY (ARRAY(
                SELECT workflow_uuid FROM dbos.workflow_status, (SELECT (extract(epoch FROM now()) * 1000)::bigint - $1) AS t(before)
@@ -170,7 +170,7 @@ impl Engine for Durable {
     }
 }
 
-/// Brings the schema `dbos` up to date, as its owner, and gives the workflow role what it needs.
+/// Brings the schema `dbos` up to date, as its owner, and gives the workflow role its privileges.
 pub async fn migrate(owner_url: &str) -> Result<()> {
     let config = postgres::Config { max_connections: 2, ..postgres::Config::new(owner_url) };
     let system = PostgresSystemDatabase::connect(&config).await.map_err(Error::internal)?;

@@ -1,5 +1,5 @@
-//! Every replica tells that it lives; one of them at a time takes over the work of those that do
-//! not, carries on what nobody carries on, and keeps the deadlines.
+//! Supervision: every replica tells that it lives. One replica at a time takes over the work of dead ones and carries on
+//! abandoned operations, and one at a time keeps the deadlines.
 
 use crate::{Durable, timer};
 use entities::replica;
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub struct Supervision {
     pub heartbeat: Duration,
-    /// After this silence a replica counts as dead.
+    /// The silence after which a replica counts as dead.
     pub dead_after: Duration,
     /// After this an operation that nobody works on is taken up.
     pub abandoned_after: Duration,
@@ -38,19 +38,19 @@ pub struct Supervisor {
     engine: Arc<Durable>,
     settings: Supervision,
     buried: watch::Sender<bool>,
-    /// What is being carried on here: never the same twice, never more than a few.
+    /// The operations that this process carries on: never the same twice, never more than a few.
     resuming: Arc<Mutex<HashSet<OperationId>>>,
 }
 
-/// One leader at a time, by these locks' numbers: for the dead's work, and for deadlines, so that slow
-/// ones never delay a take-over.
+/// The numbers of the locks that give one leader at a time: for the work of the dead, and for deadlines, so that slow deadlines
+/// never delay a take-over.
 const TAKING_OVER: i64 = 0x6865_7374_616d_6901;
 const TIMER: i64 = 0x6865_7374_616d_6902;
 const RESUMING: usize = 8;
 
 impl Supervisor {
-    /// Enters the list of replicas and keeps the rounds going until the gateway is gone. The
-    /// receiver turns true if others took this process for dead: it must end and come back anew.
+    /// Enters this process in the list of replicas, and keeps the rounds going until the gateway is gone. The receiver turns true
+    /// if others took this process for dead; the process must then end and come back anew.
     pub async fn start(gateway: &Arc<Gateway>, engine: &Arc<Durable>, settings: Supervision) -> Result<watch::Receiver<bool>> {
         replica::enter(&gateway.pool, &engine.executor_id).await?;
         let (buried, receiver) = watch::channel(false);
@@ -61,14 +61,14 @@ impl Supervisor {
             buried,
             resuming: Arc::default(),
         });
-        // Apart, so that a long round never silences the heartbeat.
+        // The tasks are separate, so that a long round never silences the heartbeat.
         tokio::spawn(Arc::clone(&supervisor).beats());
         tokio::spawn(Arc::clone(&supervisor).takes_over());
         tokio::spawn(supervisor.keeps_time());
         Ok(receiver)
     }
 
-    /// The gateway after the next pause; none once it is going away.
+    /// The gateway after the next pause; None once it is going away.
     async fn next(&self) -> Option<Arc<Gateway>> {
         tokio::time::sleep(self.settings.heartbeat).await;
         self.gateway.upgrade().filter(|gateway| !gateway.tasks.closing())
@@ -144,7 +144,7 @@ async fn leading(gateway: &Gateway, lock: i64, work: impl AsyncFnOnce(&mut PgCon
     }
 }
 
-/// An advisory lock. It belongs to its session: whatever ends the work early ends that as well.
+/// An advisory lock. The lock belongs to its session, which ends too if the work ends early.
 struct Leadership(Option<PoolConnection<Postgres>>);
 
 impl Leadership {

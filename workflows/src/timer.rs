@@ -1,5 +1,5 @@
-//! The timer: calls the procedures whose deadlines have come, as the system. Rights end with a term by themselves; here its end
-//! is noted, once.
+//! The timer: calls the procedures whose deadlines have come, as the system. Rights end by themselves with their term; the timer
+//! notes the end, once.
 
 use entities::{
     deadline::{self, Deadline},
@@ -12,13 +12,14 @@ use sqlx::PgConnection;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// So many are taken in a round, of which so many are called at a time.
+/// The most deadlines that are taken in a round, and the most that are called at a time.
 const MOST: i32 = 100;
 const AT_ONCE: usize = 8;
 
-/// Takes what is due, in one statement, and calls it. One that hangs costs its place for as long as any request may take.
+/// Takes the deadlines that are due, in one statement, and calls their procedures. A call that hangs holds its place no longer
+/// than any request may take.
 pub async fn round(gateway: &Arc<Gateway>, connection: &mut PgConnection) -> Result<()> {
-    // What this build does not know is left to those who do.
+    // A procedure that this build does not know is left to the replicas that know it.
     let inside = gateway.table.entries().iter().filter(|entry| entry.surface() == Surface::Inside);
     let procedures: Vec<&str> = inside.map(schema::Entry::name).collect();
     let due = deadline::take(connection, gateway.clock.now(), &procedures, MOST).await?;
@@ -33,8 +34,9 @@ pub async fn round(gateway: &Arc<Gateway>, connection: &mut PgConnection) -> Res
     Ok(())
 }
 
-/// The key follows from the row, its deadline and the hour, so however often and on however many replicas this runs, it is done
-/// once. The hour is in the key, so that a failure is tried anew and a success never is.
+/// Calls the procedure of a deadline. The key follows from the row, its deadline and the hour, so that the work is done once,
+/// however often the timer runs and on however many replicas. The hour is in the key, so that a failure is tried anew and a
+/// success never is.
 async fn call(gateway: &Arc<Gateway>, deadline: &Deadline) -> Result<()> {
     let Deadline { organization, procedure, id, at } = deadline;
     let entry = gateway.table.get(procedure).ok_or_else(|| Error::internal(format!("no procedure {procedure}")))?;

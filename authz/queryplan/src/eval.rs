@@ -2,8 +2,8 @@
 
 use crate::{
     deeper,
-    form::{Cond, Field, Kind, Math, Op, Part, Place, Rows, Term, TextOp, Var},
-    mapping::{Null, Stored},
+    form::{ColumnPath, Cond, Field, Kind, Math, Op, Part, Rows, Term, TextOp, Var},
+    mapping::{Null, ScalarType},
 };
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde_json::Value as Json;
@@ -36,12 +36,12 @@ impl<'a> Scope<'a> {
         if self.var == var { Some(self.value) } else { self.outer?.of(var) }
     }
 
-    fn at(&self, place: &Place) -> Option<&'a Json> {
+    fn at(&self, place: &ColumnPath) -> Option<&'a Json> {
         place.names.iter().try_fold(self.of(place.var)?, |value, name| value.get(name))
     }
 }
 
-/// None is unknown, or no value.
+/// The evaluation of conditions and terms. As a result, None is unknown, or no value.
 impl Eval {
     fn cond(&self, cond: &Cond, scope: &Scope) -> Option<bool> {
         deeper(|| self.decided(cond, scope))
@@ -143,10 +143,10 @@ impl Eval {
         Some(match term {
             Term::Field(field) => match (self.raw(field, scope)?, field.value.stored) {
                 (Json::Null, _) => Value::Null,
-                (Json::String(text), Stored::Text | Stored::Uuid | Stored::Choice { .. } | Stored::Timestamp) => {
+                (Json::String(text), ScalarType::Text | ScalarType::Uuid | ScalarType::Choice { .. } | ScalarType::Timestamp) => {
                     Value::Text(text.clone())
                 }
-                (Json::Number(number), Stored::Integer | Stored::Double) => Value::Double(number.as_f64()?),
+                (Json::Number(number), ScalarType::Integer | ScalarType::Double) => Value::Double(number.as_f64()?),
                 _ => return None,
             },
             Term::Instant(field) => {

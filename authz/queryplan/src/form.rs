@@ -1,35 +1,35 @@
 //! The typed form of a condition. Its parts agree in type, every attribute is resolved to where it is
 //! stored, and every condition has three values: true, false, unknown.
 
-use crate::mapping::{Link, Null, Scalar, Stored};
+use crate::mapping::{Link, Null, Scalar, ScalarType};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// A row in scope: 0 is the resource, and each list opens one of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Var(pub usize);
 
-/// A record: a row in scope, or what to-one relations lead to from there.
+/// The path to a record: a row in scope, or the row that to-one relations lead to from there.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct ColumnPath {
     pub var: Var,
-    /// The way to it in the document that a check is sent, from the variable.
+    /// The names from the variable to the record, in the document that a check is sent.
     pub names: Vec<&'static str>,
-    /// The way to it in tables.
+    /// The links from the variable to the record, in tables.
     pub hops: Vec<&'static Link>,
 }
 
 #[derive(Debug, Clone)]
 pub struct Field {
-    /// With the field's own name, where it has one.
-    pub place: Place,
+    /// The path of the record, with the field's own name where it has one.
+    pub place: ColumnPath,
     pub value: Scalar,
 }
 
 /// The rows of a to-many relation, each in turn bound to `var`.
 #[derive(Debug, Clone)]
 pub struct Rows {
-    /// With the list's own name.
-    pub place: Place,
+    /// The path of the record, with the list's own name.
+    pub place: ColumnPath,
     pub link: &'static Link,
     pub order: Option<&'static str>,
     pub var: Var,
@@ -45,7 +45,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// For the operands in the other order.
+    /// The operator for the operands in the other order.
     pub fn mirrored(self) -> Op {
         match self {
             Op::Eq => Op::Eq,
@@ -67,13 +67,13 @@ impl Op {
     }
 }
 
-/// Of the first text about the second.
+/// A relation of the first text to the second.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TextOp {
     Contains,
     StartsWith,
     EndsWith,
-    /// A path, by this separator, that leads to the second and is not it.
+    /// The first text is an ancestor of the second, as paths with this separator.
     Ancestor(String),
     Parent(String),
 }
@@ -93,15 +93,15 @@ pub enum Cond {
     Determined(Box<Cond>),
     /// True where the term has a value or is null; else false.
     Has(Term),
-    /// A field, or an element at a position, holds null where that is a value.
+    /// True where the term is null. The term is a field, or an element at a position, for which null is a value.
     Null(Term),
     Flag(Field),
-    /// Of two texts, two numbers or two times.
+    /// A comparison of two texts, two numbers or two times.
     Compare(Op, Term, Term),
     /// A text among literal ones.
     OneOf(Term, Vec<String>),
     Text(TextOp, Term, Term),
-    /// True where it is for one row; false where it is for all.
+    /// True where the condition is true for one row; false where it is false for all.
     Exists(Rows, Box<Cond>),
 }
 
@@ -113,7 +113,7 @@ pub enum Kind {
     Number,
     Double,
     Whole,
-    /// What only `timestamp()` reads.
+    /// A stored timestamp as text, which only `timestamp()` reads.
     Stamp,
     Time,
 }
@@ -143,7 +143,7 @@ pub enum Part {
     Milliseconds,
 }
 
-/// Something that has one value, or none: then whatever uses it is unknown.
+/// An expression with one value, or none. A condition that uses a term without a value is unknown.
 #[derive(Debug, Clone)]
 pub enum Term {
     Field(Field),
@@ -151,15 +151,15 @@ pub enum Term {
     Number(f64),
     Time(DateTime<Utc>),
     Now,
-    /// A stored timestamp, read.
+    /// A stored timestamp, read as a time.
     Instant(Field),
     Concat(Box<Term>, Box<Term>),
     Lower(Box<Term>),
     Upper(Box<Term>),
-    /// In characters.
+    /// The length of a text, in characters.
     Length(Box<Term>),
     Count(Rows, Box<Cond>),
-    /// How many of these are true.
+    /// The number of these conditions that are true.
     Tally(Vec<Cond>),
     /// The element at a position, from 0.
     At {
@@ -168,7 +168,7 @@ pub enum Term {
         element: Box<Term>,
         index: u64,
     },
-    /// IEEE where the kind is double; where it is whole, none on overflow or division by zero.
+    /// Arithmetic: by IEEE where the kind is double. Where it is whole, there is no value on overflow or division by zero.
     Math(Math, Kind, Box<Term>, Box<Term>),
     /// An integer column as a whole number.
     Whole(Field),
@@ -184,10 +184,10 @@ impl Term {
     pub fn kind(&self) -> Kind {
         match self {
             Term::Field(field) => match field.value.stored {
-                Stored::Bool => Kind::Bool,
-                Stored::Integer | Stored::Double => Kind::Double,
-                Stored::Text | Stored::Uuid | Stored::Choice { .. } => Kind::Text,
-                Stored::Timestamp => Kind::Stamp,
+                ScalarType::Bool => Kind::Bool,
+                ScalarType::Integer | ScalarType::Double => Kind::Double,
+                ScalarType::Text | ScalarType::Uuid | ScalarType::Choice { .. } => Kind::Text,
+                ScalarType::Timestamp => Kind::Stamp,
             },
             Term::Text(_) | Term::Concat(..) | Term::Lower(_) | Term::Upper(_) | Term::Digits(_) => Kind::Text,
             Term::Number(_) => Kind::Number,
@@ -199,7 +199,7 @@ impl Term {
         }
     }
 
-    /// It always has a value or null.
+    /// Whether the term always has a value or null.
     pub fn certain(&self) -> bool {
         match self {
             Term::Field(field) => field.place.hops.is_empty() && field.value.null != Null::Missing,
@@ -208,7 +208,7 @@ impl Term {
         }
     }
 
-    /// It always has a value.
+    /// Whether the term always has a value.
     fn solid(&self) -> bool {
         match self {
             Term::Field(field) | Term::Instant(field) | Term::Whole(field) => {
@@ -220,12 +220,12 @@ impl Term {
             Term::Lower(a) | Term::Upper(a) | Term::Length(a) | Term::Digits(a) | Term::Double(a) => a.solid(),
             Term::Moved(a, _) | Term::Part(_, a) => a.solid(),
             Term::Math(_, kind, a, b) => *kind == Kind::Double && a.solid() && b.solid(),
-            // That there is such a position is said where it is used.
+            // The existence of the position is a condition of its own, made where the term is.
             Term::At { element, .. } => element.solid(),
         }
     }
 
-    /// NULL in it is a value.
+    /// Whether a NULL in the term is a value.
     pub fn nullable(&self) -> bool {
         match self {
             Term::Field(field) => field.value.null == Null::Explicit,
@@ -297,7 +297,7 @@ impl Cond {
         }
     }
 
-    /// This one where the other is true; else unknown.
+    /// The condition where `sound` is true; else unknown.
     pub fn given(self, sound: Cond) -> Cond {
         Cond::choose(sound, self, Cond::Unknown)
     }

@@ -9,8 +9,8 @@
 //! an error is absorbed by `false &&` and `true ||`, stays an error under `!`, and denies. The typed
 //! form keeps all three, everywhere.
 //!
-//! What is not known (an operator, a variable, a use of an attribute that SQL would answer otherwise)
-//! is refused by its name. Nothing is ever guessed, and nothing unknown ever allows.
+//! Unknown operators and variables are refused by their names, and so are uses of an attribute that SQL would answer otherwise.
+//! Nothing is ever guessed, and nothing unknown ever allows.
 
 mod build;
 mod eval;
@@ -21,15 +21,15 @@ mod sql;
 #[cfg(test)]
 mod tests;
 
-pub use form::{Cond, Field, Op, Place, Rows, Term, TextOp, Var};
-pub use mapping::{Attribute, Elements, Hop, Link, Null, Of, Record, Resource, Scalar, Stored};
+pub use form::{ColumnPath, Cond, Field, Op, Rows, Term, TextOp, Var};
+pub use mapping::{Attribute, Elements, Hop, Link, Null, Of, Record, Resource, Scalar, ScalarType};
 pub use operand::{Filter, Literal, Operand, Plan};
 pub use sql::Bindings;
 
 use chrono::{DateTime, Utc};
 use std::{collections::BTreeSet, fmt};
 
-/// Why a plan could not be translated: the operator, variable or use that is not known.
+/// The reason why a plan could not be translated: an operator, variable or use that is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused(pub String);
 
@@ -46,7 +46,7 @@ pub(crate) fn refuse<T>(what: impl Into<String>) -> Result<T> {
     Err(Refused(what.into()))
 }
 
-/// Plans nest as deep as their author pleases: what walks them has the stack that it needs.
+/// Runs a step of a walk through a plan with all the stack that it needs: plans nest as deep as their author pleases.
 pub(crate) fn deeper<T>(walk: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(256 * 1024, 1024 * 1024, walk)
 }
@@ -59,8 +59,8 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Reads a plan by what the resource declares. The principal, `{"id", "roles", "attr"}`, is the one
-    /// that the plan was made for.
+    /// Reads a plan by the resource's declarations. The principal, `{"id", "roles", "attr"}`, is the one that the plan was made
+    /// for.
     pub fn new(plan: &Plan, resource: &'static Resource, principal: &Literal) -> Result<Rule> {
         let (cond, bound) = match (plan.kind, &plan.condition) {
             (Filter::AlwaysAllowed, None) => (Cond::Known(true), BTreeSet::new()),
@@ -71,7 +71,7 @@ impl Rule {
         Ok(Rule { cond, bound })
     }
 
-    /// Whether it looks at rows that are bound to this: its condition is then another one for another value.
+    /// Whether the rule looks at rows that are bound to this value. Its condition is then another one for another value.
     pub fn looks_by(&self, binding: &str) -> bool {
         self.bound.contains(binding)
     }
@@ -80,7 +80,7 @@ impl Rule {
         &self.cond
     }
 
-    /// As a condition on a row of the resource's table, which the query calls `alias`.
+    /// The rule as a condition on a row of the resource's table, which the query calls `alias`.
     pub fn condition(&self, alias: &str, bindings: &Bindings) -> Result<sea_query::Expr> {
         sql::condition(&self.cond, alias, bindings)
     }

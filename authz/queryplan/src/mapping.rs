@@ -1,4 +1,4 @@
-//! Where attributes are stored: declared once for each kind of resource, as constants.
+//! The places where attributes are stored, declared once for each kind of resource, as constants.
 
 /// A kind of resource: its table, its id and its attributes.
 #[derive(Debug)]
@@ -8,7 +8,7 @@ pub struct Resource {
     pub attributes: &'static [Attribute],
 }
 
-/// Another table, of whose rows a relation is made.
+/// Another table, to whose rows a relation leads.
 #[derive(Debug)]
 pub struct Record {
     pub table: &'static str,
@@ -34,7 +34,7 @@ pub enum Of {
     Many { link: &'static Link, elements: Elements, order: Option<&'static str> },
 }
 
-/// What the elements of a list are.
+/// The elements of a list.
 #[derive(Debug, Clone, Copy)]
 pub enum Elements {
     /// The rows, with the fields of their record.
@@ -43,13 +43,13 @@ pub enum Elements {
     Values(Scalar),
 }
 
-/// How a row leads to rows of another table.
+/// The way from a row to rows of another table.
 #[derive(Debug)]
 pub struct Link {
     /// Tables on the way, in this order.
     pub through: &'static [Hop],
     pub to: &'static Record,
-    /// Columns of the row before, and of this one, that are equal.
+    /// Pairs of equal columns: of the row before, and of this one.
     pub on: &'static [(&'static str, &'static str)],
     /// Columns of this row, each with the binding that it equals. A document has those rows only.
     pub bound: &'static [(&'static str, &'static str)],
@@ -64,13 +64,13 @@ pub struct Hop {
 #[derive(Debug, Clone, Copy)]
 pub struct Scalar {
     pub column: &'static str,
-    pub stored: Stored,
+    pub stored: ScalarType,
     pub null: Null,
 }
 
-/// A column's type, and with it what the policy sees.
+/// A column's type, which also decides the type that the policy sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stored {
+pub enum ScalarType {
     Bool,
     /// `int` or `bigint`; the policy sees a double, as with every number of an attribute.
     Integer,
@@ -89,10 +89,10 @@ pub enum Stored {
     },
 }
 
-/// What a NULL in the column is to the policy.
+/// The meaning of a NULL in the column to the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Null {
-    /// There is none: NOT NULL.
+    /// The column is NOT NULL.
     Never,
     /// The attribute is missing, so that using it is an error.
     Missing,
@@ -101,14 +101,14 @@ pub enum Null {
 }
 
 impl Scalar {
-    pub const fn new(column: &'static str, stored: Stored) -> Self {
+    pub const fn new(column: &'static str, stored: ScalarType) -> Self {
         Scalar { column, stored, null: Null::Never }
     }
     pub const fn text(column: &'static str) -> Self {
-        Self::new(column, Stored::Text)
+        Self::new(column, ScalarType::Text)
     }
     pub const fn uuid(column: &'static str) -> Self {
-        Self::new(column, Stored::Uuid)
+        Self::new(column, ScalarType::Uuid)
     }
     pub const fn or_missing(self) -> Self {
         Scalar { null: Null::Missing, ..self }

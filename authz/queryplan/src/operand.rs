@@ -32,7 +32,7 @@ pub enum Operand {
 }
 
 impl Plan {
-    /// The same with other texts in the place of some.
+    /// The plan with other texts in the place of some.
     pub fn renamed(&self, names: &[(&str, &str)]) -> Plan {
         Plan { kind: self.kind, condition: self.condition.as_ref().map(|condition| condition.renamed(names)) }
     }
@@ -51,8 +51,8 @@ impl Operand {
     }
 }
 
-/// A value of the policy. A plan does not tell whole numbers from others: what it was is inferred
-/// from where it stands.
+/// A value of the policy. A plan does not tell whole numbers from others; the type of a number is inferred from its place in the
+/// plan.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Literal {
     Null,

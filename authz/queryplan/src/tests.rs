@@ -1,5 +1,5 @@
-//! The two steps apart: operands to the typed form, and the typed form to SQL. What both give together
-//! is judged against the PDP in the project's tests.
+//! Tests of the two steps apart: operands to the typed form, and the typed form to SQL. The project's tests compare the result of
+//! both with the PDP.
 
 use crate::*;
 use chrono::DateTime;
@@ -18,7 +18,7 @@ static TOWN: Link = Link {
     through: &[],
     to: &Record {
         table: "town",
-        fields: &[Attribute::text("name", "name"), Attribute::value("people", Scalar::new("people", Stored::Integer))],
+        fields: &[Attribute::text("name", "name"), Attribute::value("people", Scalar::new("people", ScalarType::Integer))],
     },
     on: &[("town_id", "id")],
     bound: &[],
@@ -30,11 +30,11 @@ static HOUSE: Resource = Resource {
         Attribute::text("street", "street"),
         Attribute::value("note", Scalar::text("note").or_missing()),
         Attribute::value("nickname", Scalar::text("nickname").or_null()),
-        Attribute::value("rooms", Scalar::new("rooms", Stored::Integer)),
-        Attribute::value("area", Scalar::new("area", Stored::Double)),
-        Attribute::value("sold", Scalar::new("sold", Stored::Bool)),
-        Attribute::value("built", Scalar::new("built", Stored::Timestamp)),
-        Attribute::value("relation", Scalar::new("holder", Stored::Choice { binding: "me", equal: "MINE", other: "THEIRS" })),
+        Attribute::value("rooms", Scalar::new("rooms", ScalarType::Integer)),
+        Attribute::value("area", Scalar::new("area", ScalarType::Double)),
+        Attribute::value("sold", Scalar::new("sold", ScalarType::Bool)),
+        Attribute::value("built", Scalar::new("built", ScalarType::Timestamp)),
+        Attribute::value("relation", Scalar::new("holder", ScalarType::Choice { binding: "me", equal: "MINE", other: "THEIRS" })),
         Attribute { name: "owners", of: Of::Many { link: &OWNERS, elements: Elements::Records, order: None } },
         Attribute { name: "mine", of: Of::Many { link: &GUESTS, elements: Elements::Values(Scalar::text("room")), order: None } },
         Attribute { name: "town", of: Of::One(&TOWN) },
@@ -77,7 +77,7 @@ fn sql(condition: Json) -> String {
 }
 
 fn field(value: Scalar) -> Field {
-    Field { place: Place { var: Var(0), names: vec!["attr", "x"], hops: Vec::new() }, value }
+    Field { place: ColumnPath { var: Var(0), names: vec!["attr", "x"], hops: Vec::new() }, value }
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn operands_become_a_typed_form() {
     assert!(matches!(unequal.cond(), Cond::Known(false)));
     let unequal = rule(call("eq", [var("note"), value(3)])).expect("translated");
     assert!(matches!(unequal.cond(), Cond::If(has, _, other) if matches!((&**has, &**other), (Cond::Has(_), Cond::Unknown))));
-    // `all` is no row that is otherwise.
+    // `all` means that no row is otherwise.
     let all = call("all", [var("owners"), lambda("o", call("eq", [json!({ "variable": "o.name" }), value("x")]))]);
     assert!(matches!(rule(all).expect("translated").cond(), Cond::Not(inner) if matches!(&**inner, Cond::Exists(..))));
     // A time finer than what is stored moves to the literal's side.
@@ -114,18 +114,18 @@ fn the_typed_form_becomes_sql() {
     let is = |op, text: &str| Cond::Compare(op, street.clone(), Term::Text(text.into()));
     let both = Cond::And(vec![is(Op::Eq, "a"), is(Op::Eq, "b")]);
     assert_eq!(sql_of(&both).expect("SQL"), r#"(("h"."street" = 'a') AND ("h"."street" = 'b'))"#);
-    // NOT goes inside, so that what is unknown stays so.
+    // NOT goes inside, so that an unknown part stays unknown.
     let neither = r#"((NOT ("h"."street" = 'a')) OR (NOT ("h"."street" = 'b')))"#;
     assert_eq!(sql_of(&Cond::Not(Box::new(both))).expect("SQL"), neither);
     assert_eq!(sql_of(&is(Op::Lt, "a")).expect("SQL"), r#"("h"."street" COLLATE "C" < 'a' COLLATE "C")"#);
     assert_eq!(sql_of(&Cond::Unknown).expect("SQL"), "FALSE");
     assert_eq!(sql_of(&Cond::Not(Box::new(Cond::Unknown))).expect("SQL"), "FALSE");
-    // Integers are compared as such, so that an index is used; between two, a fraction is one of them.
-    let rooms = |op, limit| Cond::Compare(op, Term::Field(field(Scalar::new("rooms", Stored::Integer))), Term::Number(limit));
+    // Integers are compared as such, so that an index is used; a fraction between two becomes one of them.
+    let rooms = |op, limit| Cond::Compare(op, Term::Field(field(Scalar::new("rooms", ScalarType::Integer))), Term::Number(limit));
     assert_eq!(sql_of(&rooms(Op::Gt, 2.0)).expect("SQL"), r#"("h"."rooms" > 2)"#);
     assert_eq!(sql_of(&rooms(Op::Gt, 1.5)).expect("SQL"), r#"("h"."rooms" >= 2)"#);
     assert_eq!(sql_of(&rooms(Op::Eq, 1.5)).expect("SQL"), r#"("h"."rooms" IS NULL AND NULL)"#);
-    // A text that is not how a UUID is written equals none.
+    // A text that is not written as UUIDs are equals none.
     let id = |text: &str| Cond::Compare(Op::Eq, Term::Field(field(Scalar::uuid("id"))), Term::Text(text.into()));
     let written = "0192aaaa-0000-7000-8000-000000000001";
     assert_eq!(sql_of(&id(written)).expect("SQL"), format!(r#""h"."id" = '{written}'"#));
@@ -138,7 +138,7 @@ fn relations_are_correlated_and_an_index_can_serve_them() {
         sql(call("eq", [var("town.name"), value("Tucson")])),
         r#"EXISTS(SELECT 1 FROM "town" AS "q1" WHERE "h"."town_id" = "q1"."id" AND (("q1"."name" = 'Tucson')))"#
     );
-    // Missing is neither true nor false.
+    // A missing row makes the condition neither true nor false.
     assert_eq!(
         sql(call("not", [call("eq", [var("town.name"), value("Tucson")])])),
         r#"EXISTS(SELECT 1 FROM "town" AS "q1" WHERE "h"."town_id" = "q1"."id" AND ((NOT ("q1"."name" = 'Tucson'))))"#
@@ -161,7 +161,7 @@ fn relations_are_correlated_and_an_index_can_serve_them() {
     assert_eq!(sql(call("in", [var("street"), value(json!(["a", "b"]))])), r#"("h"."street" = ANY(ARRAY ['a','b']))"#);
 }
 
-/// As deep as the PDP's messages can be, on the stack of an ordinary thread.
+/// Plans as deep as the PDP's messages can be, on the stack of an ordinary thread.
 #[test]
 fn deep_plans_are_read_written_and_decided() {
     let mut condition = var("sold");
@@ -207,7 +207,7 @@ fn what_is_not_known_is_refused_by_its_name() {
     ] {
         match rule(condition.clone()) {
             Err(Refused(reason)) => assert!(reason.contains(named), "{condition}: {reason}"),
-            // A junction of nothing is what the planner never sends; it is true as in the policy language.
+            // The planner never sends a junction of nothing; it is true, as in the policy language.
             Ok(rule) => assert!(matches!(rule.cond(), Cond::Known(true)) && named.is_empty(), "{condition}"),
         }
     }
@@ -219,7 +219,7 @@ fn what_is_not_known_is_refused_by_its_name() {
     }
     let unbound = rule(call("eq", [var("relation"), value("MINE")])).expect("translated");
     assert!(unbound.condition("h", &Bindings::default()).is_err_and(|refused| refused.0.contains("me")));
-    // A plan that grows beyond all measure is refused too.
+    // A plan that grows too large is refused too.
     let long: Vec<Json> = (0..400).map(|n| json!(n.to_string())).collect();
     let inner = call("exists", [value(long.clone()), lambda("b", call("eq", [json!({ "variable": "b" }), var("street")]))]);
     let outer = call("exists", [value(long), lambda("a", inner)]);

@@ -24,7 +24,7 @@ text_enum!(
 );
 
 impl DelegatedAction {
-    /// The kinds, each with a verb, that it is leave for.
+    /// The verbs that the action permits, each with its kind.
     pub const fn allows(self) -> &'static [(&'static str, &'static str)] {
         match self {
             DelegatedAction::Read => &[("event", "read"), ("ownership", "read"), ("portfolio", "read"), ("property", "read")],
@@ -46,7 +46,7 @@ impl DelegatedAction {
 static PROPERTY: Record = Record { table: "delegated_property", fields: &[] };
 static PORTFOLIO: Record = Record { table: "delegated_portfolio", fields: &[] };
 
-/// What is known of the columns of one of these views that policies see.
+/// The columns that policies see of a delegation view. None: the name is no such view's.
 pub fn columns(view: &str) -> Option<&'static [ColumnInfo]> {
     const COLUMNS: &[ColumnInfo] = &[ColumnInfo::of::<DelegatedAction>("action", "action")];
     [&PROPERTY, &PORTFOLIO].iter().any(|known| known.table == view).then_some(COLUMNS)
@@ -56,13 +56,13 @@ const fn on(to: &'static Record, columns: &'static [(&'static str, &'static str)
     Link { through: &[], to, on: columns, bound: &[("holder_id", ASKING)] }
 }
 
-/// From a property.
+/// The link from a property.
 pub static OF_PROPERTY: Link = on(&PROPERTY, &[("organization_id", "organization_id"), ("id", "property_id")]);
-/// From a row that hangs on a property.
+/// The link from a row that hangs on a property.
 pub static BESIDE_PROPERTY: Link = on(&PROPERTY, &[("organization_id", "organization_id"), ("property_id", "property_id")]);
-/// From an event about a property.
+/// The link from an event about a property.
 pub static OF_EVENT: Link = on(&PROPERTY, &[("organization_id", "organization_id"), ("resource_id", "property_id")]);
-/// From a portfolio.
+/// The link from a portfolio.
 pub static OF_PORTFOLIO: Link = on(&PORTFOLIO, &[("organization_id", "organization_id"), ("id", "portfolio_id")]);
 
 pub const ATTRIBUTE: &str = "delegated";
@@ -86,7 +86,7 @@ pub struct Delegated {
     pub delegation: Uuid,
 }
 
-/// The actions that a principal was delegated over this, as far as they count now.
+/// The actions over a property or a portfolio that were delegated to a principal and count now.
 pub async fn over(
     db: &impl ConnectionTrait,
     organization: OrganizationId,
@@ -107,7 +107,7 @@ pub async fn over(
         .collect()
 }
 
-/// The delegation by which someone does this, where they do it by one.
+/// The delegation that permits a procedure, if one of them does.
 pub fn permitting(all: &[Delegated], procedure: Name) -> Option<Uuid> {
     all.iter().find(|one| one.action.is_leave_for(procedure)).map(|one| one.delegation)
 }
@@ -124,11 +124,11 @@ mod tests {
             ("property/v1/update", Some(DelegatedAction::Update)),
             ("property/v1/restore", Some(DelegatedAction::Archive)),
             ("financialEntry/v2/record", Some(DelegatedAction::RecordFinances)),
-            // The same verbs of other kinds are nobody's to delegate.
+            // No action permits the same verbs of other kinds.
             ("portfolio/v1/update", None),
             ("externalParty/v1/archive", None),
             ("ownership/v1/record", None),
-            // Nor does anything else fall to those who may read.
+            // A verb that no action lists stays forbidden to all delegates.
             ("property/v1/create", None),
         ] {
             assert_eq!(

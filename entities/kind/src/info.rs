@@ -1,4 +1,4 @@
-//! Everything that the house knows of a kind without knowing its types.
+//! The facts about a kind that the rest of the gateway uses without knowing its types.
 
 use crate::{Kind, Table, Thing, node::ApiOf};
 use async_graphql::registry::Registry;
@@ -8,13 +8,13 @@ use schemars::{Schema, SchemaGenerator};
 use std::{borrow::Cow, sync::Arc};
 use uuid::Uuid;
 
-/// The bearing of a kind on what someone may do or see.
+/// The bearing of a kind's rows on rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rights {
     None,
-    /// Its rows say who may do what: a change of one is looked at before anyone is told more.
+    /// Its rows decide rights. After a change of one, followers are judged anew before they get more of the log.
     Decides,
-    /// Its rows group others that rights are given over.
+    /// Its rows group other rows, and rights are given over the groups.
     Groups,
 }
 
@@ -26,7 +26,7 @@ pub struct ColumnInfo {
     pub field: &'static str,
     pub column: ColumnType,
     pub nullable: bool,
-    /// The texts that it may hold, where it holds one of a few.
+    /// The allowed texts, for a column that holds one of a few.
     pub texts: &'static [&'static str],
     /// Written once: the database grants no UPDATE of it.
     pub fixed: bool,
@@ -49,7 +49,7 @@ pub struct KindInfo {
     pub resource: &'static queryplan::Resource,
     pub rights: Rights,
     pub columns: &'static [ColumnInfo],
-    /// How clients read it, if it is a thing that has an id.
+    /// The reading of its rows by id. None: the kind is only listed.
     pub api: Option<&'static dyn Api>,
 }
 
@@ -75,7 +75,7 @@ impl std::fmt::Debug for KindInfo {
     }
 }
 
-/// The object that clients see of a kind, and how rows are found by id.
+/// The object that clients see of a kind, and the finding of its rows by id.
 #[async_trait]
 pub trait Api: Send + Sync {
     /// `ExternalParty`.
@@ -84,9 +84,9 @@ pub trait Api: Send + Sync {
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema;
     fn example(&self) -> Uuid;
     fn sample(&self) -> Option<serde_json::Value>;
-    /// A statement of which ids there are, as `id`: `$1` are the organizations asked for, `$2` the ids, `$3` the acting one.
+    /// The SELECT of those ids that exist, as `id`: `$1` are the organizations asked for, `$2` the ids, `$3` the acting one.
     fn probe(&self) -> String;
-    /// Of these organizations, of those that the reader may see.
+    /// The things with these ids in these organizations, as far as the reader may see them.
     async fn find(&self, reading: &dyn Reading, owners: &[OrganizationId], ids: Vec<Uuid>)
     -> Result<Vec<(Uuid, Arc<dyn Thing>)>>;
 }

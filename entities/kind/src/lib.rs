@@ -1,7 +1,7 @@
-//! The machinery of kinds. A kind is a table with an API: its row, the object that clients see, what policies see of it, and
-//! how it is listed, found, related and changed. Nothing here knows a table.
+//! The machinery of kinds. A kind is a table with an API: its row, its object for clients, its attributes for policies, and
+//! the ways to list, find, relate and change it. Nothing here knows a table.
 
-// So that the attributes name this crate as everyone else does.
+// The attribute macros write paths that begin with `::kind`; the tests of this crate need that name as well.
 #[cfg(test)]
 extern crate self as kind;
 
@@ -35,20 +35,20 @@ pub use subject::{New, NewBelow, Seen, event, expect_version};
 pub use term::{Term, Termed};
 pub use verbs::{Edit, Patch, Verbs};
 
-use queryplan::{Attribute, Scalar, Stored};
+use queryplan::{Attribute, Scalar, ScalarType};
 use schema::{OrganizationId, Sight, Tx};
 use sea_orm::{ColumnTrait, sea_query::SimpleExpr};
 
-/// The binding that is the acting organization.
+/// The name of the binding for the acting organization.
 pub const ACTING: &str = "acting";
 
-/// The binding that is the principal who asks.
+/// The name of the binding for the principal who asks.
 pub const ASKING: &str = "asking";
 
-/// OWN where a row belongs to the acting organization, else ENGAGED. So the organizations that someone
-/// may see need not be told to the policy one by one.
+/// The attribute `relation`: OWN where a row belongs to the acting organization, else ENGAGED. With it, a policy needs no
+/// list of the organizations that someone may see.
 pub const fn relation(column: &'static str) -> Attribute {
-    let stored = Stored::Choice { binding: ACTING, equal: "OWN", other: "ENGAGED" };
+    let stored = ScalarType::Choice { binding: ACTING, equal: "OWN", other: "ENGAGED" };
     Attribute::value("relation", Scalar::new(column, stored))
 }
 
@@ -64,7 +64,7 @@ macro_rules! kinds {
     };
 }
 
-/// Several lists as one.
+/// Joins several lists into one.
 pub const fn joined<T: Copy, const N: usize>(lists: &[&[T]]) -> [T; N] {
     let mut first = 0;
     while lists[first].is_empty() {
@@ -84,12 +84,12 @@ pub const fn joined<T: Copy, const N: usize>(lists: &[&[T]]) -> [T; N] {
     all
 }
 
-/// A row's place: whose it is, and which.
+/// A row's place: its organization and its id.
 pub type Key = (OrganizationId, uuid::Uuid);
 
-/// One organization becomes an equality, so that the planner knows there is one; several become a list. Where row security
-/// says a scope, a single organization is a list as well: beside the scope's list an equality would have the planner expect
-/// next to nothing.
+/// The condition that a column is one of the keys' organizations. One organization becomes an equality, so that the planner
+/// knows there is one; several become a list. In a transaction that reaches other organizations, a single one is a list as
+/// well: beside the list of the scope, an equality would make the planner expect hardly any rows.
 pub fn among(tx: &Tx, column: impl ColumnTrait, keys: &[Key]) -> SimpleExpr {
     match keys {
         [(first, _), rest @ ..] if tx.sight() == Sight::Own && rest.iter().all(|(other, _)| other == first) => column.eq(*first),

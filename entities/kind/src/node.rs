@@ -1,4 +1,4 @@
-//! Things that have an id, whatever they are.
+//! Things of any kind, found by their ids.
 
 use crate::{Api, Kind, row};
 use async_graphql::{
@@ -17,7 +17,7 @@ pub trait Thing: Any + Send + Sync {
     fn archived(&self) -> bool;
     fn object(&self) -> Cow<'static, str>;
     fn json(&self) -> serde_json::Result<serde_json::Value>;
-    /// The object itself, for who knows its type.
+    /// The object itself, for a caller that knows its type.
     fn known(&self) -> &(dyn Any + Send + Sync);
     async fn resolve_field(&self, cx: &Context<'_>) -> ServerResult<Option<Value>>;
     fn collect<'a>(&'a self, cx: &ContextSelectionSet<'a>, fields: &mut Fields<'a>) -> ServerResult<()>;
@@ -50,7 +50,7 @@ impl<K: Kind> Thing for Found<K> {
     }
 }
 
-/// How a kind's objects are read, without its types.
+/// The `Api` of a kind, with the types erased.
 pub struct ApiOf<K>(PhantomData<fn() -> K>);
 
 impl<K> ApiOf<K> {
@@ -102,7 +102,7 @@ impl<K: Kind> Api for ApiOf<K> {
     }
 }
 
-/// The kinds of these ids, where there are such rows: one statement, however many kinds there are.
+/// The kinds of those ids that exist. One statement looks through all kinds.
 pub async fn find(
     reading: &dyn Reading,
     kinds: impl Iterator<Item = (&'static str, &'static dyn Api)> + Send,

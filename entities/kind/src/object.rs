@@ -35,7 +35,7 @@ pub fn object<T: OutputType + 'static>(registry: &mut Registry, about: &str, col
     })
 }
 
-/// One field: out of the row, or along a relation.
+/// The value of one field: out of the row, or along a relation.
 pub async fn resolve_field<T: OnePass + 'static>(of: &T, cx: &Context<'_>) -> ServerResult<Option<Value>> {
     match of.plain(cx.item.node.name.node.as_str()) {
         Some(value) => Ok(Some(value)),

@@ -1,6 +1,6 @@
-//! Answers whose rows are there are made in one pass over the selection, without a future for each field; what hangs on them
-//! is loaded for all rows at once. A selection that the pass does not know, and one whose loading fails, goes field by field
-//! as any other: that gives the same answer, or the error where it belongs.
+//! Answers made in one pass over the selection once their rows are loaded, without a future for each field. Relations are
+//! loaded for all rows at once. A selection that the pass does not support, or whose loading fails, is resolved field by
+//! field: the answer is the same, or the error stands where it belongs.
 
 use crate::{
     page::{Connection, Edge, PageInfo},
@@ -17,25 +17,25 @@ use futures_util::future::BoxFuture;
 use schema::Reads;
 use std::{borrow::Cow, sync::Arc};
 
-/// An object that knows what its row says.
+/// An object that answers fields out of its row.
 pub trait OnePass: OutputType + Sync {
-    /// A field that needs nothing but the row.
+    /// The value of a field that needs nothing but the row.
     fn plain(&self, name: &str) -> Option<Value>;
 
     fn is_plain(name: &str) -> bool;
 
-    /// A field that is an object, and lies in the row as well.
+    /// The value of a field that is an object, and lies in the row as well.
     fn within(&self, _: &Shape<'_>, _: &str) -> Option<Value> {
         None
     }
 
-    /// What of such a field is selected. None: no such field, or not this way.
+    /// The selection within such a field. None: no such field, or the pass does not support the selection.
     fn shape_within<'a>(_: &ContextSelectionSet<'a>, _: &str) -> Option<Shape<'a>> {
         None
     }
 }
 
-/// Says which fields of an object are in its row. What it leaves out goes field by field.
+/// Declares the fields of an object that are in its row. All others go field by field.
 #[macro_export]
 macro_rules! plain {
     ($type:ty { $($name:literal = $field:ident),* $(,)? } $(within { $($part:literal = $object:ident),* $(,)? })?) => {
@@ -92,7 +92,7 @@ crate::plain!(schema::Operation {
     "expiresAt" = expires_at,
 });
 
-/// What a selection picks of an object of this type, fragments opened. None: something that is not for the pass.
+/// Collects the fields that a selection picks of an object of this type, fragments opened. None: the pass does not support it.
 fn picked<'a, T: OutputType>(cx: &ContextSelectionSet<'a>, into: &mut Vec<&'a Positioned<Field>>) -> Option<()> {
     for selection in &cx.item.node.items {
         let (on, set) = match &selection.node {
@@ -100,7 +100,7 @@ fn picked<'a, T: OutputType>(cx: &ContextSelectionSet<'a>, into: &mut Vec<&'a Po
                 let key = field.node.response_key();
                 match into.iter().find(|known| known.node.response_key() == key) {
                     None => into.push(field),
-                    // The same value twice is once; objects would have to be put together.
+                    // A repeated scalar counts once. Repeated objects would have to be merged, so the pass gives up.
                     Some(_) if field.node.selection_set.node.items.is_empty() => {}
                     Some(_) => return None,
                 }
@@ -134,7 +134,7 @@ fn typename<T: OutputType>() -> Value {
     Value::String(T::type_name().into_owned())
 }
 
-/// What is selected of an object, and the object before anything is in it: its keys are hashed once, not for each row.
+/// The selected fields of an object, and the object with all values empty. Its keys are hashed once, not for each row.
 pub struct Shape<'a> {
     fields: Vec<&'a Positioned<Field>>,
     empty: IndexMap<Name, Value>,
@@ -143,14 +143,14 @@ pub struct Shape<'a> {
 impl<'a> Shape<'a> {
     fn of<T: OutputType>(cx: &ContextSelectionSet<'a>) -> Option<Shape<'a>> {
         let fields = fields::<T>(cx)?;
-        // Names of its own: those of the document are counted by every request that has it, on every core.
+        // New names: the document's names are reference-counted, and every request that runs it would count them, on every core.
         let named = |field: &&Positioned<Field>| (Name::new(field.node.response_key().node.as_str()), Value::Null);
         let empty: IndexMap<_, _> = fields.iter().map(named).collect();
         debug_assert_eq!(fields.len(), empty.len(), "a field of each name");
         Some(Shape { fields, empty })
     }
 
-    /// Of what lies in an object.
+    /// The shape of an object that lies in another.
     pub fn of_part<S, T: OnePass + 'static>(cx: &ContextSelectionSet<'a>, _: fn(&S) -> &T) -> Option<Shape<'a>> {
         Shape::of::<T>(cx)
     }
@@ -163,13 +163,13 @@ impl<'a> Shape<'a> {
         Some(Value::Object(object))
     }
 
-    /// One that is all in its row.
+    /// The object of this shape, if all of it is in the row.
     pub fn object<T: OnePass + 'static>(&self, of: &T) -> Option<Value> {
         self.filled(|name| if name == "__typename" { Some(typename::<T>()) } else { of.plain(name) })
     }
 }
 
-/// Where the values of a field come from.
+/// The source of a field's values.
 enum Source<'a> {
     Typename,
     Row,
@@ -177,7 +177,7 @@ enum Source<'a> {
     Loaded(std::vec::IntoIter<Value>),
 }
 
-/// All of these by one selection.
+/// The objects of all rows by one selection. None: the pass does not support it, or the loading failed.
 pub async fn objects<'a, T: OnePass + 'static>(cx: &ContextSelectionSet<'a>, rows: &[&T]) -> Option<Vec<Value>> {
     let shape = Shape::of::<T>(cx)?;
     let mut sources = Vec::with_capacity(shape.fields.len());
@@ -262,10 +262,10 @@ async fn edges<T: OnePass + 'static>(cx: &ContextSelectionSet<'_>, pages: &[&Con
     Some(pages.iter().map(|page| Value::List(made.by_ref().take(page.edges.len()).collect())).collect())
 }
 
-/// What can be answered in one pass. To a schema it is what it holds.
+/// A value that can be answered in one pass. A schema shows the type that it holds.
 pub struct Ready<T>(pub T);
 
-/// How the pass goes through it.
+/// The pass through a whole value. None: it goes field by field.
 pub trait Whole: OutputType + Sync {
     fn whole<'a>(&'a self, cx: &'a ContextSelectionSet<'a>) -> BoxFuture<'a, Option<Value>>;
 }

@@ -53,7 +53,7 @@ impl<T: OutputType> TypeName for Connection<T> {
     }
 }
 
-/// Which page. `first` with `after`, or `last` with `before`.
+/// The choice of a page: `first` with `after`, or `last` with `before`.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
     pub first: Option<i32>,
@@ -86,7 +86,7 @@ pub trait Order: Copy + Send {
     fn sort(self) -> Sort<Self::Column>;
 }
 
-/// A kind with a list: which rows of it, and in which orders.
+/// A kind with a list, a filter of its rows, and their orders.
 pub trait Listed: Kind {
     type Filter: Filter;
     type Order: Order<Column = ColumnOf<Self>>;
@@ -96,8 +96,8 @@ pub trait Listed: Kind {
     fn of(organization: OrganizationId) -> Select<Self::Entity>;
 }
 
-/// Declares in which orders a kind is listed, and the column that each sorts by. Ties are broken by id, so that every order is
-/// total.
+/// Declares the orders in which a kind is listed, and the column that each sorts by. Ties are broken by id, so that every order
+/// is total.
 #[macro_export]
 macro_rules! orders {
     ($name:ident of $filter:ident, else $else:ident {
@@ -129,7 +129,7 @@ macro_rules! orders {
     };
 }
 
-/// One of those that the reader asks about and may see, or NOT_FOUND.
+/// The row with this id in the organization that the reader asks about, if the reader may see it; else NOT_FOUND.
 pub async fn one<K: Kind>(reading: &dyn Reading, id: K::Id) -> Result<K::Object> {
     let select = K::by_id(K::whose(reading.actor()), id).filter(reading.filter(K::KIND)?);
     let row = select.one(reading.tx().await?).await?.ok_or_else(|| Error::new(Code::NOT_FOUND))?;
@@ -189,7 +189,7 @@ impl<R> Rows<R> {
         self.rows.iter().map(|(_, row)| row)
     }
 
-    /// The page with something in the place of each row. None: it is left out.
+    /// The page with a node in the place of each row. None: the row is left out.
     pub fn connection<T: OutputType>(self, mut shown: impl FnMut(R) -> Option<T>) -> Connection<T> {
         let Rows { rows, page_info, total_count } = self;
         let edges = rows.into_iter().filter_map(|(cursor, row)| Some(Edge { cursor, node: shown(row)? }));
@@ -226,7 +226,7 @@ pub async fn rows<R: Table>(
     let backwards = match (page.first, page.last) {
         (Some(_), Some(_)) => return Err(invalid("last", "EXCLUSIVE", "give first or last, not both")),
         (None, Some(_)) => true,
-        // Before a cursor, and no size: the ones next to it.
+        // With `before` and no size, the page holds the rows next to the cursor.
         (None, None) => page.before.is_some() && page.after.is_none(),
         _ => false,
     };
@@ -265,7 +265,7 @@ pub async fn rows<R: Table>(
     Ok(Rows::new(rows, sort, id_of, more, total_count))
 }
 
-/// The rows of a page. None: a page has not so many.
+/// The number of rows of a page. None: the number asked for is out of range.
 pub fn size(asked: Option<i32>) -> Option<u64> {
     match asked {
         None => Some(DEFAULT_SIZE),
@@ -274,7 +274,7 @@ pub fn size(asked: Option<i32>) -> Option<u64> {
     }
 }
 
-/// A first page of rows that were loaded, one more than it has.
+/// The first page of rows that were loaded. A row beyond `size` tells that there is a next page.
 pub fn first<R: Table, T: From<R> + OutputType>(
     mut rows: Vec<R>,
     size: u64,

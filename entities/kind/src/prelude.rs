@@ -1,4 +1,4 @@
-//! The words of a table's file.
+//! The names that a table's file imports.
 
 pub use crate::{Filter, Kind, KindInfo, Rights, Row, filter, kind, orders, row};
 pub use schema::{

@@ -1,5 +1,5 @@
-//! Lists over many owners. An organization that many let in reads what it may see of theirs in one order from a projection,
-//! which the database itself keeps; the rows are then read where they are, under their own rights.
+//! Lists over many owners. An organization that many let in reads one ordered list from a projection, which the database
+//! itself keeps. The rows are then read from their own table, under their own rights.
 
 use crate::{
     ColumnOf, Connection, Filter, Key, Kind, Listed, Page, Table,
@@ -11,7 +11,7 @@ use schema::{Error, OrganizationId, Reading, Result};
 use sea_orm::{IdenStatic, Iterable, QueryFilter, Select};
 use std::collections::BTreeSet;
 
-/// The rows of another kind, as an organization lists them whom their owners let in.
+/// The rows of another kind, projected for an organization that their owners let in.
 pub trait Projected: Table {
     type Source: Listed;
     type Filter: Filter;
@@ -27,7 +27,7 @@ pub trait Projected: Table {
     fn place(&self) -> Key;
 }
 
-/// The source's order of the same name.
+/// The sort of a projection for an order of its source, by the column of the same name.
 pub fn sort<P: Projected>(order: Option<<P::Source as Listed>::Order>) -> Result<Sort<ColumnOf<P>>> {
     let Sort { order, column, descending, .. } = order.unwrap_or(P::Source::ELSE).sort();
     let (name, id) = (column.as_str(), P::Source::ID.as_str());
@@ -36,7 +36,7 @@ pub fn sort<P: Projected>(order: Option<<P::Source as Listed>::Order>) -> Result
     Ok(Sort { list: P::KIND, order, column, descending })
 }
 
-/// A page of the rows of all who let the acting organization in: two statements, however many they are.
+/// A page of the rows of all owners who let the acting organization in. Two statements, however many owners there are.
 pub async fn list<P: Projected>(
     reading: &dyn Reading,
     filter: Option<P::Filter>,
@@ -50,6 +50,6 @@ pub async fn list<P: Projected>(
     let owners: BTreeSet<OrganizationId> = places.iter().map(|(owner, _)| *owner).collect();
     reading.reach(&Vec::from_iter(owners)).await?;
     let mut found = by_id::<P::Source>(reading, &places).await?;
-    // One that its own rights hide is left out.
+    // A row that its own rights hide is left out.
     Ok(rows.connection(|row| found.remove(&row.place())))
 }

@@ -3,7 +3,7 @@
 use crate::OnePass;
 use crate::{Delegable, KindInfo};
 use async_graphql::ObjectType;
-use queryplan::{Attribute, Null, Scalar, Stored};
+use queryplan::{Attribute, Null, Scalar, ScalarType};
 use schema::{Actor, ColumnType, Datum, OrganizationId, PrincipalId, Result, TextEnum, Time, Tx};
 use schemars::JsonSchema;
 use sea_orm::{
@@ -16,13 +16,13 @@ use uuid::Uuid;
 pub type ColumnOf<T> = <<T as Table>::Entity as EntityTrait>::Column;
 pub type ActiveOf<T> = <<T as Table>::Entity as EntityTrait>::ActiveModel;
 
-/// A table's row, read by the places of its columns: a library that looks each up by its name costs a third of a list.
+/// A table's row, read by the places of its columns. A look-up of each column by its name costs a third of a list's time.
 pub trait Table: FromQueryResult + Clone + Send + Sync + Sized + 'static {
     type Entity: EntityTrait<Model = Self, ActiveModel: Send>;
     const TABLE: &'static str;
     const COLUMNS: &'static [crate::ColumnInfo];
 
-    /// A row whose columns begin at a place.
+    /// Reads a row whose columns begin at a place.
     fn read(row: &sqlx::postgres::PgRow, from: usize) -> Result<Self, sqlx::Error>;
 
     /// A column's value, as a cursor keeps it.
@@ -44,19 +44,20 @@ pub async fn all<T: Table>(tx: &Tx, select: Select<T::Entity>) -> Result<Vec<T>>
     Ok(rows.iter().map(|row| read_at(row, 0)).collect::<Result<_, DbErr>>()?)
 }
 
-/// What every row says of itself to the policy.
+/// A row as a resource of the policy.
 pub trait Row: Send + Sync {
     const KIND: &'static str;
     fn id(&self) -> Uuid;
     fn organization(&self) -> OrganizationId;
     fn version(&self) -> Option<i32>;
-    /// Besides `relation` and `delegated`, which follow from who looks.
+    /// The attributes besides `relation` and `delegated`, which follow from the actor.
     fn attributes(&self) -> Map<String, Value>;
     /// The thing that a delegation must cover to count for this row. None: no delegation does.
     fn delegable(&self) -> Option<Delegable> {
         None
     }
-    /// Another thing that each of its events names: whoever follows that is told of this.
+    /// Another thing that each of the row's events refers to. By a property that is named so, a subscription to a portfolio hears
+    /// of the row, too.
     fn names(&self) -> Option<(&'static str, Uuid)> {
         None
     }
@@ -73,25 +74,25 @@ pub trait Kind: Table + Row + IntoActiveModel<ActiveOf<Self>> {
     /// The columns of its key.
     const ORGANIZATION: ColumnOf<Self>;
     const ID: ColumnOf<Self>;
-    /// Its rows are the acting organization's, whoever's data a request is about.
+    /// True if the rows belong to the acting organization, even where a request is about another one's data.
     const ACTING: bool = false;
 
     fn by_id(organization: OrganizationId, id: Self::Id) -> Select<Self::Entity>;
 
-    /// The organization whose rows someone asks about.
+    /// The organization whose rows an actor asks about.
     fn whose(actor: &Actor) -> OrganizationId {
         if Self::ACTING { actor.organization } else { actor.owner() }
     }
 
-    /// Another version of a row, as of now.
+    /// Stamps a changed row with its next version and the time.
     fn stamp(active: &mut ActiveOf<Self>, version: i32, now: Time);
 
-    /// The row that examples name and tests lay, by its columns. None: tests say it themselves.
+    /// The row that examples name and tests insert, by its columns. None: the tests have a row of their own.
     fn sample() -> Option<Value> {
         None
     }
 
-    /// Out of the way, though still there.
+    /// Whether the row is archived: out of the way, though still there.
     fn archived(&self) -> bool {
         false
     }
@@ -103,23 +104,23 @@ pub trait Fresh: Clone + Send + Sync {
     fn row(self, id: Uuid, organization: OrganizationId, now: Time) -> Self::Row;
 }
 
-/// A kind whose rows are archived and taken back.
+/// A kind whose rows are archived and restored.
 pub trait Shelved: Kind {
-    /// The column that says so.
+    /// The column that tells whether a row is archived.
     const STATUS: &'static str;
     fn shelve(active: &mut ActiveOf<Self>, archived: bool, now: Time);
 }
 
-/// A kind of which a wrong row stays, and another takes its place.
+/// A kind whose wrong rows stay, each with another row in its place.
 pub trait Corrects: Kind {
-    /// No other has taken its place.
+    /// Whether no other row has taken its place.
     fn stands(&self) -> bool;
     fn replaced(active: &mut ActiveOf<Self>, reason: String, now: Time);
     /// This row in the place of a wrong one.
     fn replaces(self, wrong: &Self, id: Uuid, by: PrincipalId, now: Time) -> Self;
 }
 
-/// The status of what is in use, and of what is archived.
+/// The status of a row in use, or of an archived one.
 pub fn shelf<S: TextEnum>(archived: bool) -> S {
     let text = if archived { "ARCHIVED" } else { "ACTIVE" };
     S::of_text(text).unwrap_or_else(|| panic!("what is archived has a status {text}"))
@@ -128,11 +129,11 @@ pub fn shelf<S: TextEnum>(archived: bool) -> S {
 /// An attribute that policies see, from a column of this type.
 pub const fn fact<T: Datum>(name: &'static str, column: &'static str) -> Attribute {
     let stored = match T::TYPE {
-        ColumnType::Bool => Stored::Bool,
-        ColumnType::Int | ColumnType::Long => Stored::Integer,
-        ColumnType::Text => Stored::Text,
-        ColumnType::Uuid => Stored::Uuid,
-        ColumnType::Time => Stored::Timestamp,
+        ColumnType::Bool => ScalarType::Bool,
+        ColumnType::Int | ColumnType::Long => ScalarType::Integer,
+        ColumnType::Text => ScalarType::Text,
+        ColumnType::Uuid => ScalarType::Uuid,
+        ColumnType::Time => ScalarType::Timestamp,
         ColumnType::Date | ColumnType::Json | ColumnType::Bytes | ColumnType::Texts => {
             panic!("policies see no column of this type")
         }
@@ -141,12 +142,12 @@ pub const fn fact<T: Datum>(name: &'static str, column: &'static str) -> Attribu
     Attribute::value(name, Scalar { column, stored, null })
 }
 
-/// The same of one row.
+/// The attributes of one row for policies, without those that have no value.
 pub fn facts<const N: usize>(facts: [(&'static str, Option<Value>); N]) -> Map<String, Value> {
     facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-/// A refusal. Where its code is a general one, the details say of which kind the row is.
+/// A refusal with this code. The details of a general code name the row's kind.
 pub fn refusal<K: Kind>(code: schema::Code) -> schema::Error {
     let refusal = schema::Error::new(code);
     match code {

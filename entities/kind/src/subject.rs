@@ -6,12 +6,12 @@ use sea_orm::{EntityTrait, QuerySelect, Select, sea_query::LockType};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-/// A row, seen by someone.
+/// A row, as one actor sees it.
 #[derive(Debug, Clone)]
 pub struct Seen<R> {
     pub row: R,
     acting: OrganizationId,
-    /// The actions that were delegated over it to the one who looks.
+    /// The actions over the row that were delegated to the actor.
     delegations: Vec<Delegated>,
 }
 
@@ -23,12 +23,12 @@ impl<R: Row> Seen<R> {
             }
             _ => Vec::new(),
         };
-        // Whoever stands for the owner acts by that.
-        if !cx.actor.governs()
+        // An actor who stands for the owner acts in that right, and needs no delegation.
+        if !cx.actor.stands_for_owner()
             && let Some(procedure) = cx.procedure
             && let Some(delegation) = delegated::permitting(&delegations, procedure)
         {
-            cx.by_leave(delegation);
+            cx.on_behalf_of(delegation);
         }
         Ok(Seen::of(row, cx.organization(), delegations))
     }
@@ -37,7 +37,7 @@ impl<R: Row> Seen<R> {
         Seen { row, acting, delegations }
     }
 
-    /// A new row of another kind that is to hang on this one. It is judged by the same rights.
+    /// A new row of another kind that is to hang on this one, judged by the same rights.
     pub fn with<F: Fresh<Row: Row>>(self, fresh: F) -> NewBelow<R, F> {
         NewBelow { above: self, fresh }
     }
@@ -53,7 +53,7 @@ impl<R: Row> Seen<R> {
 }
 
 impl<K: Kind> Seen<K> {
-    /// One of those that a request is about, or NOT_FOUND.
+    /// The row with this id in the organization that the request is about, or NOT_FOUND.
     pub async fn find(cx: &Context, id: K::Id) -> Result<Self> {
         one(cx, K::by_id(K::whose(&cx.actor), id)).await
     }
@@ -70,7 +70,7 @@ impl<R: Row> Subject for Seen<R> {
     }
 }
 
-/// A row that is to be. It is judged as it will be written.
+/// A row before it is written. The policy judges it as it will be written.
 #[derive(Debug, Clone)]
 pub struct New<F> {
     pub(crate) fresh: F,
@@ -80,7 +80,7 @@ pub struct New<F> {
 }
 
 impl<F> New<F> {
-    /// Of the organization that the request is about.
+    /// A new row of the organization that the request is about.
     pub fn of(cx: &Context, fresh: F) -> Self {
         New { fresh, change: Change::default(), owner: cx.owner(), acting: cx.organization() }
     }
@@ -108,7 +108,7 @@ impl<F: Fresh<Row: Row>> Subject for New<F> {
     }
 }
 
-/// A row that is to be, and hangs on another.
+/// A row before it is written, which will hang on another.
 #[derive(Debug, Clone)]
 pub struct NewBelow<R, F> {
     pub(crate) above: Seen<R>,
@@ -141,8 +141,8 @@ impl<R: Row, F: Fresh<Row: Row>> Subject for NewBelow<R, F> {
     }
 }
 
-/// The one row of a query, or NOT_FOUND. Inside a domain transaction it is locked: plain FOR UPDATE
-/// would also block the inserts of its children.
+/// The one row of a query, or NOT_FOUND. Inside a domain transaction it is locked FOR NO KEY UPDATE: plain FOR UPDATE would
+/// also block the inserts of its children.
 pub async fn one<E>(cx: &Context, select: Select<E>) -> Result<Seen<E::Model>>
 where
     E: EntityTrait,
@@ -153,7 +153,7 @@ where
     Seen::by(cx, row.ok_or_else(|| Error::new(Code::NOT_FOUND))?).await
 }
 
-/// What happened to a row.
+/// The event of a row's change.
 pub fn event<K: Kind>(verb: &str, row: &K, change: Change) -> NewEvent {
     let change = match row.names() {
         Some((name, id)) if !change.ids.iter().any(|(known, _)| *known == name) => change.id(name, id),

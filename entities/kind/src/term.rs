@@ -8,27 +8,27 @@ use schema::{Error, PrincipalId, Result, Time};
 pub struct Term {
     pub starts_at: Time,
     pub ends_at: Option<Time>,
-    /// Its end was noted: by somebody before its time, or by the gateway at it.
+    /// Whether the end was noted: by somebody before its time, or by the gateway at that time.
     pub ended: bool,
 }
 
 impl Term {
-    /// The term of a row that is to be.
+    /// The term of a new row.
     pub fn of(starts_at: Time, ends_at: Option<Time>) -> Self {
         Term { starts_at, ends_at, ended: false }
     }
 
-    /// Its last moment has passed, noted or not.
+    /// Whether the last moment has passed, noted or not.
     pub fn over(&self, now: Time) -> bool {
         self.ends_at.is_some_and(|ends| ends <= now)
     }
 
-    /// Neither over nor ended. It may begin later.
+    /// Whether the term is neither over nor ended. It may begin later.
     pub fn open(&self, now: Time) -> bool {
         !self.ended && !self.over(now)
     }
 
-    /// Whether it can end then: later than now, and than it begins.
+    /// Whether the term can end at a time: later than now, and later than it begins.
     pub fn can_end(&self, then: Time, now: Time) -> bool {
         then > self.starts_at.max(now)
     }
@@ -42,7 +42,7 @@ impl Term {
     }
 }
 
-/// A kind whose rows count for a term, which somebody may end before its time. `#[kind]` writes it for what has the columns.
+/// A kind whose rows count for a term, which somebody may end before its time. `#[kind]` writes it where the columns are.
 pub trait Termed: Kind {
     /// The enum of its column `state`; `()` where it has none.
     type State: Send;

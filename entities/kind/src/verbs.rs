@@ -1,4 +1,4 @@
-//! How rows are changed: by nothing but what was allowed, so that the row that was judged is the row that is written.
+//! The verbs that change rows. They take allowed subjects only, so that the row that was judged is the row that is written.
 
 use crate::{
     Corrects, Fresh, Kind, New, NewBelow, Row, Seen, Shelved, Termed,
@@ -11,7 +11,7 @@ use sea_orm::ActiveModelTrait;
 use std::ops::Deref;
 use uuid::Uuid;
 
-/// A row while it is changed. It reads as it was.
+/// A row while it is changed. Its fields read as they were before.
 pub struct Edit<K: Kind> {
     row: K,
     pub active: ActiveOf<K>,
@@ -26,7 +26,7 @@ impl<K: Kind> Deref for Edit<K> {
 }
 
 impl<K: Kind> Edit<K> {
-    /// Begins the change of a row that follows from another's, which was allowed.
+    /// Begins the change of a row that follows from the allowed change of another row.
     pub fn following(row: K) -> Self {
         Edit { active: row.clone().into_active_model(), row, change: Change::default() }
     }
@@ -98,19 +98,19 @@ macro_rules! amend {
 
 /// The verbs of a context.
 pub trait Verbs {
-    /// Writes the row that was judged, and tells of it as `created`.
+    /// Writes the row that was judged, with the event `created`.
     fn create<F: Fresh<Row: Kind>>(&self, allowed: Allowed<New<F>>) -> impl Future<Output = Result<F::Row>> + Send {
         self.create_as(allowed, "created")
     }
 
-    /// The same of any subject that carries a row to be. The event has the verb's name.
+    /// Writes the new row of any subject that carries one. The event has the verb's name.
     fn create_as<F: Fresh<Row: Kind>, S: Into<New<F>> + Send>(
         &self,
         allowed: Allowed<S>,
         verb: &'static str,
     ) -> impl Future<Output = Result<F::Row>> + Send;
 
-    /// The same below another row, which it hands back. The event has the verb's name.
+    /// Writes a new row below another row, and returns both. The event has the verb's name.
     fn create_below<R: Row, F: Fresh<Row: Kind>>(
         &self,
         allowed: Allowed<NewBelow<R, F>>,
@@ -123,13 +123,13 @@ pub trait Verbs {
     /// Begins the change of a row in whatever version it is.
     fn edit_any<K: Kind>(&self, allowed: Allowed<Seen<K>>) -> Edit<K>;
 
-    /// Writes a changed row as its next version, and tells of it.
+    /// Writes a changed row as its next version, with an event.
     fn save<K: Kind>(&self, edit: Edit<K>, verb: &'static str) -> impl Future<Output = Result<K>> + Send;
 
-    /// Puts another row in the place of a wrong one, which stays and says so. Both are told of: the wrong one, then the right.
+    /// Puts another row in the place of a wrong one, which stays and says so. The wrong row has its event first, then the right.
     fn correct<K: Corrects>(&self, edit: Edit<K>, reason: String, right: K) -> impl Future<Output = Result<K>> + Send;
 
-    /// Archives a row, or takes it back.
+    /// Archives a row, or restores it.
     fn shelve<K: Shelved>(&self, edit: Edit<K>, archived: bool) -> impl Future<Output = Result<K>> + Send;
 
     /// Ends a row's term, in this state. The event has the verb's name.

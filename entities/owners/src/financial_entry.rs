@@ -1,5 +1,5 @@
-//! What came in and went out for a property, as its owner knows it. Not a ledger: a small context, of
-//! which what turned out wrong stays, and another entry takes its place.
+//! Financial entries: amounts that came in or went out for a property, as its owner knows them. They are no ledger. A wrong
+//! entry stays, and another takes its place.
 
 use crate::{
     portfolio::{self, PortfolioId},

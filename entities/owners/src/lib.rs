@@ -1,5 +1,5 @@
-//! The tables of owners: their properties and portfolios, who owns them, what came in and went out, and who is outside. One
-//! file a table; relations between them stand above all tables, in `entities`.
+//! The tables of owners: properties, portfolios, ownerships, financial entries, and parties outside. One file a table;
+//! relations between them stand above all tables, in `entities`.
 
 pub mod contact;
 pub mod external_party;

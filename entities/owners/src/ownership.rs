@@ -1,5 +1,5 @@
-//! Who owns a property, by what share, from when until when, and by what evidence. What turned out
-//! wrong stays, and another record takes its place.
+//! Ownerships: who owns a property, by what share, from when until when, and by what evidence. A wrong record stays, and
+//! another takes its place.
 
 use crate::{prelude::*, property::PropertyId};
 use sea_orm::Condition;
@@ -72,7 +72,7 @@ pub struct OwnershipFilter {
     pub with_corrected: Option<bool>,
 }
 
-/// True of what holds on a day.
+/// The condition that an ownership holds on a day.
 pub fn holds_on(day: Date) -> Condition {
     let open = Condition::any().add(Column::EndsOn.is_null()).add(Column::EndsOn.gt(day.0));
     Condition::all().add(Column::StartsOn.lte(day.0)).add(open)

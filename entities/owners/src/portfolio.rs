@@ -54,7 +54,7 @@ orders!(PortfolioOrder of PortfolioFilter, else PositionAsc {
     CreatedAsc = "CREATED_ASC", CreatedDesc = "CREATED_DESC": Id;
 });
 
-/// Of a row that names its organization and a property in these columns: the property is in this portfolio.
+/// The condition that a row's property is in a portfolio. These columns of the row name its organization and the property.
 pub fn holding(organization: impl IntoColumnRef, property: impl IntoColumnRef, portfolio: PortfolioId) -> SimpleExpr {
     let member = |column: &'static str| Expr::col((Alias::new("portfolio_property"), Alias::new(column)));
     let select = Query::select()

@@ -1,4 +1,4 @@
-//! Which property is in which portfolio, since when, and until when.
+//! The properties in portfolios: which is in which, since when, and until when.
 
 use crate::{
     portfolio::{self, PortfolioId},
@@ -35,8 +35,8 @@ fn theirs(column: Column) -> SimpleExpr {
     Expr::col((Entity, column))
 }
 
-/// Of each of these portfolios the first properties of a selection by their ids, in one statement that reads no more of any:
-/// the member's key is in that order.
+/// The first properties of each portfolio, of a selection, by their ids. One statement reads no more than those of each: the
+/// key of `portfolio_property` is in that order.
 pub async fn first_of_each(
     tx: &Tx,
     organization: OrganizationId,

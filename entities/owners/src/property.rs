@@ -199,7 +199,7 @@ pub struct PropertyFilter {
     pub updated_since: Option<Time>,
 }
 
-/// Of a property: it is in this portfolio.
+/// The condition that a property is in a portfolio.
 pub fn in_portfolio(portfolio: PortfolioId) -> SimpleExpr {
     portfolio::holding((Entity, Column::OrganizationId), (Entity, Column::Id), portfolio)
 }
@@ -211,7 +211,7 @@ orders!(PropertyOrder of PropertyFilter, else CreatedAsc {
     AddressAsc = "ADDRESS_ASC", AddressDesc = "ADDRESS_DESC": Line1;
 });
 
-/// IANA names.
+/// The rule for a time zone: an IANA name.
 pub fn time_zone<T: valid::Text>(value: &T, _: &()) -> valid::Valid {
     match value.text() {
         Some(name) if name.parse::<chrono_tz::Tz>().is_err() => {

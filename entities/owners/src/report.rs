@@ -53,7 +53,7 @@ pub struct FinancialTotal {
     pub net_minor: Long,
 }
 
-/// Whose figures.
+/// The property or the portfolio that figures are asked for.
 #[derive(Debug, Clone, Copy)]
 pub enum Over {
     Property(PropertyId),
@@ -63,7 +63,7 @@ pub enum Over {
 /// The kinds that figures are made of.
 pub const KINDS: &[&str] = &[property::KIND, portfolio::KIND, ownership::KIND, financial_entry::KIND];
 
-/// What came in and went out for a property or a portfolio that the reader may see, or NOT_FOUND.
+/// The financials of a property or a portfolio that the reader may see, or NOT_FOUND.
 pub async fn financials(reading: &dyn Reading, over: Over, from: Option<Date>, until: Option<Date>) -> Result<Financials> {
     match over {
         Over::Property(id) => drop(page::one::<property::Model>(reading, id).await?),
@@ -148,10 +148,10 @@ pub struct ReportRow {
     pub value: Long,
 }
 
-/// Which report.
+/// The report that is asked for.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// None: of all properties.
+    /// None: all properties.
     pub portfolios: Option<Vec<PortfolioId>>,
     pub by: ReportBy,
     pub measure: ReportMeasure,
@@ -160,14 +160,14 @@ pub struct Report {
     pub until: Option<Date>,
 }
 
-/// Every figure of it, by one statement.
+/// Every figure of a report, by one statement.
 pub async fn report(reading: &dyn Reading, organization: OrganizationId, report: Report) -> Result<Vec<ReportRow>> {
     let statement = statement(reading, organization, report)?;
     let rows = reading.tx().await?.query_all(&statement).await?;
     Ok(rows.iter().map(|row| ReportRow::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?)
 }
 
-/// The shares of a property, in the statement of a report.
+/// The alias of a property's shares in the statement of a report.
 const HELD: &str = "held";
 
 fn statement(reading: &dyn Reading, organization: OrganizationId, report: Report) -> Result<SelectStatement> {
@@ -194,7 +194,7 @@ fn statement(reading: &dyn Reading, organization: OrganizationId, report: Report
         }
     };
     let amount: SimpleExpr = match by {
-        // To the unit, after everything was added up.
+        // Rounded to the minor unit, after everything was added up.
         ReportBy::Owner => {
             Expr::cust("round(sum(financial_entry.amount_minor::numeric * held.share_basis_points) / 10000)::bigint")
         }
@@ -231,7 +231,7 @@ fn statement(reading: &dyn Reading, organization: OrganizationId, report: Report
     }
     match by {
         ReportBy::Owner => {
-            // Who owned it on the day that the figure is about, for a number of properties today, and what was then nobody's.
+            // The owners on the day that the figure is about, which is today for a number of properties; and the share of nobody.
             let day = if money { entry(Entry::BookedOn) } else { Expr::val(reading.now().date_naive()) };
             let visible = reading.filter(ownership::KIND)?;
             let of_the_day = || {
@@ -244,7 +244,7 @@ fn statement(reading: &dyn Reading, organization: OrganizationId, report: Report
                     .add(visible.clone())
             };
             let rest = Expr::cust("10000 - coalesce(sum(ownership.share_basis_points), 0)");
-            // Of a number of properties only those are nobody's that have no owner at all.
+            // Where properties are counted, only one without any owner is nobody's.
             let nobody = if money { rest.clone().gt(0) } else { Expr::cust("count(*)").eq(0) };
             let remainder = Query::select()
                 .expr_as(Expr::cust("NULL::text"), Alias::new("holder_name"))

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use entities::feed::Entry;
 use futures_util::StreamExt;
 use resolvers::change::live::Delivery;
-use schema::{Actor, Caller, Code, Error, Filters, LogId, Place, Reads, Result, Standing};
+use schema::{Actor, Caller, Code, Error, Filters, LogId, LogPosition, Reads, Result, Visibility};
 use sha2::{Digest, Sha256};
 use std::{
     pin::Pin,
@@ -26,7 +26,7 @@ use tracing::Instrument;
 /// The rights of a subscriber at a moment: the actor, and the filters of visible rows.
 pub struct View {
     pub actor: Actor,
-    pub standing: Standing,
+    pub visibility: Visibility,
     filters: Arc<Filters>,
     /// A hash of the shape, the rights and the filters. An answer for one view is right for every view with this key.
     pub key: Key,
@@ -62,15 +62,15 @@ impl Maker {
         let maker = self.clone();
         let task = async move {
             let looks = &maker.graphql.looks;
-            let (actor, standing) = looks.since(moment, &maker.graphql.mount.gateway, &maker.caller, &maker.look).await?;
-            View::of(&maker, actor, standing, moment).await
+            let (actor, visibility) = looks.since(moment, &maker.graphql.mount.gateway, &maker.caller, &maker.look).await?;
+            View::of(&maker, actor, visibility, moment).await
         };
         tokio::spawn(task.in_current_span()).await.map_err(Error::internal)?
     }
 
     /// The answer for an entry of the log, for everyone with this view.
     pub async fn place(self, view: Arc<View>, entry: Arc<Entry>) -> Result<Answer> {
-        let place = Place { log: LogId::of(&view.actor), position: entry.position, rights: view.standing.rights };
+        let place = LogPosition { log: LogId::of(&view.actor), position: entry.position, rights: view.visibility.rights };
         let delivery = Delivery::Place { entry: Entry::clone(&entry), cursor: place.to_string() };
         let _turn = self.graphql.turns.take(view.actor.organization).await?;
         match self.run(&view, Arc::new(delivery)).await {
@@ -120,13 +120,13 @@ impl Maker {
 }
 
 impl View {
-    async fn of(Maker { graphql, shape, .. }: &Maker, actor: Actor, standing: Standing, since: Instant) -> Result<View> {
+    async fn of(Maker { graphql, shape, .. }: &Maker, actor: Actor, visibility: Visibility, since: Instant) -> Result<View> {
         let unwritten = shape.document.planned.unwritten(&*graphql.mount.gateway.decide, &actor).await?;
         let seen: Key =
             unwritten.iter().fold(Sha256::new(), |hash, (_, filter)| hash.chain_update(filter.identity())).finalize().into();
         let filters = graphql.shapes.filters(seen, || schema::written(&unwritten))?;
-        let key = Sha256::new_with_prefix(shape.digest).chain_update(standing.rights.0.to_be_bytes()).chain_update(seen);
-        Ok(View { actor, standing, filters, key: key.finalize().into(), since })
+        let key = Sha256::new_with_prefix(shape.digest).chain_update(visibility.rights.0.to_be_bytes()).chain_update(seen);
+        Ok(View { actor, visibility, filters, key: key.finalize().into(), since })
     }
 }
 

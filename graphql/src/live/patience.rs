@@ -4,7 +4,7 @@ use schema::{Code, Error, Result};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// How long work is tried again before the client is asked to come back.
+/// The longest time that work is tried again, before the client is asked to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A pause that grows with each try.

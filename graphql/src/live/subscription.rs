@@ -10,10 +10,10 @@ use crate::{looks::Seat, mount::GraphQl, request::Prepared};
 use ::live::{Follow, Log, Marks, OperationWatch};
 use async_graphql::Response;
 use axum::body::Bytes;
-use entities::feed::{Entry, What};
+use entities::feed::{Content, Entry};
 use futures_util::future::select_all;
 use resolvers::change::{live::Asked, topic::Topic};
-use schema::{Caller, Code, Error, LogId, Place, Result};
+use schema::{Caller, Code, Error, LogId, LogPosition, Result};
 use std::{
     pin::Pin,
     sync::Arc,
@@ -101,7 +101,7 @@ impl Subscription {
         }
         let view = Arc::new(patiently!(maker.view(Instant::now()).await)?);
         if let Some(after) = after {
-            let place = Place::parse(&after, "after", log, view.standing.rights)?;
+            let place = LogPosition::parse(&after, "after", log, view.visibility.rights)?;
             graphql.live.check(&place).await?;
             follow = Follow::from(&graphql.live, log, Some(place.position)).await?;
         }
@@ -119,7 +119,7 @@ impl Subscription {
         };
         Ok(Subscription {
             token_ends: maker.until(Some(caller.until)),
-            rights_may_end: maker.until(view.standing.until),
+            rights_may_end: maker.until(view.visibility.until),
             closing: graphql.live.closing(),
             maker,
             _seat,
@@ -133,12 +133,12 @@ impl Subscription {
     }
 
     /// The position from which the client can go on.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> LogPosition {
         let position = match &self.pending {
             Some(entry) => entry.position - 1,
             None => self.follow.position(),
         };
-        Place { log: LogId::of(&self.view.actor), position, rights: self.view.standing.rights }
+        LogPosition { log: LogId::of(&self.view.actor), position, rights: self.view.visibility.rights }
     }
 
     /// The next answer; None after the end. A caller that stops waiting loses nothing.
@@ -199,7 +199,7 @@ impl Subscription {
                     self.current()?;
                     self.token_ends = self.maker.until(Some(self.maker.caller.until));
                 }
-                Woke::Term => self.rights_may_end = self.maker.until(self.view.standing.until),
+                Woke::Term => self.rights_may_end = self.maker.until(self.view.visibility.until),
                 Woke::Rights => {}
                 Woke::Moved => self.watched.iter_mut().for_each(|watched| watched.due = true),
                 Woke::Entry(entry) => self.pending = Some(entry),
@@ -213,7 +213,7 @@ impl Subscription {
     }
 
     fn term_is_over(&self) -> bool {
-        self.view.standing.until.is_some_and(|until| until <= self.maker.now())
+        self.view.visibility.until.is_some_and(|until| until <= self.maker.now())
     }
 
     /// Whether a log announced a change of rights that the view has not seen.
@@ -227,7 +227,7 @@ impl Subscription {
 
     /// Whether the entry itself changes rights, and the log has not announced that yet.
     fn decides(&self, entry: &Entry) -> bool {
-        let What::Event(event) = &entry.what else { return false };
+        let Content::Event(event) = &entry.what else { return false };
         let changed = Marks::default().after(entry);
         let source = self.rights.iter().find(|log| log.id == LogId::Own(entry.source));
         source.is_some_and(|log| {
@@ -251,7 +251,7 @@ impl Subscription {
             }
             let decide = Arc::clone(&self.maker.graphql.mount.gateway.decide);
             let policies = patiently!(decide.policies().await)?;
-            if policies != self.view.standing.policies || self.view.since.elapsed() > LIFE {
+            if policies != self.view.visibility.policies || self.view.since.elapsed() > LIFE {
                 self.look_again().await?;
             }
             let (hub, maker, view) = (&self.maker.graphql.live, &self.maker, &self.view);
@@ -302,10 +302,10 @@ impl Subscription {
         for (log, seen) in self.rights.iter_mut().zip(seen) {
             log.seen = seen;
         }
-        if view.standing.rights != self.view.standing.rights {
+        if view.visibility.rights != self.view.visibility.rights {
             return Err(schema::Expired::ScopeChanged.into());
         }
-        self.rights_may_end = self.maker.until(view.standing.until);
+        self.rights_may_end = self.maker.until(view.visibility.until);
         self.view = Arc::new(view);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What came in and went out, for one thing: the same for a property and for a portfolio.
+//! The financials of one thing: the same for a property and for a portfolio.
 
 /// Makes the procedure `OfOne` and the query field.
 macro_rules! financials {

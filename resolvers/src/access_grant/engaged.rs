@@ -59,7 +59,7 @@ impl EngagedOrganizationsQuery {
         nullable(async {
             let snapshot = snapshot(cx).await?;
             let found = engaged_organization::list(&*snapshot, page).await?;
-            // What hangs on them is theirs.
+            // The relations of these organizations read the organizations' own data, which the snapshot must reach.
             snapshot.reach(&found.edges.iter().map(|edge| edge.node.organization_id).collect::<Vec<_>>()).await?;
             Ok(Some(found))
         })

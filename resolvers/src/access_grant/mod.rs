@@ -10,7 +10,7 @@ schema::codes! {
     ACCESS_GRANT_ENDED: Conflict, "The grant has ended.";
 }
 
-// One a line, so that a new procedure is one line more.
+// One entry a line, so that a new procedure adds one line.
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<grant::Grant>(),

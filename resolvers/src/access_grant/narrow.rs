@@ -42,7 +42,7 @@ impl Procedure for Narrow {
         let AccessGrantNarrowInput { id: _, version, scopes, ends_at } = input;
         let mut row = cx.edit(allowed, version)?;
         ensure_open(cx, &row)?;
-        // Whoever may act may see.
+        // The scope `act` includes `read`.
         let within =
             |scope: &String| row.scopes.contains(scope) || (scope == "read" && row.scopes.iter().any(|had| had == "act"));
         let scopes = scopes.map(|scopes| AccessScope::stored(&scopes));

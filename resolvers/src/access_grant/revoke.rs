@@ -36,7 +36,7 @@ impl Procedure for Revoke {
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: AccessGrantRevokeInput) -> Result<AccessGrant> {
         let AccessGrantRevokeInput { id: _, version, reason } = input;
         let row = cx.edit(allowed, version)?;
-        // A grant whose term is over can be taken back still, so that nothing is left of it.
+        // A grant whose term is over can still be revoked, so that nothing is left of it.
         if row.term().ended {
             return Err(Error::new(ACCESS_GRANT_ENDED));
         }

@@ -7,7 +7,7 @@ use async_graphql::{
 use async_trait::async_trait;
 use entities::{
     change::ChangeState,
-    feed::{Entry, What},
+    feed::{Content, Entry},
     history::{self, HistoryEntry},
     node::{self, Node},
     portfolio::{self, PortfolioId},
@@ -139,10 +139,10 @@ pub async fn happened(
 ) -> Result<Option<Happened>> {
     let mark = |change| Happened { change, organization: entry.source, about: None, node: None, event: None };
     let event = match &entry.what {
-        What::Gained => return Ok(Some(mark(ChangeState::ScopeGained))),
-        What::Lost => return Ok(Some(mark(ChangeState::ScopeLost))),
-        What::Nothing => return Ok(None),
-        What::Event(event) => event,
+        Content::Gained => return Ok(Some(mark(ChangeState::ScopeGained))),
+        Content::Lost => return Ok(Some(mark(ChangeState::ScopeLost))),
+        Content::Nothing => return Ok(None),
+        Content::Event(event) => event,
     };
     if entry.source != snapshot.actor.organization {
         snapshot.reach(&[entry.source]).await?;

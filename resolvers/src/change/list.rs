@@ -5,7 +5,7 @@ use entities::{
     change::{self, ChangePage},
 };
 use kind::{Plan, Root};
-use schema::{LogId, Nullable, Place, Reading, Reads, Rights, nullable, snapshot, standing};
+use schema::{LogId, LogPosition, Nullable, Reading, Reads, Rights, nullable, snapshot, visibility};
 use std::{sync::Arc, time::Duration};
 
 #[input]
@@ -26,7 +26,7 @@ pub struct ChangeListInput {
 impl ChangeListInput {
     async fn read(self, reading: &dyn Reading, rights: Rights, window: Duration) -> Result<ChangePage> {
         let ChangeListInput { after, kinds, first } = self;
-        let after = after.map(|text| Place::parse(&text, "after", LogId::of(reading.actor()), rights)).transpose()?;
+        let after = after.map(|text| LogPosition::parse(&text, "after", LogId::of(reading.actor()), rights)).transpose()?;
         let first = first.and_then(|first| u64::try_from(first).ok()).unwrap_or(100);
         change::page(reading, rights, window, after, change::kinds("kinds", kinds)?, first).await
     }
@@ -84,7 +84,7 @@ impl ChangeQuery {
             let reads = cx.data::<Arc<Reads>>().map_err(|error| schema::Error::internal(error.message))?;
             // The rights are read first, so that a loss of rights meanwhile shows in the next cursor.
             let actor = reads.actor().await?;
-            let rights = standing(reads.gateway(), &actor).await?.rights;
+            let rights = visibility(reads.gateway(), &actor).await?.rights;
             input.read(&*snapshot(cx).await?, rights, reads.gateway().limits.window).await.map(Some)
         })
         .await

@@ -8,7 +8,7 @@ use super::{
 use async_graphql::{Context, ID, Subscription};
 use entities::{
     change::{self, ChangeState},
-    feed::{Entry, What},
+    feed::{Content, Entry},
     history, operation, portfolio,
     property::{self, PropertyId},
 };
@@ -87,7 +87,7 @@ async fn changed<K: Followed>(
     };
     let made = deliver(cx, ask, async |reads, snapshot, entry, cursor| {
         let moved = match &entry.what {
-            What::Event(event) => filter.moved(event),
+            Content::Event(event) => filter.moved(event),
             _ => None,
         };
         let Some(Happened { mut change, organization, about, mut node, event }) =
@@ -164,7 +164,7 @@ impl LiveSubscription {
             else {
                 return Ok(None);
             };
-            if let (Some(portfolio), What::Event(event)) = (portfolio, &entry.what) {
+            if let (Some(portfolio), Content::Event(event)) = (portfolio, &entry.what) {
                 let concerned = match event.resource_kind.as_str() {
                     portfolio::KIND => event.resource_id == portfolio.0,
                     property::KIND => {

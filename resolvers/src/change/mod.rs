@@ -5,7 +5,7 @@ pub mod topic;
 
 use schema::Entry;
 
-// One a line, so that a new procedure is one line more.
+// One entry a line, so that a new procedure adds one line.
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<list::List>(),

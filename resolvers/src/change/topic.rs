@@ -2,7 +2,7 @@
 
 use async_graphql::InputObject;
 use entities::{
-    feed::{Entry, What},
+    feed::{Content, Entry},
     history,
     portfolio::{self, PortfolioId},
     property::{self, PropertyId},
@@ -156,9 +156,9 @@ impl Topic {
         let Topic::Things(filter) = self else { return false };
         accepts(filter.organizations.as_ref(), &entry.source)
             && match &entry.what {
-                What::Nothing => false,
-                What::Gained | What::Lost => true,
-                What::Event(event) => filter.concerns(event),
+                Content::Nothing => false,
+                Content::Gained | Content::Lost => true,
+                Content::Event(event) => filter.concerns(event),
             }
     }
 }

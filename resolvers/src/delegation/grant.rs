@@ -37,7 +37,7 @@ pub struct DelegationGrantInput {
     pub parent_id: Option<DelegationId>,
 }
 
-/// A delegation that is to be, and the one that it is to rest on.
+/// A delegation before it is written, and the one that it is to rest on.
 pub struct Granted {
     parent: Option<Seen<Delegation>>,
     new: New<Fresh>,
@@ -165,8 +165,8 @@ async fn ensure_within(cx: &Context, parent: &Delegation, fresh: &Fresh) -> Resu
     if !delegation::may_give(cx.tx().await?, cx.owner(), parent.root_id, cx.now()).await? {
         return Err(Error::new(DELEGATION_ENDED));
     }
-    if !cx.actor.governs() {
-        cx.by_leave(parent.id.0);
+    if !cx.actor.stands_for_owner() {
+        cx.on_behalf_of(parent.id.0);
     }
     if !fresh.actions.iter().all(|action| parent.actions.contains(action)) {
         return Err(exceeds("actions", "you may not do all of this yourself"));
@@ -181,7 +181,7 @@ async fn ensure_within(cx: &Context, parent: &Delegation, fresh: &Fresh) -> Resu
     }
 }
 
-/// Refuses properties and portfolios that are none of this organization's.
+/// Refuses properties and portfolios that do not belong to this organization.
 async fn ensure_known(cx: &Context, properties: &[PropertyId], portfolios: &[PortfolioId]) -> Result<()> {
     let tx = cx.tx().await?;
     let missing = |field: String| Error::invalid(field, "NOT_FOUND", "there is no such thing");
@@ -198,7 +198,7 @@ async fn ensure_known(cx: &Context, properties: &[PropertyId], portfolios: &[Por
     }
 }
 
-/// The items, as the parent holds them. A property that is held by way of a portfolio stays so.
+/// The items, as the parent holds them. A property held by way of a portfolio stays bound to that portfolio.
 async fn covered(cx: &Context, parent: &Delegation, properties: &[PropertyId], portfolios: &[PortfolioId]) -> Result<Vec<Item>> {
     let theirs = items(cx, parent).await?;
     let mut items = Vec::new();

@@ -19,7 +19,7 @@ schema::codes! {
     DELEGATION_EXCEEDS: Conflict, "Nobody can delegate more than they have; see field_errors.";
 }
 
-// One a line, so that a new procedure is one line more.
+// One entry a line, so that a new procedure adds one line.
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<grant::Grant>(),
@@ -47,7 +47,7 @@ fn ensure_open(cx: &Context, row: &Delegation) -> Result<()> {
     if row.term().open(cx.now().into()) { Ok(()) } else { Err(Error::new(DELEGATION_ENDED)) }
 }
 
-/// The next state of a delegation, which has not ended.
+/// The next state of a delegation. Refuses one that has ended.
 fn moved(row: &Delegation, next: DelegationState) -> Result<DelegationState> {
     row.state.to(next).map_err(|_| Error::new(DELEGATION_ENDED))
 }
@@ -70,7 +70,7 @@ impl Rest {
     }
 }
 
-/// A delegation keeps no more than this, and those that rest on it no more than that. One that has nothing left is revoked.
+/// Reduces a delegation to the rest, and those that rest on it to what it still covers. One that has nothing left is revoked.
 async fn reduce(cx: &Context, row: Edit<Delegation>, rest: Rest, reason: Option<&str>) -> Result<Delegation> {
     let mut first = None;
     let mut todo = vec![(row, rest)];
@@ -82,7 +82,7 @@ async fn reduce(cx: &Context, row: Edit<Delegation>, rest: Rest, reason: Option<
                 (Some(theirs), Some(ours)) => Some(theirs.min(ours)),
                 (theirs, ours) => theirs.or(ours),
             };
-            // A child that would begin only after that has nothing left.
+            // A child has nothing left if its parent may not be passed on, or if it would begin only after its new end.
             let rest = match rest.may_delegate && ends_at.is_none_or(|ends| ends > child.starts_at) {
                 true => Rest {
                     items: items(cx, &child).await?.into_iter().filter(|item| item.covered_by(&rest.items)).collect(),
@@ -119,7 +119,7 @@ async fn keep_only(cx: &Context, mut row: Edit<Delegation>, rest: Rest, reason: 
     cx.save(row, "narrowed").await
 }
 
-/// Ends every delegation that rests on someone who stands for the owner no more.
+/// Ends every delegation that rests on a member who no longer stands for the owner.
 pub async fn end_all_from(cx: &Context, root: PrincipalId) -> Result<()> {
     let tx = cx.tx().await?;
     if delegation::may_give(tx, cx.owner(), root, cx.now()).await? {
@@ -137,12 +137,13 @@ pub async fn end_all_from(cx: &Context, root: PrincipalId) -> Result<()> {
     Ok(())
 }
 
-/// Someone who does not stand for the owner changes a delegation by the one that they hold, or by the one that they passed on.
+/// Records the delegation by which an actor who does not stand for the owner changes one: the same one if the actor holds it,
+/// else its parent, which the actor passed on.
 fn note_permitting(cx: &Context, row: &Delegation) {
-    if !cx.actor.governs() {
+    if !cx.actor.stands_for_owner() {
         let permitting = if row.holder_id == cx.actor.principal { Some(row.id) } else { row.parent_id };
         if let Some(permitting) = permitting {
-            cx.by_leave(permitting.0);
+            cx.on_behalf_of(permitting.0);
         }
     }
 }

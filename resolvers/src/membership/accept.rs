@@ -11,7 +11,7 @@ pub struct MembershipAcceptInput {
 
 pub struct Accept;
 
-/// An invitation, as the one sees it whom it is addressed to.
+/// An invitation, as its addressee sees it.
 pub struct Invitation {
     row: Membership,
     addressee: PrincipalId,

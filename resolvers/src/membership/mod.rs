@@ -21,7 +21,7 @@ schema::codes! {
     MEMBERSHIP_TERM_OPEN: Conflict, "The membership's term has not ended yet.";
 }
 
-// One a line, so that a new procedure is one line more.
+// One entry a line, so that a new procedure adds one line.
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<invite::Invite>(),
@@ -37,12 +37,12 @@ pub fn manages_members(role: Role) -> bool {
     matches!(role, Role::Owner | Role::Administrator)
 }
 
-/// The next state of a membership, which has not ended.
+/// The next state of a membership. Refuses one that has ended.
 fn moved(row: &Membership, next: MembershipState) -> Result<MembershipState> {
     row.state.to(next).map_err(|_| Error::new(MEMBERSHIP_ENDED))
 }
 
-/// Ends a membership, and all that rests on what its member might delegate by it.
+/// Ends a membership, and the delegations that rest on its member, unless the member still stands for the owner otherwise.
 async fn end(
     cx: &Context,
     row: Edit<Membership>,
@@ -58,13 +58,13 @@ async fn end(
     Ok(row)
 }
 
-/// An organization keeps somebody without end who can let others in.
+/// Refuses to lose the last member without end who can let others in.
 async fn ensure_manager_stays(cx: &Context, leaving: &Membership) -> Result<()> {
     if !manages_members(leaving.role) || leaving.state != MembershipState::Active {
         return Ok(());
     }
     let tx = cx.tx().await?;
-    // Two who leave at once take turns here.
+    // Two members who leave at once take turns at this lock.
     organization::of(cx.organization()).lock(LockType::NoKeyUpdate).one(tx).await?;
     let others = membership::other_governors(tx, leaving.id, cx.now()).await?;
     if others == 0 { Err(Error::new(MEMBERSHIP_LAST_OWNER)) } else { Ok(()) }

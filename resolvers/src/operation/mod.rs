@@ -1,7 +1,7 @@
 use crate::prelude::*;
 use entities::operation;
 
-// One a line, so that a new procedure is one line more.
+// One entry a line, so that a new procedure adds one line.
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<Get>(),

@@ -11,7 +11,7 @@ pub struct OrganizationCreateInput {
     pub name: String,
 }
 
-/// An organization that is to be: its founder's own.
+/// An organization before it is founded: its founder's own.
 pub struct Founded(OrganizationCreateInput);
 
 impl Subject for Founded {

@@ -9,7 +9,7 @@ use kind::Plan;
 use schema::{Nullable, nullable, snapshot};
 use sea_orm::QueryFilter;
 
-// One a line, so that a new procedure is one line more.
+// One entry a line, so that a new procedure adds one line.
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<create::Create>(),

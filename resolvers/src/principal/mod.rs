@@ -6,7 +6,7 @@ schema::codes! {
     PRINCIPAL_TAKEN: Conflict, "This subject cannot be registered.";
 }
 
-// One a line, so that a new procedure is one line more.
+// One entry a line, so that a new procedure adds one line.
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<register::Register>(),

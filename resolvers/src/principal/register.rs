@@ -29,7 +29,7 @@ pub struct PrincipalRegisterInput {
     pub reason: Option<String>,
 }
 
-/// An agent or a service that is to be, with its role here.
+/// An agent or a service before it is registered, with its role here.
 pub struct Registered {
     input: PrincipalRegisterInput,
     relation: &'static str,

@@ -1,10 +1,10 @@
-//! What the verbs of every pillar share: the words of their files, the reads that every kind has, and the two verbs of a
-//! shelf.
+//! The parts that the verbs of every pillar share: the names that their files import, the reads of every kind, and the verbs
+//! that archive and restore.
 
 pub mod reads;
 pub mod shelf;
 
-/// The words of a verb's file.
+/// The names that a verb's file imports.
 pub mod prelude {
     pub use crate::{Listed, ensure_in_use, ensure_stands, reads, shelf};
     pub use async_graphql::MaybeUndefined;

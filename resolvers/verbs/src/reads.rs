@@ -1,5 +1,4 @@
-//! What every kind has: one by its id, and a list, on both surfaces. Declared once a kind, in its
-//! domain's `mod.rs`.
+//! The reads of every kind: one row by its id, and a list, on both surfaces. Declared once a kind, in its domain's `mod.rs`.
 
 /// Makes the procedures `Get` and `List` and the query fields of a kind.
 #[macro_export]

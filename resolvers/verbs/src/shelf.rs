@@ -1,6 +1,6 @@
-//! The two verbs of a kind whose rows are archived and taken back, where nothing else follows from it.
+//! The two verbs of a kind whose rows are archived and restored, where nothing else follows from it.
 
-/// Makes the procedures `Archive` and `Restore`. A kind that has no codes of its own for it says the general ones.
+/// Makes the procedures `Archive` and `Restore`. A kind without codes of its own passes the general ones.
 #[macro_export]
 macro_rules! shelf {
     (

@@ -1,5 +1,5 @@
-//! Every setting, in one place. It is read from the environment, then from the file, then it has
-//! its default; whatever is unknown or wrong stops the start and says so.
+//! Every setting, in one place. The environment comes before the file, and the file before the default. An unknown or wrong
+//! setting stops the start with a message.
 
 mod reader;
 mod settings;
@@ -51,7 +51,7 @@ pub struct Config {
     pub park_at: Option<Boundary>,
 }
 
-/// What was wrong, one line each.
+/// The errors of a configuration, one line each.
 #[derive(Debug)]
 pub struct Problems(pub Vec<String>);
 
@@ -178,13 +178,13 @@ fn contradictions(config: &Config) -> Vec<String> {
     problems
 }
 
-/// Host, port and database of a URL, without who connects.
+/// Host, port and database of a URL, without its user and password.
 fn cluster(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.rsplit_once('@').map_or(rest, |(_, place)| place).to_owned()
 }
 
-/// `250ms`, `10s`, `5m`, `12h`, `30d`; more than nothing.
+/// A duration, such as `250ms`, `10s`, `5m`, `12h` or `30d`; zero is refused.
 fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);

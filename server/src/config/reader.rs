@@ -3,7 +3,7 @@
 use super::settings::{SETTINGS, Setting};
 use std::collections::BTreeMap;
 
-/// What was read, and where.
+/// A value as it was read, and its place: a variable, or a name in the file.
 struct Read {
     value: String,
     place: String,
@@ -15,7 +15,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// From the environment and, if it is there or was named, the file.
+    /// Reads the environment and the file, if the file exists or was named. A variable outweighs the file.
     pub fn new(environment: impl Iterator<Item = (String, String)>) -> Self {
         let mut reader = Reader { read: BTreeMap::new(), problems: Vec::new() };
         let environment: BTreeMap<String, String> = environment.collect();
@@ -78,7 +78,7 @@ impl Reader {
         parsed
     }
 
-    /// Each setting, what it is and where that is from. Secrets are not shown.
+    /// Each setting with its value and the place of that value. Secrets are not shown.
     pub fn explain(&self) -> Vec<(&'static Setting, String, String)> {
         SETTINGS
             .iter()

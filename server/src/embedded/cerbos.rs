@@ -25,7 +25,7 @@ pub fn binary(servers: &Path) -> Result<PathBuf, Fault> {
 }
 
 pub async fn start(spawner: &Spawner, folders: &Folders, policies: &Path) -> Result<(Child, String), Fault> {
-    // A copy that its user can read; it watches for changes.
+    // Cerbos serves a copy of the policies that its user can read, and watches the copy for changes.
     let served = folders.make("policies")?;
     copy(policies, &served)?;
     let socket = folders.run.join("cerbos.sock");

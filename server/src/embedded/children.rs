@@ -1,4 +1,4 @@
-//! Starting children that cannot outlive us.
+//! Child processes that cannot outlive this one.
 
 use crate::Fault;
 use nix::{
@@ -27,7 +27,7 @@ impl Spawner {
                 tie(&mut command, signal);
                 let _ = reply.send(command.spawn());
             }
-            // All senders are gone, but children may live: so does this thread.
+            // Children may live after all senders are gone, and so must this thread.
             loop {
                 std::thread::park();
             }
@@ -35,7 +35,7 @@ impl Spawner {
         Ok(Spawner(orders))
     }
 
-    /// `signal` is what the child gets when this process dies.
+    /// Starts a child, which gets `signal` when this process dies.
     pub fn spawn(&self, name: &'static str, command: Command, signal: Signal) -> Result<Child, Fault> {
         let (reply, answer) = mpsc::channel();
         self.0.send((command, signal, reply)).map_err(|_| "the children's thread is gone")?;
@@ -47,9 +47,9 @@ impl Spawner {
 #[expect(unsafe_code, reason = "pre_exec; the closure only makes async-signal-safe calls")]
 fn tie(command: &mut Command, signal: Signal) {
     let parent = nix::unistd::getpid();
-    // In a group of its own: a Ctrl-C in the terminal reaches the gateway, which stops the children in order.
+    // The child has a process group of its own: a Ctrl-C in the terminal reaches the gateway, which stops the children in order.
     command.process_group(0);
-    // This runs after user and group are set, which would clear the death signal.
+    // The closure runs after user and group are set, because setting them would clear the death signal.
     let before_exec = move || {
         #[cfg(target_os = "linux")]
         nix::sys::prctl::set_pdeathsig(signal)?;
@@ -83,7 +83,7 @@ impl Child {
         let _ = kill(Pid::from_raw(self.child.id().cast_signed()), signal);
     }
 
-    /// Asks it to stop, and ends it if it does not.
+    /// Asks the child to stop, and kills it if it does not stop in ten seconds.
     pub async fn stop(&mut self, signal: Signal) {
         if self.exited().is_some() {
             return;
@@ -110,7 +110,7 @@ impl Drop for Child {
     }
 }
 
-/// PostgreSQL refuses to run as root: where this process is root, its children are someone else.
+/// The user of the children, if this process is root: PostgreSQL refuses to run as root.
 pub fn other_user() -> Result<Option<User>, Fault> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Where the embedded servers live.
+//! The folders of the embedded servers.
 
 use super::children::other_user;
 use crate::{Fault, secrets::hex};
@@ -15,13 +15,13 @@ use std::{
 };
 
 pub struct Folders {
-    /// Ours: secrets and the lock.
+    /// The gateway's own folder: secrets, logs and the lock.
     pub home: PathBuf,
-    /// The servers' data, owned by whoever they run as.
+    /// The servers' data, in folders that belong to the servers' user.
     pub state: PathBuf,
-    /// Sockets; the path is short, because a socket's may have 107 bytes at most.
+    /// The folder of sockets. Its path is short, because a socket's path has 107 bytes at most.
     pub run: PathBuf,
-    /// The npm packages, readable by whoever they run as.
+    /// The npm packages, readable by the servers' user.
     pub servers: PathBuf,
     pub user: Option<User>,
 }
@@ -36,7 +36,7 @@ impl Folders {
             .canonicalize()
             .map_err(|problem| format!("{}: {problem}; install the servers with `make servers`", servers.display()))?;
         let place = hex(&Sha256::digest(home.as_os_str().as_encoded_bytes()))[..12].to_owned();
-        // A private home stays private: what another user must reach is kept elsewhere then.
+        // A private home stays private: data that another user must reach is then kept elsewhere.
         let state = match &user {
             Some(user) if !reachable(&home, user) => PathBuf::from("/var/lib/hestami").join(&place),
             _ => home.clone(),
@@ -81,7 +81,7 @@ impl Folders {
     }
 }
 
-/// Whether another user can walk to a folder and read what is in it.
+/// Whether another user can walk to a folder and into it.
 fn reachable(path: &Path, user: &User) -> bool {
     path.ancestors().all(|folder| {
         let Ok(meta) = fs::metadata(folder) else { return false };
@@ -90,7 +90,7 @@ fn reachable(path: &Path, user: &User) -> bool {
     })
 }
 
-/// What the children execute, where they can reach it.
+/// Copies the children's programs to a place that the children's user can reach.
 fn copy_servers(from: &Path, state: &Path) -> Result<PathBuf, Fault> {
     let to = state.join("servers");
     for package in ["@embedded-postgres", "@cerbos"] {
@@ -121,7 +121,7 @@ fn copy_tree(from: &Path, to: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-/// One gateway a data folder.
+/// The lock of a data folder, on which one gateway runs at a time.
 pub struct Lock {
     _file: Flock<fs::File>,
 }

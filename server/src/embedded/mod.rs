@@ -22,7 +22,7 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// With `policies`, Cerbos as well.
+    /// Starts PostgreSQL and, if `policies` are given, Cerbos.
     pub async fn start(folders: &Folders, password: &str, policies: Option<&Path>, tuning: Tuning) -> Result<Stack, Fault> {
         let spawner = Spawner::start()?;
         let postgres = Postgres::start(&spawner, folders, password, tuning).await?;

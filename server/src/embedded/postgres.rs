@@ -35,8 +35,9 @@ pub struct Postgres {
     password: String,
 }
 
-/// Thousands of iterations shield a password that could be guessed. Ours is drawn at random and as long as
-/// a key, and each sign-in would pay for them: in a build without optimization a quarter of a second.
+/// The iterations of a password's hash. Thousands of them shield a password that could be guessed. The generated password is
+/// random and as long as a key, and each sign-in would pay for the iterations: a quarter of a second in a build without
+/// optimization.
 const SCRAM: &str = "scram_iterations=1";
 
 /// The roles that log in, besides the superuser.
@@ -71,7 +72,7 @@ impl Postgres {
         }
         let log = fs::OpenOptions::new().create(true).append(true).open(folders.home.join("postgres.log"))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        // SIGINT is its fast stop.
+        // SIGINT asks PostgreSQL for its fast stop.
         let child = spawner.spawn("PostgreSQL", command, Signal::SIGINT)?;
         let mut postgres = Postgres { child, run: folders.run.clone(), password: password.to_owned() };
         postgres.await_ready(&folders.home.join("postgres.log")).await?;
@@ -109,7 +110,7 @@ impl Postgres {
         url(&self.run, &self.password, role, database)
     }
 
-    /// The owner of all tables, its database, and the passwords of the roles that log in.
+    /// Makes the owner of all tables, with its password, and its database.
     pub async fn prepare(&self, database: &str) -> Result<(), Fault> {
         let mut connection = self.connect("postgres", "postgres").await?;
         let owner: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'hestami_owner')")
@@ -129,7 +130,7 @@ impl Postgres {
         Ok(connection.close().await?)
     }
 
-    /// After the migrations, which make the other roles.
+    /// Sets the passwords of the roles that log in, after the migrations have made these roles.
     pub async fn open(&self) -> Result<(), Fault> {
         let mut connection = self.connect("postgres", "postgres").await?;
         for role in ROLES {
@@ -139,7 +140,7 @@ impl Postgres {
     }
 
     async fn set_password(&self, connection: &mut PgConnection, role: &str) -> Result<(), Fault> {
-        // Generated, hexadecimal: nothing in it to quote.
+        // The password is generated and hexadecimal, with nothing in it to quote.
         connection.execute(AssertSqlSafe(format!("ALTER ROLE {role} PASSWORD '{}'", self.password))).await?;
         Ok(())
     }
@@ -210,7 +211,7 @@ fn as_user(command: &mut Command, folders: &Folders) {
     command.current_dir(&folders.run).env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC");
 }
 
-/// Into a folder beside, which gets its name when it is whole.
+/// Makes the data folder under another name, and renames it when it is whole.
 fn initialize(folders: &Folders, native: &Path, data: &Path, password: &str) -> Result<(), Fault> {
     let fresh = folders.state.join("postgres.new");
     let _ = fs::remove_dir_all(&fresh);

@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, OnceCell};
 pub struct Cluster {
     stack: Stack,
     home: PathBuf,
-    /// Clones wait for one another: a template takes no connection meanwhile.
+    /// The turn to clone: a template takes no connection while it is cloned.
     cloning: Mutex<()>,
     clones: AtomicUsize,
 }
@@ -28,7 +28,7 @@ pub async fn cluster() -> &'static Cluster {
     CLUSTER
         .get_or_init(|| async {
             let _ = rustls::crypto::ring::default_provider().install_default();
-            // So that traces have ids here too. TEST_LOG=info shows what the gateways say.
+            // Telemetry gives traces their ids here too. TEST_LOG=info shows the log of the gateways.
             let log = std::env::var("TEST_LOG").unwrap_or_else(|_| "off,dbos=off,sqlx=off".to_owned());
             let reader = server::config::Reader::new([("HESTAMI_LOG".to_owned(), log)].into_iter());
             let telemetry = server::telemetry::Telemetry::start(&reader.finish().expect("a configuration")).expect("telemetry");
@@ -38,7 +38,7 @@ pub async fn cluster() -> &'static Cluster {
         .await
 }
 
-/// A folder that goes with this process; those of processes that are gone are removed.
+/// A folder that goes with this process. Folders of processes that are gone are removed.
 pub fn folder(name: &str) -> PathBuf {
     let place = std::env::temp_dir();
     for entry in std::fs::read_dir(&place).into_iter().flatten().flatten() {
@@ -80,7 +80,7 @@ impl Cluster {
         self.stack.postgres.url(role, database)
     }
 
-    /// Of PostgreSQL.
+    /// The log of PostgreSQL.
     pub fn log(&self) -> PathBuf {
         self.home.join("postgres.log")
     }

@@ -8,7 +8,7 @@ pub struct Type {
     pub name: String,
     /// `OBJECT`, `ENUM` and so on.
     pub kind: String,
-    /// Of an object, or of an input.
+    /// The fields of an object, or of an input.
     pub fields: Vec<Field>,
     pub values: Vec<String>,
     interfaces: Vec<String>,
@@ -17,7 +17,7 @@ pub struct Type {
 /// A field, or an argument.
 pub struct Field {
     pub name: String,
-    /// The name of its type, without the marks around it.
+    /// The name of the field's type, without the marks around it.
     pub of: String,
     pub list: bool,
     pub required: bool,
@@ -47,7 +47,7 @@ impl Contract {
 }
 
 impl Type {
-    /// It has an id of its own.
+    /// Whether the type is a node, which has an id of its own.
     pub fn is_node(&self) -> bool {
         self.interfaces.iter().any(|name| name == "Node")
     }

@@ -66,13 +66,13 @@ impl Home {
 }
 
 pub struct Examples {
-    /// Owns every home, and is the one that its open invitation is addressed to.
+    /// The owner of every home, to whom its open invitation is addressed.
     pub owner: Person,
-    /// Concierge staff: sees, changes nothing.
+    /// Staff of the concierge, who may see and may not change anything.
     pub staff: Person,
-    /// Administers the concierge's organization.
+    /// The administrator of the concierge's organization.
     pub concierge: Person,
-    /// Owner of another organization.
+    /// The owner of another organization.
     pub stranger: Person,
     pub elsewhere: Uuid,
     principals: Principals,
@@ -81,7 +81,7 @@ pub struct Examples {
 }
 
 impl Examples {
-    /// With [`HOME`].
+    /// The examples of a world, with [`HOME`] laid out.
     pub async fn new(world: &World) -> Examples {
         let (owner, staff, concierge) = (person("olga"), person("sam"), person("dana"));
         let mut ids = Vec::new();
@@ -146,7 +146,7 @@ impl Examples {
             for (time, at) in [("created_at", AT), ("updated_at", AT)].into_iter().filter(|(time, _)| known.contains(*time)) {
                 row.entry(time).or_insert(at.into());
             }
-            // The organization's own row is it.
+            // The row of an organization itself has no such column.
             row.retain(|column, _| column != "organization_id" || known.contains(column));
             columns.extend(row.keys().map(|column| format!("\"{column}\"")));
         }
@@ -185,7 +185,7 @@ impl Call<'_> {
         world.send(self.headed(request)).await
     }
 
-    /// `shape` is what RPC answered: it says what to select.
+    /// Calls the entry over GraphQL, and selects the fields of `shape`, which RPC answered.
     pub async fn by_graphql(&self, world: &World, shape: &Value) -> Answer {
         let selection = selection(shape);
         let (query, variables) = match self.entry.runs() {
@@ -256,7 +256,7 @@ fn literal(value: &Value) -> String {
     }
 }
 
-/// Selects what a JSON answer has. A refused call has no shape: its type's name will do.
+/// The selection of everything that a JSON answer has. A refused call has no shape: its type's name will do.
 fn selection(shape: &Value) -> String {
     fn fields(object: &Map<String, Value>) -> String {
         let each = object.iter().filter(|(name, value)| !(name.as_str() == "error" && value.is_null()));

@@ -10,7 +10,7 @@ pub struct Explain {
     from: usize,
 }
 
-/// A statement, and how it was run.
+/// A statement and its plan.
 #[derive(Debug)]
 pub struct Explained {
     pub text: String,
@@ -35,7 +35,7 @@ impl Explain {
         name
     }
 
-    /// From now on.
+    /// The statements of a world from now on.
     pub fn of(world: &World) -> Explain {
         let log = world.cluster.log();
         let from = std::fs::read(&log).expect("a log").len();
@@ -47,7 +47,7 @@ impl Explain {
         self.saying(&format!("FROM \"{table}\"")).await
     }
 
-    /// The statements that say this, once there are some.
+    /// The statements that contain these words, once there are some.
     pub async fn saying(&self, words: &str) -> Vec<Explained> {
         until("the plan of a statement", async || {
             let log = std::fs::read(&self.log).expect("a log");
@@ -66,7 +66,7 @@ impl Explain {
 }
 
 impl Explained {
-    /// It found its rows by an index that leads with the organization, and read few others.
+    /// Asserts that the statement found its rows by an index that leads with the organization, and read few others.
     #[track_caller]
     pub fn uses_index(&self, table: &str) {
         assert!(!self.plan.contains(&format!("Seq Scan on {table}")), "{}\n{}", self.text, self.plan);

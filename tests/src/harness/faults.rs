@@ -18,7 +18,7 @@ impl Gate {
         Arc::new(Gate { at: boundary, held: AtomicUsize::new(0), pass: Semaphore::new(0) })
     }
 
-    /// From now on everything passes.
+    /// Lets everything pass from now on.
     pub fn open(&self) {
         self.pass.add_permits(Semaphore::MAX_PERMITS / 2);
     }
@@ -39,7 +39,7 @@ impl Faults for Gate {
     }
 }
 
-/// Fails transiently at one boundary, so many times.
+/// Fails transiently at one boundary, as many times as are left.
 pub struct Shaky {
     at: Boundary,
     pub left: AtomicUsize,

@@ -1,16 +1,16 @@
-//! The kinds, with what tests ask of each by name. A test that goes over kinds begins here, and fails on one that it does
-//! not know.
+//! The kinds, with the facts that tests ask of each by name. A test that goes over kinds begins here, and fails on a kind that it
+//! does not know.
 
 use entities::{engaged_property, history};
 
 pub struct Kind {
-    /// Its table's name, too.
+    /// The name of the kind, and of its table.
     pub name: &'static str,
-    /// The first part of its procedures' names.
+    /// The first part of the names of the kind's procedures.
     pub namespace: String,
-    /// The GraphQL type that shows it.
+    /// The GraphQL type that shows the kind.
     pub object: Option<String>,
-    /// A row of it, where the kind says one.
+    /// A sample row, if the kind has one.
     pub sample: Option<serde_json::Value>,
 }
 

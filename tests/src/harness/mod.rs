@@ -26,12 +26,12 @@ pub use world::{Answer, Options, World, process_environment};
 
 use std::time::{Duration, Instant};
 
-/// Waits for a condition, never for a time. Panics with what it waited for.
+/// Waits for a condition, never for a time. Panics with the name of the condition.
 pub async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
     until_or(what, &mut String::new(), async |_| check().await).await
 }
 
-/// The same, where the check says what it still misses.
+/// Like [`until`], with a check that says what is still missing.
 pub async fn until_or<T>(what: &str, missing: &mut String, mut check: impl AsyncFnMut(&mut String) -> Option<T>) -> T {
     let limit = Instant::now() + Duration::from_secs(40);
     loop {

@@ -26,7 +26,7 @@ pub fn person(name: &str) -> Person {
 }
 
 impl Person {
-    /// The same person by another key or with other claims.
+    /// A token of the same person, by another key or with other claims.
     pub fn token_with(&self, header: &Header, key: &EncodingKey, change: impl FnOnce(&mut Value)) -> String {
         let now = super::world::START + 60;
         let mut claims = json!({

@@ -30,7 +30,7 @@ pub fn binary() -> PathBuf {
 }
 
 impl Process {
-    /// On a world's database.
+    /// Starts a gateway on a world's database.
     pub async fn serve(world: &World, more: &[(&str, &str)]) -> Process {
         let keys = super::folder("keys").join("jwks.json");
         std::fs::write(&keys, serde_json::to_vec(&SECRETS.jwks().expect("keys")).expect("JSON")).expect("a file");
@@ -42,7 +42,7 @@ impl Process {
         Process::run(&settings, None).await
     }
 
-    /// With these settings alone, as this user and group.
+    /// Starts a gateway with these settings alone, as this user and group.
     pub async fn run(settings: &[(String, String)], user: Option<(u32, u32)>) -> Process {
         let mut command = Command::new(binary());
         command.arg("serve").env_clear().envs(settings.iter().cloned()).current_dir(super::root());
@@ -60,13 +60,13 @@ impl Process {
             |line: &str| line.strip_prefix("hestami serves ").and_then(|rest| rest.split(' ').next().map(str::to_owned));
         process.url = process.line("its address", address).await;
         if settings.iter().all(|(name, _)| name != "DATABASE_URL") {
-            // The demo's links come after it.
+            // The demo's links come after the address.
             process.line("the end of its greeting", |line| line.starts_with("More tokens").then_some(())).await;
         }
         process
     }
 
-    /// Waits for a line of its output.
+    /// Waits for a line of the gateway's output.
     pub async fn line<T>(&self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
         super::until(what, async || self.lines().iter().find_map(|line| find(line))).await
     }
@@ -75,7 +75,7 @@ impl Process {
         self.lines.lock().expect("no panic holds it").clone()
     }
 
-    /// How many stopped at the boundary, of this procedure or of all.
+    /// The number of runs that stopped at the boundary, of this procedure or of all.
     pub fn parked(&self, procedure: &str) -> usize {
         let parked = format!("parked {procedure}");
         self.lines().iter().filter(|line| line.starts_with(&parked)).count()
@@ -86,7 +86,7 @@ impl Process {
         kill(Pid::from_raw(id.try_into().expect("an id")), signal).expect("a signal");
     }
 
-    /// SIGKILL: no chance to tidy up.
+    /// Kills the process by SIGKILL, without a chance to tidy up.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("a kill");
     }

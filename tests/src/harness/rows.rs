@@ -1,5 +1,5 @@
-//! The rows that every procedure's own `example()` works on. A kind says its row by `sample`; one whose row names a principal,
-//! and a table that is no kind's, have a line here.
+//! The rows that every procedure's own `example()` works on. A kind gives its row by `sample`. A kind whose row names a
+//! principal, and a table of no kind, have a line here.
 
 use entities::{
     delegation::DelegationId, external_party::ExternalPartyId, financial_entry::FinancialEntryId, membership::MembershipId,
@@ -17,7 +17,7 @@ const PASSED: &str = "2026-01-02T00:00:00Z";
 /// The principals whom rows name.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Principals {
-    /// Owns the organization.
+    /// The owner of the organization.
     pub olga: Uuid,
     /// Concierge staff.
     pub sam: Uuid,

@@ -13,20 +13,20 @@ use uuid::Uuid;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One connection.
+/// One WebSocket connection.
 pub struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    /// Came while something else was waited for.
+    /// Messages that came while another was waited for.
     early: VecDeque<Value>,
 }
 
-/// What came over it.
+/// A message or an end that came over the connection.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Heard {
     Message(Value),
-    /// By the other side, for this reason.
+    /// The close of the other side, with its code and reason.
     Closed(u16, String),
-    /// Without a word.
+    /// An end without a code.
     Cut,
 }
 
@@ -41,7 +41,7 @@ impl Heard {
 }
 
 impl Socket {
-    /// Without a word yet.
+    /// A connection that has sent nothing yet.
     pub async fn raw(url: &str) -> Socket {
         Socket::try_raw(url).await.expect("a connection")
     }
@@ -61,7 +61,7 @@ impl Socket {
         self.stream.send(message).await.expect("it is sent");
     }
 
-    /// Whatever comes next, besides pings.
+    /// The next message or end, besides pings.
     pub async fn hear(&mut self) -> Heard {
         match self.early.pop_front() {
             Some(message) => Heard::Message(message),
@@ -69,7 +69,7 @@ impl Socket {
         }
     }
 
-    /// What was asked for before is answered: so a subscription that was sent first stands.
+    /// Waits until a probe is answered: a subscription that was sent before stands by then.
     pub async fn standing(&mut self) {
         self.subscribe("probe", "{ viewer { id } }", json!({})).await;
         loop {
@@ -101,19 +101,19 @@ impl Socket {
         }
     }
 
-    /// Nothing comes within this time.
+    /// Asserts that nothing comes within this time.
     pub async fn quiet(&mut self, time: Duration) {
         if let Ok(heard) = timeout(time, self.hear()).await {
             panic!("heard {heard:?}");
         }
     }
 
-    /// Says who it is, for whom.
+    /// A connection that has said who asks, and for which organization.
     pub async fn open(url: &str, who: &Person, organization: Option<Uuid>, grant: Option<&Value>) -> Result<Socket, Heard> {
         Socket::raw(url).await.introduce(who, organization, grant).await
     }
 
-    /// None: nobody is there.
+    /// The same as `open`, or None where no server is there.
     pub async fn try_open(url: &str, who: &Person, organization: Option<Uuid>) -> Option<Result<Socket, Heard>> {
         let socket = Socket::try_raw(url).await?;
         Some(socket.introduce(who, organization, None).await)
@@ -138,7 +138,7 @@ impl Socket {
 
     pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         let message = json!({ "id": id, "type": "subscribe", "payload": { "query": query, "variables": variables } });
-        // One that is cut is found out where an answer is waited for.
+        // A cut connection is found out where an answer is waited for.
         let _ = self.stream.send(Message::text(message.to_string())).await;
     }
 
@@ -184,7 +184,7 @@ impl Streaming {
         let media = response.headers()["content-type"].to_str().expect("text").to_owned();
         assert!(media.starts_with(accept.split(';').next().unwrap_or_default()), "{media}");
         let mut streaming = Streaming { response, accept, read: Vec::new(), parts: VecDeque::new() };
-        // It stands when something came.
+        // The subscription stands when something came.
         let first = streaming.response.chunk().await.expect("a chunk").expect("a beat");
         streaming.take(&first);
         streaming
@@ -206,7 +206,7 @@ impl Streaming {
             }
             self.read = text[end + 2..].into();
         } else {
-            // As clients do it: a part is there when the boundary behind it is.
+            // A part is there when the boundary behind it is, as for real clients.
             const HEAD: &str = "Content-Type: application/json\r\n\r\n";
             let mut rest = text.as_str();
             while let Some((part, after)) = rest.split_once("\r\n--graphql") {
@@ -225,7 +225,7 @@ impl Streaming {
         }
     }
 
-    /// The next answer; null for a proper end, nothing for one without a word.
+    /// The next answer: null for a proper end, None for an end without a word.
     pub async fn hear(&mut self) -> Option<Value> {
         loop {
             if let Some(part) = self.parts.pop_front() {

@@ -23,7 +23,7 @@ use workflows::Supervision;
 /// Every world begins at this second.
 pub const START: i64 = 1_790_000_000;
 
-/// Stands still until the test moves it.
+/// A clock that stands still until the test moves it.
 pub struct TestClock(AtomicI64);
 
 impl TestClock {
@@ -56,7 +56,7 @@ pub struct Options {
     pub attempts: i32,
     pub real_time: bool,
     pub connections: u32,
-    /// How many places of a log are at hand.
+    /// The number of a log's entries that stay in memory.
     pub kept: usize,
 }
 
@@ -83,11 +83,11 @@ pub struct World {
     http: reqwest::Client,
     keys: Mutex<u64>,
     real_time: bool,
-    /// As the superuser, who sees everything.
+    /// A pool for the superuser, who sees everything.
     pub sql: PgPool,
 }
 
-/// What came back.
+/// A response: its status and its body.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
@@ -196,7 +196,7 @@ impl World {
         send(scoped(request.header("x-grant-id", grant.as_str().expect("an id")), Some(acting))).await
     }
 
-    /// Lets a concierge's organization in.
+    /// Lets a concierge's organization in, by a grant.
     pub async fn engage(&self, owner: &Person, home: Uuid, desk: Uuid, scope: &str) -> Value {
         let input = json!({ "kind": "ENGAGEMENT", "granteeOrganizationId": desk, "scopes": [scope] });
         self.call(owner, home, "accessGrant/v1/grant", input).await.ok().clone()
@@ -232,7 +232,7 @@ impl World {
         answer.ok()["id"].as_str().and_then(|id| id.parse().ok()).expect("an id")
     }
 
-    /// Lets someone act for it in a role.
+    /// Makes someone a member of an organization, in a role.
     pub async fn join(&self, owner: &Person, organization: Uuid, who: &Person, role: &str) -> Value {
         let invited = self.call(owner, organization, "membership/v1/invite", json!({ "email": who.email, "role": role })).await;
         let body = json!({ "idempotencyKey": self.key(), "id": invited.ok()["id"] });
@@ -251,7 +251,7 @@ impl World {
         &self.http
     }
 
-    /// For requests that a kill cuts off: None then.
+    /// The status of a request; None if a kill cut it off.
     pub async fn send_quietly(&self, request: reqwest::RequestBuilder) -> Option<u16> {
         request.send().await.ok().map(|response| response.status().as_u16())
     }
@@ -287,7 +287,7 @@ async fn start(cluster: &Cluster, database: &str, clock: Arc<TestClock>, ids: Ar
         live: live::Settings {
             kept: options.kept,
             trim: Duration::from_millis(100),
-            // One clock, and it stands still.
+            // All gateways here have one clock, which stands still.
             skew: Duration::ZERO,
             ..live::Settings::new(cluster.url("hestami_relay", database))
         },

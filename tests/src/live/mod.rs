@@ -1,4 +1,4 @@
-//! What happens is told to whoever may see it, at once, in order, and never twice.
+//! Subscriptions: every change is told to all who may see it, at once, in order, and never twice.
 
 mod rights;
 mod slow;
@@ -50,7 +50,7 @@ async fn filters_keep_to_what_is_asked() {
 
     note(&world, &olga, home, &second, 1, "outside").await;
     let place = json!({ "id": portfolio["id"], "propertyId": first["id"] });
-    // Each is heard before the next is done: what is told is the thing as it is by then, inside or not.
+    // Each change is heard before the next is done, because the thing is told as it is by then, inside or not.
     let mut told = async |expected: (&str, &str)| {
         let told = inside.next().await;
         assert_eq!((kinds(&told), &told["propertyId"]), (expected, &first["id"]), "{told:#}");
@@ -84,7 +84,7 @@ async fn an_operation_is_followed_to_its_end() {
     let (olga, oscar) = (person("olga"), person("oscar"));
     let home = world.found(&olga, "TRUST_OR_LLC").await;
     let elsewhere = world.found(&oscar, "TRUST_OR_LLC").await;
-    // On another replica than the one that is asked.
+    // The operation runs on another replica than the one that is asked.
     let held = world.replica(Options { faults: gate.clone(), ..Options::default() }).await;
     let mut body = World::property("1");
     body["idempotencyKey"] = world.key().to_string().into();
@@ -100,7 +100,7 @@ async fn an_operation_is_followed_to_its_end() {
         let mut socket = socket(&world, &olga, home).await;
         socket.subscribe("s", query, json!({ "id": id })).await;
         assert_eq!(socket.next().await, json!({ "id": id, "state": "RUNNING" }));
-        // Another organization's is not there.
+        // An operation of another organization is not there.
         let mut stranger = self::socket(&world, &oscar, elsewhere).await;
         stranger.subscribe("s", query, json!({ "id": id })).await;
         assert_eq!(stranger.ends().await.0, "NOT_FOUND");

@@ -1,4 +1,4 @@
-//! Who is told, and until when.
+//! The rights of subscribers: who is told, and until when.
 
 use super::{ALL, PROPERTIES, kinds, note, subscribed};
 use crate::harness::{
@@ -14,7 +14,7 @@ async fn real_time() -> World {
     World::with(Options { real_time: true, ..Options::default() }).await
 }
 
-/// Olga's, whom Dana's desk looks after; Sam works there.
+/// Olga's organization, which Dana's desk looks after; Sam works at the desk.
 struct Scene {
     world: World,
     olga: Person,
@@ -34,7 +34,7 @@ async fn scene(world: World) -> Scene {
     Scene { world, olga, sam, dana, home, desk, grant }
 }
 
-/// Until this one comes.
+/// Hears until this change of this organization comes.
 async fn heard(socket: &mut Socket, change: &str, of: Uuid) -> Value {
     loop {
         let told = socket.next().await;
@@ -71,11 +71,11 @@ async fn a_desk_is_told_of_all_whom_it_looks_after_until_they_take_it_back() {
         (&Value::Null, &Value::Null, &Value::Null, &Value::Null)
     );
     assert_eq!(by_grant.ends().await.0, "AUTHORITY_LOST");
-    // Not a byte of it any more; of the other one, still.
+    // Not a byte of the first owner comes any more; the other owner's changes still do.
     world.create_property(&olga, home, "2 Hidden").await;
     world.create_property(&oscar, other, "8 Elsewhere").await;
     assert_eq!(desk_hears.next().await["organizationId"], json!(other));
-    // Let in again, it is to read all of it anew.
+    // A desk that is let in again is to read all of the owner anew.
     world.engage(&olga, home, desk, "READ").await;
     heard(&mut desk_hears, "SCOPE_GAINED", home).await;
     world.create_property(&olga, home, "3 Third").await;
@@ -114,10 +114,10 @@ async fn whoever_loses_the_right_hears_the_end_and_nothing_after() {
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     world.create_property(&olga, home, "2 Hidden").await;
     theirs.quiet(Duration::from_millis(300)).await;
-    // The owner's goes on.
+    // The owner's subscription goes on.
     assert_eq!(owners.next().await["event"]["kind"], "membership.revoked");
     assert_eq!(owners.next().await["event"]["kind"], "property.created");
-    // More rights are other rights as well: what came into sight was not told.
+    // More rights are other rights as well: no entry told of the things that came into sight.
     heard(&mut staff, "CHANGED", home).await;
     world.join(&dana, desk, &sam, "ADMINISTRATOR").await;
     let (mut code, mut details) = (String::new(), Value::Null);
@@ -187,7 +187,7 @@ async fn a_delegate_is_told_of_what_was_delegated_and_no_more() {
     let told = theirs.next().await;
     assert_eq!((&told["resourceId"], kinds(&told)), (&hers["id"], ("CHANGED", "property.updated")));
     let cursor = told["cursor"].clone();
-    // What comes into the portfolio comes into her sight: she is to read anew.
+    // A house that comes into the portfolio comes into her sight: she is to read anew.
     world.call(&olga, home, "portfolio/v1/addProperty", add(&hidden)).await.ok();
     let (code, details) = theirs.ends().await;
     assert_eq!((code.as_str(), &details["reason"]), ("CURSOR_EXPIRED", &json!("SCOPE_CHANGED")));
@@ -246,7 +246,7 @@ async fn a_desk_hears_nothing_of_its_rivals_nor_of_the_owners_own_affairs() {
         let told = desk_hears.next().await;
         assert_eq!(told["event"]["kind"], kind, "{told:#}");
     }
-    // Nor does a member hear of what members may not see.
+    // A member does not hear either of things that members may not see.
     let kind = trustees.next().await["resourceKind"].clone();
     assert_eq!(kind, "property");
     let page = world.rpc(&sam, Some(desk), "change/v1/list", json!({ "after": cursor })).await;
@@ -267,7 +267,7 @@ async fn a_delegate_learns_nothing_of_a_portfolio_by_asking_for_it() {
         world.call(&olga, home, "portfolio/v1/addProperty", add).await.ok();
     }
     let holder = world.principal(&lena).await;
-    // The house by itself, and one of the portfolios that it is in.
+    // Lena is delegated the house by itself, and one of the portfolios that the house is in.
     let house = json!({ "holderId": holder, "actions": ["READ"], "propertyIds": [hers["id"]] });
     world.call(&olga, home, "delegation/v1/grant", house).await.ok();
     let group = json!({ "holderId": holder, "actions": ["READ"], "portfolioIds": [shown["id"]] });
@@ -299,7 +299,7 @@ async fn what_was_told_before_is_not_told_again_once_the_grant_is_gone() {
     assert_eq!(hears.next().await["property"]["notes"], "SECRET");
     world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 1 })).await.ok();
     heard(&mut hears, "SCOPE_LOST", home).await;
-    // By the same document and from before, for others who may as much: what was made then is nobody's any more.
+    // The same document is asked from before, by others with equal rights: an answer that was made then is nobody's any more.
     for who in [&sam, &toni] {
         let mut again = subscribed(&world, who, desk, PROPERTIES, json!({ "after": before })).await;
         let told = again.next().await;
@@ -307,7 +307,7 @@ async fn what_was_told_before_is_not_told_again_once_the_grant_is_gone() {
     }
 }
 
-/// The same role is the same rights; what is one's own is not the other's for that.
+/// Two people with the same role have the same rights, and still not each other's own things.
 #[tokio::test]
 async fn two_people_who_see_different_things_never_share_an_answer() {
     let world = World::new().await;

@@ -1,4 +1,4 @@
-//! Who does not read loses nothing, and keeps nobody waiting.
+//! Slow readers: a client that does not read loses nothing, and keeps nobody waiting.
 
 use super::{note, socket, subscribed};
 use crate::harness::{Options, World, person};
@@ -11,7 +11,7 @@ async fn a_slow_reader_is_sent_away_with_its_place_and_misses_nothing() {
     let (olga, home) = (person("olga"), world.found(&person("olga"), "TRUST_OR_LLC").await);
     let long = "x".repeat(3_900);
     let property = world.create_property(&olga, home, "1").await;
-    // As much as it takes to fill what lies between.
+    // Enough fields to fill the buffers in between.
     let fields: String = (0..45).map(|n| format!("n{n}: notes ")).collect();
     let query = format!(
         "subscription ($after: String) {{ propertyChanged(after: $after) {{ cursor property {{ {fields} }} event {{ seq }} }} }}"
@@ -41,7 +41,7 @@ async fn a_slow_reader_is_sent_away_with_its_place_and_misses_nothing() {
     assert_eq!(seqs, (3..=82).collect::<Vec<_>>());
 }
 
-/// So much that what lies between is soon full.
+/// A subscription whose answers soon fill the buffers in between.
 fn wide(alias: &str) -> String {
     let fields: String = (0..45).map(|n| format!("n{n}: notes ")).collect();
     format!("subscription {{ {alias}: propertyChanged {{ cursor property {{ {fields} }} event {{ seq }} }} }}")
@@ -55,7 +55,7 @@ async fn whoever_does_not_read_keeps_nobody_waiting_and_reads_nothing_that_was_w
     let elsewhere = world.found(&ines, "TRUST_OR_LLC").await;
     let trustee = world.join(&olga, home, &tom, "TRUSTEE").await;
     let property = world.create_property(&olga, home, "1").await;
-    // Many at once, as many as fill the pool several times, and never read.
+    // Enough subscriptions to fill the pool several times, whose client never reads.
     let mut stuck = socket(&world, &tom, home).await;
     for number in 0..30 {
         stuck.subscribe(&number.to_string(), &wide(&format!("a{number}")), json!({})).await;
@@ -65,7 +65,7 @@ async fn whoever_does_not_read_keeps_nobody_waiting_and_reads_nothing_that_was_w
     let long = "x".repeat(3_900);
     for version in 1..=12 {
         note(&world, &olga, home, &property, version, &format!("{version}{long}")).await;
-        // Whoever asks for the same is told, and others are answered.
+        // A subscriber who asks for the same is told, and others are answered.
         let began = std::time::Instant::now();
         reads.next().await;
         world.gql(&ines, Some(elsewhere), "{ properties { totalCount } }", json!({})).await.data();

@@ -1,4 +1,4 @@
-//! Each way to be told keeps its protocol, and says the same.
+//! The transports of subscriptions: each keeps its protocol, and all say the same.
 
 use super::{ALL, PROPERTIES, kinds, note, socket, subscribed};
 use crate::harness::{
@@ -28,7 +28,7 @@ async fn every_transport_tells_the_same_with_the_thing_as_it_is() {
     let mut parts = Streaming::open(request(), PARTS, PROPERTIES, json!({})).await;
 
     let mut cursors = Vec::new();
-    // Each is heard before the next is done: what is told is the thing as it is by then.
+    // Each change is heard before the next is done, because the thing is told as it is by then.
     let mut told = async |property: &Value, expected: (&str, &str)| {
         let told = socket.next().await;
         assert_eq!(kinds(&told), expected, "{told:#}");
@@ -44,7 +44,7 @@ async fn every_transport_tells_the_same_with_the_thing_as_it_is() {
     told(&property, ("CHANGED", "property.updated")).await;
     world.call(&olga, home, "property/v1/archive", json!({ "id": property["id"], "version": 2 })).await.ok();
     told(&property, ("ARCHIVED", "property.archived")).await;
-    // From in between, whichever way.
+    // A cursor from in between goes on over either transport.
     let mut again = subscribed(&world, &olga, home, PROPERTIES, json!({ "after": cursors[0] })).await;
     let mut streamed = Streaming::open(request(), EVENTS, PROPERTIES, json!({ "after": cursors[1] })).await;
     for cursor in &cursors[1..] {
@@ -52,7 +52,7 @@ async fn every_transport_tells_the_same_with_the_thing_as_it_is() {
     }
     assert_eq!(streamed.next().await["cursor"], cursors[2]);
 
-    // Not a byte of it to a stranger: the first that they hear, whichever way, is their own.
+    // Not a byte of it comes to a stranger: the first change that they hear, over each transport, is their own.
     stranger.quiet(Duration::from_millis(300)).await;
     world.create_property(&other, elsewhere, "9 Elsewhere").await;
     let told = stranger.next().await;
@@ -95,7 +95,7 @@ async fn the_protocol_is_kept() {
     socket.send_raw(Message::binary(vec![1, 2, 3])).await;
     assert_eq!(socket.hear().await, Heard::Closed(4400, "Invalid message received".into()));
 
-    // Queries and mutations go over it as well; what is wrong is said to the one that asked.
+    // Queries and mutations go over a socket as well; an error is told to the operation that made it.
     let mut socket = self::socket(&world, &olga, home).await;
     socket.send(json!({ "type": "ping" })).await;
     assert_eq!(socket.hear().await, Heard::Message(json!({ "type": "pong" })));
@@ -123,7 +123,7 @@ async fn the_protocol_is_kept() {
         socket.subscribe(&number.to_string(), "subscription { events { cursor } }", json!({})).await;
     }
     assert_eq!(socket.ends().await.0, "TOO_MANY_SUBSCRIPTIONS");
-    // Ended by the client, nothing more is told.
+    // A subscription that the client ended is told nothing more.
     for number in 1..100 {
         socket.send(json!({ "id": number.to_string(), "type": "complete" })).await;
     }
@@ -132,7 +132,7 @@ async fn the_protocol_is_kept() {
     assert_eq!(socket.hear().await.message()["id"], "0");
     socket.quiet(Duration::from_millis(200)).await;
 
-    // Over plain HTTP a subscription needs a way to be told.
+    // A subscription over plain HTTP needs a format in which it can be told.
     let plain = world.gql(&olga, Some(home), "subscription { events { cursor } }", json!({})).await;
     assert_eq!((plain.status, plain.gql_code()), (406, "NOT_ACCEPTABLE"));
     let upgrade = world.request(reqwest::Method::GET, "/graphql").header("upgrade", "websocket").send().await.expect("an answer");
@@ -195,7 +195,7 @@ async fn what_is_refused_is_said_the_way_it_is_read() {
     let mut socket = socket(&world, &olga, home).await;
     socket.subscribe("s", "subscription ($skip: Boolean!) { events @skip(if: $skip) { cursor } }", json!({})).await;
     assert_eq!(socket.ends().await.0, "GRAPHQL_VALIDATION_FAILED");
-    // Fragments at the root are a subscription's as well.
+    // A subscription may have fragments at its root.
     let unfolded = "subscription { ...A } fragment A on Subscription { ...B } fragment B on Subscription { ... { events { ...C } } } fragment C on Event { cursor }";
     socket.subscribe("f", unfolded, json!({})).await;
     socket.standing().await;

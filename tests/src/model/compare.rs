@@ -1,4 +1,4 @@
-//! Everything that there is, asked of the gateway by everyone that there is, and compared with the model.
+//! The comparison: everyone asks the gateway for everything, and the model says what must come.
 
 use super::{Play, Right};
 use crate::harness::Person;
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 impl Play {
-    /// What the gateway says, of everything there is, to everyone there is.
+    /// Compares the gateway's answers with the model: about everything there is, to everyone there is.
     pub(super) async fn compare(&self) {
         let houses = 0..self.model.houses.len();
         for (who, person) in self.people.iter().enumerate() {
@@ -70,7 +70,7 @@ impl Play {
         assert_eq!(ids(&gql.data()["properties"]), expected, "{}", told());
         assert_eq!(gql.data()["properties"]["totalCount"], json!(expected.len()), "{}", told());
         for (house, right) in self.model.houses.iter().zip(rights) {
-            // A stale version: whoever may, is told of the conflict, and nothing is done.
+            // A stale version changes nothing, and is told as a conflict only to those who may update.
             let body = json!({ "id": house.id, "version": 99, "idempotencyKey": self.world.key() });
             let expected = match right {
                 Some(Right::Update) => "VERSION_CONFLICT",

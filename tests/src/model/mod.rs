@@ -1,5 +1,5 @@
-//! Who may see and do what, in plain words, against the gateway: over random organizations, members,
-//! delegations, grants, expiries and revocations, on both surfaces.
+//! A model of rights, in plain words, against the gateway: over random organizations, members, delegations, grants, expiries and
+//! revocations, on both surfaces.
 
 mod compare;
 mod steps;
@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// What is true, and nothing of how the gateway finds it.
+/// The truth about rights, without the way in which the gateway finds it.
 #[derive(Default)]
 struct Model {
     now: u64,
-    /// Of owner 0 or 1; in the owner's portfolio or not.
+    /// The houses of owners 0 and 1, in their owner's portfolio or not.
     houses: Vec<House>,
-    /// A person may stand for an owner besides the owner themselves.
+    /// The people who stand for an owner besides the owner themselves.
     trustees: Vec<Trustee>,
     grants: Vec<Grant>,
     delegations: Vec<Delegation>,
@@ -51,7 +51,7 @@ struct Delegation {
     id: Value,
     owner: usize,
     holder: usize,
-    /// The person at its root, or the delegation that it rests on.
+    /// The person who gave it at the root, or the delegation that it rests on.
     by: Result<usize, usize>,
     houses: BTreeSet<usize>,
     /// Houses that count as long as they are in the portfolio.
@@ -75,7 +75,7 @@ enum Right {
 const PEOPLE: usize = 7;
 
 impl Model {
-    fn governs(&self, who: usize, owner: usize) -> bool {
+    fn stands_for_owner(&self, who: usize, owner: usize) -> bool {
         who == owner || self.trustees.iter().any(|t| t.who == who && t.owner == owner && !t.gone)
     }
 
@@ -83,17 +83,17 @@ impl Model {
         !grant.revoked && grant.ends.is_none_or(|ends| ends > self.now)
     }
 
-    /// In its term, and resting on what counts itself.
+    /// Whether a delegation counts: it is not revoked, is in its term, and rests on a right that counts itself.
     fn holds(&self, delegation: &Delegation) -> bool {
         !delegation.revoked
             && delegation.ends.is_none_or(|ends| ends > self.now)
             && match delegation.by {
-                Ok(root) => self.governs(root, delegation.owner),
+                Ok(root) => self.stands_for_owner(root, delegation.owner),
                 Err(parent) => self.holds(&self.delegations[parent]) && self.delegations[parent].passes_on,
             }
     }
 
-    /// What one delegation gives over a house: no more than what it rests on gives.
+    /// The right that one delegation gives over a house: no more than the delegation that it rests on gives.
     fn gives(&self, delegation: &Delegation, house: usize) -> Right {
         let grouped = self.houses[house].grouped;
         let covers = self.houses[house].owner == delegation.owner
@@ -110,9 +110,9 @@ impl Model {
         }
     }
 
-    /// Acting for the owner's organization. None: they have no business there.
+    /// The right over a house of one who acts for the owner's organization; None if they have no business there.
     fn at_home(&self, who: usize, owner: usize, house: usize) -> Option<Right> {
-        if self.governs(who, owner) {
+        if self.stands_for_owner(who, owner) {
             return Some(if self.houses[house].owner == owner { Right::Update } else { Right::None });
         }
         let mine: Vec<_> = self.delegations.iter().filter(|d| d.holder == who && d.owner == owner && self.holds(d)).collect();
@@ -173,7 +173,7 @@ impl Play {
 async fn plays(seed: u64) {
     let mut play = Play::new(seed).await;
     for step in 0..60 {
-        // Something to begin with.
+        // The first steps build houses to begin with.
         if step < 4 {
             play.build(step % 2).await
         } else {

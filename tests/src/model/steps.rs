@@ -67,7 +67,7 @@ impl Play {
                         let body = json!({ "id": self.model.trustees[at].membership, "version": 2 });
                         self.world.call(&self.people[owner], home, "membership/v1/revoke", body).await.ok();
                         self.model.trustees[at].gone = true;
-                        // What they delegated ends with it, and does not come back with them.
+                        // Their delegations end with the membership, and do not come back with them.
                         for root in 0..self.model.delegations.len() {
                             if self.model.delegations[root].by == Ok(who) && self.model.delegations[root].owner == owner {
                                 self.model.delegations[root].revoked = true;
@@ -105,7 +105,7 @@ impl Play {
     async fn delegate(&mut self, owner: usize) {
         let theirs: Vec<usize> = (0..self.model.houses.len()).filter(|at| self.model.houses[*at].owner == owner).collect();
         let holder = 2 + self.random.below(PEOPLE - 2);
-        // By one who governs, or by one who holds a delegation and passes it on.
+        // The grantor is one who stands for the owner, or one who holds a delegation and passes it on.
         let mut by = Ok(owner);
         let mut who = owner;
         if self.random.below(2) == 0 {
@@ -145,7 +145,7 @@ impl Play {
         self.done.push(format!("{who} of {owner} delegates {houses:?} portfolio {portfolio} updates {updates} to {holder} by {by:?} until {ends:?}: {}", answer.code()));
         let (mut by_name, mut while_grouped, mut ends) = (houses.clone(), BTreeSet::new(), ends);
         let may = match by {
-            Ok(root) => self.model.governs(root, owner),
+            Ok(root) => self.model.stands_for_owner(root, owner),
             Err(at) => {
                 let parent = &self.model.delegations[at];
                 by_name = houses.iter().copied().filter(|house| parent.houses.contains(house)).collect();
@@ -156,7 +156,7 @@ impl Play {
                 let inside = ends.is_none_or(|mine| parent.ends.is_none_or(|theirs| mine <= theirs));
                 ends = ends.or(parent.ends);
                 self.model.holds(parent)
-                    && (parent.passes_on || self.model.governs(who, owner))
+                    && (parent.passes_on || self.model.stands_for_owner(who, owner))
                     && covered
                     && inside
                     && (!portfolio || parent.portfolio)
@@ -223,13 +223,13 @@ impl Play {
         }
     }
 
-    /// Not taken back and in its term: what a row says of itself.
+    /// Whether a delegation's own row is open: not taken back, and in its term.
     fn open(&self, at: usize) -> bool {
         let row = &self.model.delegations[at];
         !row.revoked && row.ends.is_none_or(|ends| ends > self.model.now)
     }
 
-    /// The timer, too, makes versions.
+    /// The versions of all delegations, from the rows: the timer makes versions, too.
     async fn versions(&self) -> Vec<i32> {
         let mut versions = Vec::new();
         for row in &self.model.delegations {

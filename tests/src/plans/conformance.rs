@@ -94,7 +94,7 @@ async fn every_conformance_action_matches_or_is_refused() {
         roles: texts(&data["principal"]["roles"]).into_iter().flatten().collect(),
         attributes: data["principal"]["attr"].as_object().cloned().unwrap_or_default(),
     };
-    // Only what the data names is served.
+    // The PDP serves the policies of the data only.
     let policies = folder("conformance-policies");
     copied(&directory.join("policies"), &policies);
     let kind = data["resourceKind"].as_str().expect("a kind");

@@ -1,4 +1,4 @@
-//! Filters are known by their identity: equal ones are one condition, and what a plan names of a person tells them apart.
+//! Filters are known by their identity: equal filters are one condition, and the facts of a person in a plan tell filters apart.
 
 use super::shipped::{actors, client, watching};
 use crate::harness::cluster;
@@ -27,7 +27,7 @@ fn of(who: u128, organization: u128, roles: &[Role]) -> Actor {
 #[tokio::test]
 async fn one_identity_is_one_condition() {
     let url = cluster().await.cerbos_url();
-    // Plans that are shared and plans of one's own.
+    // One client shares plans between actors, the other makes a plan for each.
     let (sharing, alone) = (watching(url).await, client(url));
     let mut written: HashMap<Identity, String> = HashMap::new();
     for actor in actors(Uuid::from_u128(7)) {

@@ -1,8 +1,7 @@
-//! Query plans judged by the PDP's own check: what SQL selects, what the evaluator allows and what
-//! the check allows must be the same rows.
+//! Query plans judged by the PDP's own check: SQL, the evaluator and the check must allow the same rows.
 //!
-//! The rows are those of the public conformance data for query plan adapters: every kind of column,
-//! lists two and three levels deep, relations to one row, and NULLs of both meanings.
+//! The rows are those of the public conformance data for query plan adapters: every kind of column, lists two and three levels
+//! deep, relations to one row, and NULLs of both meanings.
 
 mod conformance;
 mod filters;
@@ -12,7 +11,7 @@ mod shipped;
 use crate::harness::{cluster, folder, root};
 use authz::{Pdp, Principal, Question};
 use chrono::{DateTime, Utc};
-use queryplan::{Attribute, Bindings, Elements, Hop, Link, Null, Of, Plan, Record, Refused, Resource, Rule, Scalar, Stored};
+use queryplan::{Attribute, Bindings, Elements, Hop, Link, Null, Of, Plan, Record, Refused, Resource, Rule, Scalar, ScalarType};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, SqlxPostgresConnector,
     sea_query::{Alias, Expr, Query, SelectStatement},
@@ -22,7 +21,7 @@ use server::embedded::{Child, Folders, Spawner, start_cerbos};
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-const fn scalar(column: &'static str, stored: Stored) -> Scalar {
+const fn scalar(column: &'static str, stored: ScalarType) -> Scalar {
     Scalar::new(column, stored)
 }
 const fn at(name: &'static str, scalar: Scalar) -> Attribute {
@@ -33,13 +32,13 @@ static RESOURCE: Resource = Resource {
     table: "adversarial_resource",
     id: Scalar::text("id"),
     attributes: &[
-        at("aBool", scalar("a_bool", Stored::Bool)),
+        at("aBool", scalar("a_bool", ScalarType::Bool)),
         at("aString", Scalar::text("a_string")),
-        at("aNumber", scalar("a_number", Stored::Integer)),
-        at("aDouble", scalar("a_double", Stored::Double).or_missing()),
+        at("aNumber", scalar("a_number", ScalarType::Integer)),
+        at("aDouble", scalar("a_double", ScalarType::Double).or_missing()),
         at("aOptionalString", Scalar::text("a_optional_string").or_missing()),
         at("scope", Scalar::text("scope").or_missing()),
-        at("createdAt", scalar("created_at", Stored::Timestamp).or_missing()),
+        at("createdAt", scalar("created_at", ScalarType::Timestamp).or_missing()),
         at("createdBy", Scalar::text("created_by")),
         at("owner", Scalar::text("a_optional_string").or_null()),
         at("coOwner", Scalar::text("scope").or_null()),
@@ -106,7 +105,7 @@ static LABELS: Link = Link {
     on: &[("id", "sub_category_id")],
     bound: &[],
 };
-/// Any of the categories: what it leads to are the sub-categories of all of them.
+/// Any of the categories, which leads to the sub-categories of all of them.
 static MAIN: Link = Link {
     through: &[],
     to: &Record {
@@ -134,9 +133,9 @@ static PARENT: Link = Link {
     to: &Record {
         table: "adversarial_parent",
         fields: &[
-            at("aBool", scalar("a_bool", Stored::Bool)),
+            at("aBool", scalar("a_bool", ScalarType::Bool)),
             at("aString", Scalar::text("a_string")),
-            at("aNumber", scalar("a_number", Stored::Integer)),
+            at("aNumber", scalar("a_number", ScalarType::Integer)),
             at("aOptionalString", Scalar::text("a_optional_string").or_missing()),
             Attribute { name: "inner", of: Of::One(&INNER) },
         ],
@@ -149,9 +148,9 @@ static INNER: Link = Link {
     to: &Record {
         table: "adversarial_inner",
         fields: &[
-            at("aBool", scalar("a_bool", Stored::Bool)),
+            at("aBool", scalar("a_bool", ScalarType::Bool)),
             at("aString", Scalar::text("a_string")),
-            at("aNumber", scalar("a_number", Stored::Integer)),
+            at("aNumber", scalar("a_number", ScalarType::Integer)),
             at("aOptionalString", Scalar::text("a_optional_string").or_missing()),
         ],
     },
@@ -191,7 +190,7 @@ struct Seed {
 }
 
 impl Seed {
-    /// What stands for it where another row calls it its parent.
+    /// The attributes that stand for the row where another row calls it its parent.
     fn scalars(&self) -> Map<String, Value> {
         let mut scalars = Map::from_iter([
             ("aBool".to_owned(), self.a_bool.into()),
@@ -204,7 +203,7 @@ impl Seed {
         scalars
     }
 
-    /// What a check is sent. A NULL is a missing attribute, save where the data says otherwise.
+    /// The attributes that a check is sent. A NULL is a missing attribute, save where the data says otherwise.
     fn attributes(&self, all: &[Seed]) -> Map<String, Value> {
         let mut attributes = self.scalars();
         let mut put = |name: &str, value: Option<Value>| {
@@ -261,7 +260,7 @@ struct Lab {
     _cerbos: (Child, Spawner),
 }
 
-/// What the three say of one action.
+/// The common judgement of SQL, evaluator and check on one action.
 #[derive(Debug)]
 enum Verdict {
     Matched(BTreeSet<String>),
@@ -296,7 +295,7 @@ impl Lab {
         Lab { kind: kind.to_owned(), principal, rows, pdp, db, _cerbos: (child, spawner) }
     }
 
-    /// None: the planner itself fails.
+    /// The plan for an action; None where the planner itself fails.
     async fn plan(&self, action: &str) -> Option<Plan> {
         self.pdp.plan(&self.principal, action, &self.kind).await.ok()
     }
@@ -429,7 +428,7 @@ async fn insert(pool: &PgPool, seed: &Seed, all: &[Seed]) {
     }
 }
 
-/// The declarations themselves: what is never NULL is declared so in the table as well.
+/// The declarations themselves: a column declared never NULL is NOT NULL in the table as well.
 #[test]
 fn what_is_declared_never_null_is_not_null() {
     for attribute in RESOURCE.attributes {

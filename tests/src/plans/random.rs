@@ -67,7 +67,7 @@ const TIMES: &[&str] = &[
     "2037-01-01T00:00:00Z",
 ];
 
-/// What a lambda's variable is.
+/// The type of a lambda's variable.
 #[derive(Clone, Copy)]
 enum Of {
     Tag,
@@ -115,7 +115,7 @@ fn text(dice: &mut Dice, names: &Names, depth: usize) -> String {
             Of::Tag => fields.extend([format!("{name}.id"), format!("{name}.name")]),
             Of::Category | Of::Sub | Of::Label => fields.push(format!("{name}.name")),
             Of::Word => fields.push(name.clone()),
-            // A null: only for equality.
+            // A name may be null, which is good for equality only.
             Of::Name => {}
         }
     }
@@ -133,7 +133,7 @@ fn text(dice: &mut Dice, names: &Names, depth: usize) -> String {
     }
 }
 
-/// What may be null without being missing.
+/// A field that may be null without being missing.
 fn nullable(dice: &mut Dice, names: &Names) -> String {
     let mut fields = vec!["R.attr.owner".to_owned(), "R.attr.coOwner".to_owned()];
     fields.extend(names.0.iter().filter(|(_, of)| matches!(of, Of::Name)).map(|(name, _)| name.clone()));
@@ -191,7 +191,7 @@ fn whole(dice: &mut Dice, names: &Names, depth: usize) -> String {
     }
 }
 
-/// A list, and what its elements are.
+/// A list, and the type of its elements.
 fn list(dice: &mut Dice, names: &Names, depth: usize) -> (String, Of) {
     let mut lists = vec![
         ("R.attr.tags".to_owned(), Of::Tag),

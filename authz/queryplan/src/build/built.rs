@@ -1,10 +1,10 @@
-//! Operands as far as they are read: conditions, terms, and all that is neither yet.
+//! Operands as far as they are read: conditions, terms, and parts that are neither yet.
 
 use super::lists::{List, all_sound};
 use crate::{
     Result,
-    form::{Cond, Kind, Place, Term},
-    mapping::{Attribute, Stored},
+    form::{ColumnPath, Cond, Kind, Term},
+    mapping::{Attribute, ScalarType},
     refuse,
 };
 use chrono::TimeDelta;
@@ -19,14 +19,14 @@ pub enum Built {
     Null,
     Bool(bool),
     Span(TimeDelta),
-    /// The time between two.
+    /// The duration between two times.
     Gap(Term, Term),
     Path(Path),
-    Record(Place, &'static [Attribute]),
+    Record(ColumnPath, &'static [Attribute]),
     Resource,
     Struct(BTreeMap<String, Built>),
     List(List),
-    /// One of two, decided when it is used.
+    /// A choice of two operands, decided when it is used.
     If(Box<Cond>, Box<Built>, Box<Built>),
     Unknown,
 }
@@ -59,7 +59,7 @@ impl Built {
         }
     }
 
-    /// Applies an operator to what this is in each case.
+    /// Applies an operator to the operand, in each case of a choice.
     pub fn each(self, apply: &mut dyn FnMut(Built) -> Result<Built>) -> Result<Built> {
         match self {
             Built::If(condition, then, otherwise) => {
@@ -76,12 +76,12 @@ impl Built {
             Built::Bool(value) => Ok(Cond::Known(value)),
             Built::Unknown => Ok(Cond::Unknown),
             Built::If(condition, then, otherwise) => Ok(Cond::choose(*condition, then.condition()?, otherwise.condition()?)),
-            Built::Term(Term::Field(field)) if field.value.stored == Stored::Bool => Ok(Cond::Flag(field)),
+            Built::Term(Term::Field(field)) if field.value.stored == ScalarType::Bool => Ok(Cond::Flag(field)),
             other => refuse(format!("{} as a condition", other.name())),
         }
     }
 
-    /// Whether it is a value at all.
+    /// The condition that the operand has a value at all.
     pub fn has(&self) -> Result<Cond> {
         Ok(match self {
             Built::Term(term) => Cond::has(term),
@@ -95,7 +95,7 @@ impl Built {
             Built::Struct(fields) => Cond::and(fields.values().map(Built::has).collect::<Result<Vec<_>>>()?),
             Built::Record(place, _) if place.hops.is_empty() => Cond::Known(true),
             Built::List(List::Rows { rows, sound, .. }) => {
-                // Whether there are rows is unknown only where what they belong to is missing.
+                // The existence of rows is unknown only where the record that they belong to is missing.
                 let there = if rows.place.hops.is_empty() {
                     Cond::Known(true)
                 } else {

@@ -9,8 +9,8 @@ use crate::{
 };
 
 impl Builder<'_> {
-    /// Equality as a policy writes it. Where it mixes what may be missing with what may be null, it was
-    /// hardly meant as it is: refused, although it could be told.
+    /// Equality as a policy writes it. A comparison of a value that may be missing with one that may be null is refused: it could
+    /// be decided, but was hardly meant as it is written.
     pub(super) fn told_apart(&self, a: Built, b: Built, scope: &Scope) -> Result<Cond> {
         let missing = |built: &Built| match built {
             Built::Term(Term::Field(field)) if field.value.null == Null::Missing => Some(path_of(field)),
@@ -120,7 +120,7 @@ pub fn ordered(op: Op, a: Built, b: Built) -> Result<Cond> {
         (Gap(a, b), Span(d)) => match moved(b, d)? {
             Term::Time(limit) => compare(op, a, Term::Time(limit)),
             limit => match a {
-                // Literals may be finer than what is stored: the stored side stays as it is.
+                // Literals may be finer than stored times, so the stored side stays as it is.
                 Term::Time(at) => match limit {
                     Term::Moved(stored, d) => compare(op.mirrored(), *stored, moved(Term::Time(at), -d)?),
                     stored => compare(op.mirrored(), stored, Term::Time(at)),
@@ -149,7 +149,7 @@ fn comparable(a: Kind, b: Kind) -> bool {
     a == b && matches!(a, Kind::Text | Kind::Time) || numeric(a) && numeric(b)
 }
 
-/// Literals to the right.
+/// A comparison, with a literal to the right.
 pub fn compare(op: Op, a: Term, b: Term) -> Result<Cond> {
     let literal = |term: &Term| matches!(term, Term::Text(_) | Term::Number(_) | Term::Time(_));
     if !comparable(a.kind(), b.kind()) {
@@ -196,7 +196,7 @@ fn equal_terms(a: Term, b: Term) -> Result<Cond> {
     nulls(a, b, same)
 }
 
-/// What equality says of nulls, around what it says of values.
+/// The equality of two terms that may be null, around the equality of their values.
 fn nulls(a: Term, b: Term, same: Cond) -> Result<Cond> {
     Ok(match (a.nullable(), b.nullable()) {
         (false, false) => same,

@@ -1,4 +1,4 @@
-//! Lists: stored rows or literal items, with what filters keep and maps make of them.
+//! Lists: stored rows or literal items, after the filters and maps on them.
 
 use super::{Builder, Built, Scope, equality::ordered};
 use crate::{
@@ -12,12 +12,12 @@ use crate::{
 pub enum List {
     Rows {
         rows: Rows,
-        /// What filters keep.
+        /// The condition of the rows that filters keep.
         included: Cond,
-        /// Where this is not true for a row, the list itself is an error.
+        /// A condition on every row. Where it is not true for a row, the list itself is an error.
         sound: Cond,
         element: Box<Built>,
-        /// Its elements are known, but not how often each is in it.
+        /// Whether only the elements are known, and not how often each is in the list.
         vague: bool,
     },
     Items {
@@ -28,7 +28,7 @@ pub enum List {
 }
 
 impl Builder<'_> {
-    /// Whether it is true for one element.
+    /// The condition that a test is true for one element.
     pub(super) fn any(&self, of: &List, scope: &Scope, test: &dyn Fn(Built, &Scope) -> Result<Cond>) -> Result<Cond> {
         match of {
             List::Rows { rows, included, sound, element, .. } => {
@@ -48,7 +48,7 @@ impl Builder<'_> {
         }
     }
 
-    /// An error for one element is an error of the whole.
+    /// The list of the elements that pass a test. An error for one element is an error of the whole.
     pub(super) fn filter(&self, of: List, scope: &Scope, test: &dyn Fn(Built, &Scope) -> Result<Cond>) -> Result<List> {
         Ok(match of {
             List::Rows { rows, included, sound, element, vague } => {
@@ -147,7 +147,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Whether a value is an element. Other types are merely unequal.
+    /// The condition that a value is an element. Other types are merely unequal.
     pub(super) fn among(&self, value: Built, of: List, scope: &Scope) -> Result<Cond> {
         value.each(&mut |value| self.among_one(value, &of, scope).map(Built::Cond))?.condition()
     }
@@ -203,7 +203,7 @@ pub fn all_sound(rows: &Rows, sound: &Cond) -> Cond {
     }
 }
 
-/// The PDP tells 1 from 1.0 here where lists are long, and a plan does not.
+/// A list without numbers; one with numbers is refused. The PDP tells 1 from 1.0 where lists are long, and a plan does not.
 pub fn unnumbered(list: List) -> Result<List> {
     let number =
         |built: &Built| matches!(built, Built::Term(term) if matches!(term.kind(), Kind::Number | Kind::Double | Kind::Whole));
@@ -221,7 +221,7 @@ pub fn list(built: Built) -> Result<List> {
     }
 }
 
-/// This where a condition holds; else an error.
+/// The operand where a condition holds; else an error.
 pub fn given(built: Built, sound: Cond) -> Built {
     match sound {
         Cond::Known(true) => built,

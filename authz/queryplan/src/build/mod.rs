@@ -21,7 +21,7 @@ use std::{
     collections::BTreeSet,
 };
 
-/// What an operand may become, at most: a plan that unrolls further is refused.
+/// The most parts that a plan may become; one that unrolls further is refused.
 const LIMIT: usize = 50_000;
 
 /// The condition, and the bindings of the links that it follows.
@@ -39,7 +39,7 @@ struct Builder<'a> {
     bound: RefCell<BTreeSet<&'static str>>,
 }
 
-/// What the names of lambdas stand for, and which lists are open.
+/// The meanings of the lambdas' variables, and the lists that are open.
 #[derive(Default, Clone)]
 struct Scope {
     names: Vec<(String, Built)>,
@@ -53,7 +53,7 @@ impl Scope {
         scope
     }
 
-    /// A list's rows are bound once at a time: what is inside cannot open the same list anew.
+    /// The scope inside a list. A list's rows are bound once at a time, so the same list cannot be opened anew inside.
     fn opening(&self, rows: &Rows) -> Result<Scope> {
         if self.open.contains(&rows.var) {
             return refuse("a list inside itself");
@@ -76,13 +76,13 @@ impl Builder<'_> {
         }
     }
 
-    /// Lambdas over literals and choices multiply parts.
+    /// Counts a part: lambdas over literals, and choices, multiply parts.
     fn spend(&self) -> Result<()> {
         self.built.set(self.built.get() + 1);
         if self.built.get() > LIMIT { refuse(format!("a plan of more than {LIMIT} parts")) } else { Ok(()) }
     }
 
-    /// The innermost operator names itself.
+    /// A refusal with the name of the innermost operator.
     fn within(&self, operator: &str, refused: crate::Refused) -> crate::Refused {
         if refused.0.contains(" in ") { refused } else { crate::Refused(format!("{} in {operator}", refused.0)) }
     }

@@ -3,7 +3,7 @@
 use super::{Builder, Built, Scope, lists::List, scalars::doubled};
 use crate::{
     Result,
-    form::{Cond, Field, Place, Rows, Term, Var},
+    form::{ColumnPath, Cond, Field, Rows, Term, Var},
     mapping::{Attribute, Elements, Of, Scalar},
     refuse,
 };
@@ -20,7 +20,7 @@ impl Builder<'_> {
                     segments = rest.split('.');
                     Built::Resource
                 } else if let Some(rest) = beyond(["request.principal.", "P."]) {
-                    // The planner leaves some of these, inside lambdas.
+                    // The planner leaves some of the principal's variables, inside lambdas.
                     segments = rest.split('.');
                     if !["id", "roles", "attr"].iter().any(|known| rest.split('.').next() == Some(known)) {
                         return refuse(format!("the variable {name}"));
@@ -41,11 +41,11 @@ impl Builder<'_> {
     }
 
     pub(super) fn member(&self, of: Built, name: &str) -> Result<Built> {
-        let root = || Place { var: Var(0), names: Vec::new(), hops: Vec::new() };
+        let root = || ColumnPath { var: Var(0), names: Vec::new(), hops: Vec::new() };
         match of {
             Built::Resource => match name {
                 "id" => Ok(Built::Term(self.field(root(), "id", self.resource.id))),
-                "attr" => Ok(Built::Record(Place { names: vec!["attr"], ..root() }, self.resource.attributes)),
+                "attr" => Ok(Built::Record(ColumnPath { names: vec!["attr"], ..root() }, self.resource.attributes)),
                 _ => refuse(format!("the resource's {name}")),
             },
             Built::Record(place, fields) => self.attribute(place, fields, name),
@@ -57,12 +57,12 @@ impl Builder<'_> {
         }
     }
 
-    fn field(&self, mut place: Place, name: &'static str, value: Scalar) -> Term {
+    fn field(&self, mut place: ColumnPath, name: &'static str, value: Scalar) -> Term {
         place.names.push(name);
         Term::Field(Field { place, value })
     }
 
-    fn attribute(&self, mut place: Place, fields: &'static [Attribute], name: &str) -> Result<Built> {
+    fn attribute(&self, mut place: ColumnPath, fields: &'static [Attribute], name: &str) -> Result<Built> {
         let Some(attribute) = fields.iter().find(|attribute| attribute.name == name) else {
             return refuse(format!("the attribute {name}"));
         };
@@ -84,7 +84,7 @@ impl Builder<'_> {
                 place.names.push(attribute.name);
                 let var = Var(self.rows.get());
                 self.rows.set(var.0 + 1);
-                let of = Place { var, names: Vec::new(), hops: Vec::new() };
+                let of = ColumnPath { var, names: Vec::new(), hops: Vec::new() };
                 let element = match elements {
                     Elements::Records => Built::Record(of, link.to.fields),
                     Elements::Values(value) => Built::Term(Term::Field(Field { place: of, value: *value })),

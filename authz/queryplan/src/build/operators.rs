@@ -10,14 +10,14 @@ use super::{
 use crate::{
     Result,
     form::{Cond, Kind, Math, Op, Term, TextOp},
-    mapping::Stored,
+    mapping::ScalarType,
     operand::{Literal, Operand},
     refuse,
 };
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
-/// As many operands as the operator takes, or refused by its name.
+/// The operands, as many as the operator takes. Any other number is refused with the operator's name.
 fn exactly<'a, const N: usize>(operator: &str, operands: &'a [Operand]) -> Result<&'a [Operand; N]> {
     operands.try_into().or_else(|_| refuse(format!("{operator} with {} operands", operands.len())))
 }
@@ -82,13 +82,15 @@ impl Builder<'_> {
                 other => refuse(format!("double() of {}", other.name())),
             }),
             "int" => unary(&|a| match a {
-                Built::Term(Term::Field(field)) if field.value.stored == Stored::Integer => Ok(Built::Term(Term::Whole(field))),
+                Built::Term(Term::Field(field)) if field.value.stored == ScalarType::Integer => {
+                    Ok(Built::Term(Term::Whole(field)))
+                }
                 Built::Term(term) if term.kind() == Kind::Whole => Ok(Built::Term(term)),
                 Built::Term(Term::Number(number)) if number.fract() == 0.0 => Ok(Built::Term(Term::Number(number))),
                 other => refuse(format!("int() of {} that may not be whole", other.name())),
             }),
             "timestamp" => unary(&|a| match a {
-                Built::Term(Term::Field(field)) if field.value.stored == Stored::Timestamp => {
+                Built::Term(Term::Field(field)) if field.value.stored == ScalarType::Timestamp => {
                     Ok(Built::Term(Term::Instant(field)))
                 }
                 Built::Term(Term::Text(text)) => match DateTime::parse_from_rfc3339(&text) {
@@ -240,7 +242,7 @@ impl Builder<'_> {
         if let Operand::Expression { operator, operands } = operand
             && let ("lambda", [body, Operand::Variable(name)]) = (operator.as_str(), operands.as_slice())
         {
-            // The planner writes these out, and then they stand for two things.
+            // The planner writes these names out itself, so a variable of the same name would stand for two things.
             if name.contains('.') || ["request", "R", "P"].contains(&name.as_str()) {
                 return refuse(format!("the lambda's variable {name}"));
             }

@@ -63,7 +63,7 @@ pub fn part(operator: &str) -> Part {
     }
 }
 
-/// As the planner writes them, in seconds, and as people do: `1h30m`, `250ms`.
+/// A duration as the planner writes it, in seconds, or as people do: `1h30m`, `250ms`.
 pub fn duration(text: &str) -> Result<TimeDelta> {
     let bad = || crate::Refused(format!("the duration {text}"));
     let (sign, mut rest) = match text.strip_prefix('-') {
@@ -135,7 +135,7 @@ pub fn sub(a: Built, b: Built) -> Result<Built> {
     }
 }
 
-/// The policy language's times end with the years 1 and 9999; beyond them is an error.
+/// A time moved by a duration. The policy language's times end with the years 1 and 9999; beyond them is an error.
 fn shifted(time: Term, by: TimeDelta) -> Result<Built> {
     let limit = |text: &str| {
         let limit = DateTime::parse_from_rfc3339(text).map_err(|_| crate::Refused("a limit of time".into()))?;
@@ -149,7 +149,7 @@ fn shifted(time: Term, by: TimeDelta) -> Result<Built> {
     Ok(given(Built::Term(shifted), Cond::and(within)))
 }
 
-/// What a conversion makes of a null is an error.
+/// The conversion of a term. A null makes it an error.
 pub fn not_null(term: Term, make: impl FnOnce(Term) -> Built) -> Built {
     if term.nullable() {
         let there = Cond::Null(term.clone()).negated();
@@ -159,7 +159,7 @@ pub fn not_null(term: Term, make: impl FnOnce(Term) -> Built) -> Built {
     }
 }
 
-/// An attribute's numbers are doubles, also a principal's.
+/// The operand with its numbers as doubles: an attribute's numbers are, also a principal's.
 pub fn doubled(built: Built) -> Built {
     match built {
         Built::Term(number @ Term::Number(_)) => Built::Term(Term::Double(Box::new(number))),
@@ -208,7 +208,8 @@ pub fn math(op: Math, a: Built, b: Built) -> Result<Built> {
     Ok(Built::Term(Term::Math(op, kind, Box::new(a.clone()), Box::new(b.clone()))))
 }
 
-/// The planner folds these, save what would be no ordinary number; lambdas over literals make more.
+/// Arithmetic on two literals. The planner folds it, except where the result would be no ordinary number; lambdas over literals
+/// make more.
 fn literal_math(op: Math, a: &Term, b: &Term) -> Result<Built> {
     let (Term::Number(a), Term::Number(b)) = (a, b) else { return refuse("arithmetic on other than literals") };
     let value = match op {

@@ -8,15 +8,15 @@ use super::{
 use crate::{
     Result,
     form::{Cond, Kind, Op, Term, TextOp},
-    mapping::{Null, Stored},
+    mapping::{Null, ScalarType},
     refuse,
 };
 use sea_query::{ArrayType, Expr, ExprTrait, Value};
 
-/// Below this, every whole number is a double.
+/// The limit below which a double can hold every whole number.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 impl Sql<'_> {
-    /// TRUE where the leaf is as asked for, true or false.
+    /// An expression that is TRUE where the leaf is as asked for, true or false.
     pub(super) fn leaf(&self, leaf: &Cond, asked: bool, scope: &Scope) -> Result<Expr> {
         let said = match leaf {
             Cond::Has(Term::Field(field)) if field.value.null != Null::Missing => known(true),
@@ -56,7 +56,7 @@ impl Sql<'_> {
         Ok(guarded)
     }
 
-    /// A literal stands to the right.
+    /// The expression of a comparison. A literal stands to the right.
     fn compare(&self, op: Op, a: &Term, b: &Term, scope: &Scope) -> Result<Expr> {
         let plain = |op: Op, a: Expr, b: Expr| {
             let text = match op {
@@ -82,7 +82,7 @@ impl Sql<'_> {
                 if limit == *at {
                     return Ok(plain(op, a, Expr::val(limit)));
                 }
-                // What is stored has microseconds: it lies on one side of a finer time.
+                // Stored times have microseconds, so each lies on one side of a finer time.
                 Ok(match op {
                     Op::Eq => never(a),
                     Op::Lt | Op::Le => plain(Op::Le, a, Expr::val(limit)),
@@ -90,9 +90,9 @@ impl Sql<'_> {
                 })
             }
             _ => {
-                // A stored integer is compared as one, so that an index can be used, where that is the same.
+                // A stored integer is compared as one, so that an index can be used, where the result is the same.
                 let integer = match a {
-                    Term::Field(field) if field.value.stored == Stored::Integer => Some(self.column(field, scope)?),
+                    Term::Field(field) if field.value.stored == ScalarType::Integer => Some(self.column(field, scope)?),
                     a if a.kind() == Kind::Whole => Some(self.term(a, scope)?),
                     _ => None,
                 };
@@ -120,7 +120,7 @@ impl Sql<'_> {
     /// A stored double, as it is: a cast would keep an index from being used.
     fn stay(&self, term: &Term, scope: &Scope) -> Result<Option<Expr>> {
         match term {
-            Term::Field(field) if field.value.stored == Stored::Double => self.column(field, scope).map(Some),
+            Term::Field(field) if field.value.stored == ScalarType::Double => self.column(field, scope).map(Some),
             _ => Ok(None),
         }
     }
@@ -129,23 +129,23 @@ impl Sql<'_> {
         if let (Term::Field(field), Term::Text(text)) = (a, b) {
             let column = self.column(field, scope)?;
             match field.value.stored {
-                Stored::Uuid => {
+                ScalarType::Uuid => {
                     return Ok(match canonical(text) {
                         Some(id) => column.eq(id),
                         None => never(column),
                     });
                 }
-                Stored::Choice { binding, equal, other } if self.bindings.equal.contains_key(binding) => {
+                ScalarType::Choice { binding, equal, other } if self.bindings.equal.contains_key(binding) => {
                     return Ok(known(text == if self.bindings.equal[binding] { equal } else { other }));
                 }
-                Stored::Choice { binding, equal, .. } if equal == text => return Ok(column.eq(self.binding(binding)?)),
-                Stored::Choice { binding, other, .. } if other == text => return Ok(column.ne(self.binding(binding)?)),
-                Stored::Choice { .. } => return Ok(never(column)),
+                ScalarType::Choice { binding, equal, .. } if equal == text => return Ok(column.eq(self.binding(binding)?)),
+                ScalarType::Choice { binding, other, .. } if other == text => return Ok(column.ne(self.binding(binding)?)),
+                ScalarType::Choice { .. } => return Ok(never(column)),
                 _ => {}
             }
         }
         if let (Term::Field(x), Term::Field(y)) = (a, b)
-            && (x.value.stored, y.value.stored) == (Stored::Uuid, Stored::Uuid)
+            && (x.value.stored, y.value.stored) == (ScalarType::Uuid, ScalarType::Uuid)
         {
             return Ok(self.column(x, scope)?.eq(self.column(y, scope)?));
         }
@@ -158,14 +158,14 @@ impl Sql<'_> {
             _ => None,
         };
         match field {
-            Some((Stored::Uuid, column)) => {
+            Some((ScalarType::Uuid, column)) => {
                 let ids: Vec<Value> = texts.iter().filter_map(|text| canonical(text)).map(Value::from).collect();
                 if ids.is_empty() {
                     return Ok(never(column));
                 }
                 Ok(cust("($1 = ANY($2))", [column, Expr::val(Value::Array(ArrayType::Uuid, Some(Box::new(ids))))]))
             }
-            Some((Stored::Choice { .. }, _)) => {
+            Some((ScalarType::Choice { .. }, _)) => {
                 let mut any = Vec::new();
                 for text in texts {
                     any.push(self.equal_texts(term, &Term::Text(text.clone()), scope)?);
@@ -195,14 +195,14 @@ impl Sql<'_> {
     }
 }
 
-/// A text that is how a UUID is written; every other text equals none.
+/// The UUID of a text that is written as UUIDs are; every other text equals none.
 fn canonical(text: &str) -> Option<uuid::Uuid> {
     text.parse::<uuid::Uuid>().ok().filter(|id| id.hyphenated().to_string() == text)
 }
 
 fn may_be_nan(term: &Term) -> bool {
     match term {
-        Term::Field(field) => field.value.stored == Stored::Double,
+        Term::Field(field) => field.value.stored == ScalarType::Double,
         Term::Number(number) => number.is_nan(),
         Term::Math(_, kind, ..) => *kind == Kind::Double,
         Term::At { element, .. } => may_be_nan(element),

@@ -1,9 +1,8 @@
 //! The typed form as a condition for PostgreSQL.
 //!
-//! Two functions speak of the same condition: [`Sql::truth`] is an expression that is TRUE exactly
-//! where the condition is true, and [`Sql::falsity`] one that is TRUE exactly where it is false. Where
-//! they are not TRUE they may be FALSE or NULL. Nothing else is needed to keep the third value, and
-//! what stands in a filter stays plain: `NOT`, `CASE` and `IS` appear only where the policy needs them.
+//! Two functions translate the same condition: [`Sql::truth`] to an expression that is TRUE exactly where the condition is true,
+//! and [`Sql::falsity`] to one that is TRUE exactly where it is false. Elsewhere both may be FALSE or NULL. The pair is enough to
+//! keep the third value, and a filter stays plain: `NOT`, `CASE` and `IS` appear only where the policy needs them.
 
 mod leaf;
 mod rows;
@@ -18,10 +17,11 @@ use std::{cell::Cell, collections::HashMap};
 /// Values that are known only when a query is made.
 #[derive(Debug, Clone, Default)]
 pub struct Bindings {
-    /// What [`Stored::Choice`](crate::Stored::Choice) compares with.
+    /// The values, by binding, that a [`ScalarType::Choice`](crate::ScalarType::Choice) and the bound columns of a link compare
+    /// with.
     pub values: HashMap<&'static str, Value>,
-    /// Where the rows that a query can meet all equal such a value, or none does, and the query sees to
-    /// that by itself.
+    /// The bindings whose comparison is known: true where all rows that the query can meet equal the value, false where none
+    /// does. The query sees to that by itself.
     pub equal: HashMap<&'static str, bool>,
     pub now: Option<DateTime<Utc>>,
 }
@@ -52,7 +52,7 @@ fn not(a: Expr) -> Expr {
     cust("(NOT $1)", [a])
 }
 
-/// Neither true where it is not NULL, nor anything where it is.
+/// FALSE where the expression is not NULL; NULL where it is.
 fn never(a: Expr) -> Expr {
     cust("($1 IS NULL AND NULL)", [a])
 }
@@ -61,11 +61,11 @@ fn known(value: bool) -> Expr {
     Expr::cust(if value { "TRUE" } else { "FALSE" })
 }
 
-/// A filter longer than this is no filter.
+/// The most parts that a filter may have; a longer one is refused.
 const LIMIT: usize = 50_000;
 
 impl Sql<'_> {
-    /// A condition may be needed from both sides, and so each below it.
+    /// Counts a part that is written. A condition may be needed from both sides, and so each below it.
     fn spend(&self) -> Result<()> {
         self.written.set(self.written.get() + 1);
         if self.written.get() > LIMIT { refuse(format!("a condition of more than {LIMIT} parts")) } else { Ok(()) }

@@ -1,15 +1,15 @@
-//! The rows that a condition speaks of: their names, and the ways to them.
+//! The rows that a condition refers to: their aliases, and the joins that lead to them.
 
 use super::Sql;
 use crate::{
     Result,
-    form::{Cond, Place, Rows, Term, Var},
+    form::{ColumnPath, Cond, Rows, Term, Var},
     mapping::Link,
     refuse,
 };
 use sea_query::{Alias, Expr, ExprTrait, IntoIden, Query, SelectStatement};
 
-/// The names of rows, and of what to-one relations lead to.
+/// The aliases of rows, and of the rows that to-one relations lead to.
 #[derive(Clone)]
 pub struct Scope {
     rows: Vec<(Var, String)>,
@@ -38,7 +38,8 @@ impl Sql<'_> {
         format!("q{}", self.next.get())
     }
 
-    /// What a leaf says of rows that to-one relations lead to, it says where they are there.
+    /// A leaf, within the rows that its to-one relations lead to. Where such a row is missing, the expression is not TRUE from
+    /// either side.
     pub(super) fn lifted(&self, leaf: &Cond, scope: &Scope, say: impl FnOnce(&Scope) -> Result<Expr>) -> Result<Expr> {
         let mut places = Vec::new();
         places_of(leaf, &mut places);
@@ -88,7 +89,7 @@ impl Sql<'_> {
         let mut select = one();
         self.follow(&mut select, &from, rows.link, &alias)?;
         let mut inner = scope.clone();
-        // The same list may be open further out: inside, its rows are these.
+        // The same list may be open further out. Inside, its rows are the inner ones.
         inner.rows.retain(|(var, _)| *var != rows.var);
         inner.hops.retain(|(var, _, _)| *var != rows.var);
         inner.rows.push((rows.var, alias));
@@ -97,8 +98,8 @@ impl Sql<'_> {
     }
 }
 
-/// The places that a leaf speaks of itself: not those in the conditions below it.
-fn places_of<'a>(leaf: &'a Cond, into: &mut Vec<&'a Place>) {
+/// The paths that a leaf itself refers to, without those in the conditions below it.
+fn places_of<'a>(leaf: &'a Cond, into: &mut Vec<&'a ColumnPath>) {
     match leaf {
         Cond::Has(term) | Cond::Null(term) | Cond::OneOf(term, _) => places_in(term, into),
         Cond::Compare(_, a, b) | Cond::Text(_, a, b) => {
@@ -118,7 +119,7 @@ fn places_of<'a>(leaf: &'a Cond, into: &mut Vec<&'a Place>) {
     }
 }
 
-fn places_in<'a>(term: &'a Term, into: &mut Vec<&'a Place>) {
+fn places_in<'a>(term: &'a Term, into: &mut Vec<&'a ColumnPath>) {
     match term {
         Term::Field(field) | Term::Instant(field) | Term::Whole(field) => into.push(&field.place),
         Term::Count(rows, _) | Term::At { rows, .. } => into.push(&rows.place),

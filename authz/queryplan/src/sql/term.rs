@@ -1,4 +1,4 @@
-//! Values: columns, literals, and what is computed of them.
+//! Values: columns, literals, and terms that are computed from them.
 
 use super::{
     Sql, cust,
@@ -7,7 +7,7 @@ use super::{
 use crate::{
     Result, deeper,
     form::{Field, Kind, Math, Part, Term},
-    mapping::Stored,
+    mapping::ScalarType,
     refuse,
 };
 use chrono::{DateTime, Utc};
@@ -34,19 +34,19 @@ impl Sql<'_> {
             Term::Field(field) | Term::Instant(field) => {
                 let column = self.column(field, scope)?;
                 match field.value.stored {
-                    Stored::Uuid => cust("($1)::text", [column]),
-                    Stored::Integer => cust("($1)::double precision", [column]),
-                    Stored::Choice { binding, equal, other } if self.bindings.equal.contains_key(binding) => {
+                    ScalarType::Uuid => cust("($1)::text", [column]),
+                    ScalarType::Integer => cust("($1)::double precision", [column]),
+                    ScalarType::Choice { binding, equal, other } if self.bindings.equal.contains_key(binding) => {
                         Expr::val(if self.bindings.equal[binding] { equal } else { other })
                     }
-                    Stored::Choice { binding, equal, other } => cust(
+                    ScalarType::Choice { binding, equal, other } => cust(
                         "(CASE WHEN $1 = $2 THEN $3 WHEN $1 <> $2 THEN $4 END)",
                         [column, self.binding(binding)?, Expr::val(equal), Expr::val(other)],
                     ),
-                    Stored::Bool | Stored::Double | Stored::Text | Stored::Timestamp => column,
+                    ScalarType::Bool | ScalarType::Double | ScalarType::Text | ScalarType::Timestamp => column,
                 }
             }
-            // Beyond this the policy sees another number than what is stored.
+            // Beyond 2^53 the policy sees another number than the stored one.
             Term::Whole(field) => {
                 let column = self.column(field, scope)?;
                 cust("(CASE WHEN abs($1) <= 9007199254740992 THEN $2 END)", [column.clone(), column])
@@ -118,8 +118,8 @@ impl Sql<'_> {
         })
     }
 
-    /// PostgreSQL raises errors where IEEE has infinities, zeros and NaN, and where whole numbers have
-    /// no result.
+    /// Arithmetic that raises no errors. PostgreSQL by itself raises them where IEEE has infinities, zeros and NaN, and where
+    /// whole numbers have no result.
     fn math(&self, op: Math, kind: Kind, a: &Term, b: &Term, scope: &Scope) -> Result<Expr> {
         let whole = |term: &Term| -> Result<Expr> {
             Ok(match term {
@@ -186,7 +186,7 @@ pub fn whole(number: f64) -> Expr {
     Expr::val(number as i64)
 }
 
-/// To the microsecond.
+/// The time, cut to the microsecond.
 pub fn floor(at: DateTime<Utc>) -> Result<DateTime<Utc>> {
     let whole = at.timestamp_subsec_nanos() / 1_000 * 1_000;
     DateTime::from_timestamp(at.timestamp(), whole).map_or_else(|| refuse("a time too far away"), Ok)

@@ -23,10 +23,10 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Keys of one statement.
+/// The most keys in one statement.
 const AT_ONCE: usize = 1_000;
 
-/// The row that one of its columns names.
+/// A relation to one row, which a column of the parent names.
 pub struct One<P, C: Kind> {
     pub field: &'static str,
     pub about: &'static str,
@@ -115,10 +115,10 @@ impl<P: Sync, C: Kind> Relation<P> for One<P, C> {
     }
 }
 
-/// Finds the rows that hang on these keys, each with its key, in their order.
+/// Finds the rows that hang on these keys, each with its key, in the order of the relation.
 pub type Rows<C> = for<'a> fn(&'a Tx, &'a [Key], Condition) -> BoxFuture<'a, Result<Vec<(Key, C)>>>;
 
-/// The rows that hang on one.
+/// A relation to the rows that hang on the parent.
 pub struct Many<P, C: Kind> {
     pub field: &'static str,
     pub about: &'static str,
@@ -127,7 +127,7 @@ pub struct Many<P, C: Kind> {
     pub rows: Rows<C>,
 }
 
-/// The rows of which a column names the parent.
+/// The rows that name one of the parents in a column, in the order of another column.
 #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
 pub async fn children<C: Kind>(
     tx: &Tx,
@@ -196,7 +196,7 @@ impl<P: 'static, C: Kind> Loader<Parent<P, C>> for Children<P, C> {
             let snapshot = open(&self.0)?;
             let mut left = parents.to_vec();
             let mut found = HashMap::new();
-            // Mostly they are all of one relation.
+            // Mostly all parents are of one relation, and one round is enough.
             while let Some(Parent(relation, _)) = left.first().cloned() {
                 let (these, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|parent| std::ptr::eq(parent.0, relation));
                 let keys: Vec<Key> = these.iter().map(|parent| parent.1).collect();

@@ -26,13 +26,13 @@ pub trait Relation<P>: Send + Sync {
     /// The fields, as the schema has them.
     fn fields(&self, registry: &mut Registry) -> Vec<(String, MetaField)>;
 
-    /// The kinds whose rows it reads, by the names of its fields.
+    /// The kinds whose rows the relation reads, by the names of its fields.
     fn plans(&self) -> Vec<Plan>;
 
-    /// A field of one row. None: it is not this relation's.
+    /// A field of one row. None: the field is not this relation's.
     async fn resolve(&'static self, of: &P, cx: &Context<'_>) -> ServerResult<Option<Value>>;
 
-    /// A field of a whole level of rows: a value each, in their order. None: not its field, or not in this way.
+    /// A field of a whole level of rows: a value each, in their order. None: not its field, or only row by row.
     fn all<'a>(&'static self, _: &'a Context<'a>, _: &'a [&'a P]) -> Option<BoxFuture<'a, Option<Vec<Value>>>> {
         None
     }
@@ -44,7 +44,7 @@ pub struct Plan {
     field: &'static str,
     method: bool,
     pub kinds: &'static [&'static str],
-    /// Rows of organizations that engaged the acting one, too.
+    /// Whether it reads rows of organizations that engaged the acting one, too.
     pub across: bool,
 }
 
@@ -53,7 +53,7 @@ impl Plan {
         Plan { field, method: false, kinds, across: false }
     }
 
-    /// Of a method's field, which the schema writes in camel case.
+    /// The plan of a method's field, which the schema writes in camel case.
     pub const fn named(method: &'static str, kinds: &'static [&'static str]) -> Self {
         Plan { method: true, ..Plan::of(method, kinds) }
     }
@@ -90,7 +90,7 @@ macro_rules! query {
 /// All relations of one object.
 pub struct Relations<P: 'static>(pub &'static [&'static dyn Relation<P>]);
 
-/// The same with its type erased.
+/// The relations of one object with its type erased.
 pub trait Declared: Send + Sync {
     fn parent(&self) -> TypeId;
     /// The object's name in the schema.
@@ -150,7 +150,7 @@ pub fn all<'a, P: 'static>(cx: &'a Context<'a>, rows: &'a [&'a P]) -> Option<Box
     of::<P>().iter().find_map(|relation| relation.all(cx, rows))
 }
 
-/// Fields of an object that derives its own take their relations from here as well.
+/// Adds the relations to an object that derives its own fields.
 #[macro_export]
 macro_rules! related {
     ($($type:ty),* $(,)?) => {
@@ -217,7 +217,7 @@ macro_rules! relations {
             $($crate::relations!(@ $how $parent, stringify!($field), concat!($($about),*), $($what)*),)*
         ]);
     };
-    // The one that a column names.
+    // One row, which a column names.
     (@ one $parent:ty, $field:expr, $about:expr, $child:ty, |$row:ident| $key:expr) => {
         &$crate::relation::One::<$parent, $child> {
             field: $field,
@@ -227,7 +227,7 @@ macro_rules! relations {
             child: std::marker::PhantomData,
         }
     };
-    // Those that a statement finds for many at once.
+    // The rows that one statement finds for many parents.
     (@ many $parent:ty, $field:expr, $about:expr, $child:ty, $rows:expr) => {
         &$crate::relation::Many::<$parent, $child> {
             field: $field,
@@ -237,7 +237,7 @@ macro_rules! relations {
             rows: $rows,
         }
     };
-    // A page of them.
+    // A page of rows.
     (@ page $parent:ty, $field:expr, $about:expr, reads $kinds:expr, $run:expr $(, each $each:expr)?) => {
         &$crate::relation::Pages::<$parent, _, _> {
             field: $field,

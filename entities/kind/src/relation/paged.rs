@@ -1,4 +1,4 @@
-//! Relations of which a page is asked for.
+//! Relations that are read a page at a time.
 
 use super::{Plan, Relation, field, is, value};
 use crate::{Filter, Page};
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use schema::{Nullable, Result, Snapshot, input, nullable, snapshot};
 
-/// The arguments of a list besides which page.
+/// The arguments of a list besides those that choose the page.
 pub trait ListArguments: Sized + Send {
     fn declare(registry: &mut Registry, field: &mut MetaField);
     fn read(cx: &Context<'_>) -> ServerResult<Self>;
@@ -50,7 +50,7 @@ fn argument<T: InputType>(registry: &mut Registry, field: &mut MetaField, name: 
 }
 
 impl Page {
-    /// The arguments of a connection, as a field was asked with them.
+    /// The page that the arguments of a field ask for.
     pub fn asked(cx: &Context<'_>) -> ServerResult<Page> {
         Ok(Page {
             first: cx.param_value("first", None)?.1,
@@ -64,10 +64,10 @@ impl Page {
 
 /// Finds a page for one row.
 pub type Run<P, A, T> = for<'a> fn(&'a Snapshot, &'a P, A, Page) -> BoxFuture<'a, Result<T>>;
-/// Finds a page for each row of a level, by one statement. None: not in this way.
+/// Finds a page for each row of a level, by one statement. None: these arguments need a statement for each row.
 pub type Each<P> = for<'a> fn(&'a Context<'a>, &'a [&'a P]) -> BoxFuture<'a, Option<Vec<Value>>>;
 
-/// A page of what hangs on a row.
+/// A relation to the rows that hang on a row, a page at a time.
 pub struct Pages<P, A, T> {
     pub field: &'static str,
     pub about: &'static str,
@@ -111,7 +111,7 @@ impl<P: Sync, A: ListArguments, T: OutputType> Relation<P> for Pages<P, A, T> {
         if !is(cx, self.field) {
             return None;
         }
-        // Without a statement for many the pass gives the level up.
+        // Without a statement for many rows, the level goes field by field.
         let each = self.each?;
         Some(each(cx, of))
     }

@@ -1,5 +1,5 @@
-//! An outside party may turn out to have an account here. The link is what its owner believes: it is not
-//! checked, it tells neither side whether the other exists, and it gives nobody any right.
+//! The link from an outside party to an organization, for a party that turns out to have an account here. It records the
+//! owner's belief: it is not checked, it tells neither side whether the other exists, and it gives nobody any right.
 
 use super::{CHANGE, EXTERNAL_PARTY_ARCHIVED};
 use crate::prelude::*;

@@ -11,7 +11,7 @@ schema::codes! {
     EXTERNAL_PARTY_NOT_ARCHIVED: Conflict, "The outside party is not archived.";
 }
 
-// One a line, so that a new procedure is one line more.
+// One entry a line, so that a new procedure adds one line.
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<create::Create>(),
@@ -44,10 +44,10 @@ reads!(
     ExternalPartyQuery
 );
 
-/// Refuses what is not an HOA in care of this organization.
+/// Refuses an id that is not an HOA of this organization, and an HOA that is archived.
 pub async fn ensure_hoa(cx: &Context, hoa: Option<ExternalPartyId>) -> Result<()> {
     let Some(hoa) = hoa else { return Ok(()) };
-    // It is not archived before this is committed.
+    // The lock keeps others from archiving the HOA before this is committed.
     let row = external_party::by_id(cx.owner(), hoa).lock(LockType::Share).one(cx.tx().await?).await?;
     let refuse = |code: &str, message: &str| Err(Error::new(Code::INVALID_INPUT).field("hoaId", code, message));
     match row {

@@ -8,7 +8,7 @@ schema::codes! {
     FINANCIAL_ENTRY_CORRECTED: Conflict, "The entry was corrected; correct the one that took its place.";
 }
 
-// One a line, so that a new procedure is one line more.
+// One entry a line, so that a new procedure adds one line.
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<record::Record>(),

@@ -16,7 +16,7 @@ schema::codes! {
     OWNERSHIP_EXCEEDS_WHOLE: Conflict, "The shares of a property never exceed 100 % at any time.";
 }
 
-// One a line, so that a new procedure is one line more.
+// One entry a line, so that a new procedure adds one line.
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<record::Record>(),
@@ -54,12 +54,12 @@ fn exceeds() -> Error {
     Error::new(code).field("shareBasisPoints", "EXCEEDS_WHOLE", code.message())
 }
 
-/// The property's own history tells who owns it, too.
+/// Adds an event of the property, whose own history tells who owns it, too.
 fn tell(cx: &Context, property: &property::Model, row: &Ownership) {
     cx.changed(event("ownership_changed", property, Change::fields(&["ownerships"]).id("ownershipId", row.id.0)));
 }
 
-/// The property of a record, which others who change its shares wait for.
+/// The property of a record, locked: other changes of its shares wait for it.
 async fn property_of(cx: &Context, id: PropertyId) -> Result<property::Model> {
     Ok(Seen::find(cx, id).await?.row)
 }

@@ -18,7 +18,7 @@ schema::codes! {
     PROPERTY_NOT_IN_PORTFOLIO: Conflict, "The property is not in that portfolio.";
 }
 
-// One a line, so that a new procedure is one line more.
+// One entry a line, so that a new procedure adds one line.
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<create::Create>(),
@@ -51,7 +51,7 @@ reads!(
     PortfolioQuery
 );
 
-/// Refuses what is not a property in the care of this organization.
+/// Refuses an id that is not a property of this organization, and a property that is archived.
 async fn ensure_property(cx: &Context, id: PropertyId) -> Result<()> {
     match property::by_id(cx.owner(), id).one(cx.tx().await?).await? {
         Some(row) => ensure_in_use(&row, PROPERTY_ARCHIVED),
@@ -59,7 +59,7 @@ async fn ensure_property(cx: &Context, id: PropertyId) -> Result<()> {
     }
 }
 
-/// A portfolio of which a property came or went is another version of it.
+/// Saves a portfolio as its next version, since a property came or went.
 async fn touched(cx: &Context, mut row: Edit<Portfolio>, verb: &'static str, property: PropertyId) -> Result<Portfolio> {
     row.related("properties");
     row.refers("propertyId", property.0);

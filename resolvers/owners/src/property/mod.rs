@@ -10,7 +10,7 @@ schema::codes! {
     PROPERTY_NOT_ARCHIVED: Conflict, "The property is not archived.";
 }
 
-// One a line, so that a new procedure is one line more.
+// One entry a line, so that a new procedure adds one line.
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<create::Create>(),
