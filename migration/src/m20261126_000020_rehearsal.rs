@@ -1,6 +1,8 @@
 //! Policies of which it is known that they can filter every list.
 
-crate::sql_migration!("m20261126_000020_rehearsal", { REHEARSAL.to_owned() });
+use crate::class;
+
+crate::sql_migration!("m20261126_000020_rehearsal", { [REHEARSAL, &class::across()].concat() });
 
 const REHEARSAL: &str = "
 CREATE TABLE rehearsal (
