@@ -100,6 +100,20 @@ pub fn refused(error: Error) -> Response {
     Response::from_errors(vec![refusal])
 }
 
+/// Whether anything was executed: every error of the execution has a path.
+pub fn was_executed(response: &Response) -> bool {
+    response.errors.is_empty() || response.data != Value::Null || response.errors.iter().any(|error| !error.path.is_empty())
+}
+
+/// A response as JSON. One without `data` says that nothing was executed.
+pub fn encoded(response: &Response) -> serde_json::Result<Vec<u8>> {
+    if was_executed(response) {
+        serde_json::to_vec(response)
+    } else {
+        serde_json::to_vec(&serde_json::json!({ "errors": response.errors }))
+    }
+}
+
 /// The code of an error, for logs and the HTTP status.
 pub fn code_of(error: &ServerError) -> Option<String> {
     fn get(extensions: &ErrorExtensionValues) -> Option<String> {

@@ -2,7 +2,7 @@
 //! runs. Subscriptions are answered in the format that the client accepts, server-sent events or multipart.
 
 use crate::{
-    errors::refused,
+    errors::{encoded, refused, was_executed},
     live::{self, Subscription},
     mount::GraphQl,
     request::{from_json, from_query},
@@ -19,7 +19,7 @@ use axum::{
     routing::any,
 };
 use schema::{Code, Error, Result};
-use surface::caller;
+use surface::{allow, caller};
 
 pub fn routes(graphql: GraphQl) -> Router {
     Router::new().route("/graphql", any(handle)).with_state(graphql)
@@ -30,6 +30,9 @@ async fn handle(State(graphql): State<GraphQl>, request: HttpRequest) -> axum::r
     let strict = accepts_graphql_response(&parts.headers);
     let upgrade = parts.headers.get(header::UPGRADE).and_then(|upgrade| upgrade.to_str().ok());
     if upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket")) {
+        if !graphql.mount.origins.allow_upgrade(&parts.headers) {
+            return refuse(Error::new(Code::ORIGIN_NOT_ALLOWED), strict);
+        }
         return match WebSocketUpgrade::from_request_parts(&mut parts, &graphql).await {
             Ok(upgrade) => ws::upgrade(graphql, upgrade, parts.headers),
             Err(_) => refuse(Error::new(Code::INVALID_INPUT).message("This is no upgrade to a WebSocket."), strict),
@@ -39,9 +42,7 @@ async fn handle(State(graphql): State<GraphQl>, request: HttpRequest) -> axum::r
         // This client reads events only, so that its single response is one as well.
         Ok(Served::Response(response)) if streams::only_events(&parts.headers) => streams::once(&response),
         Ok(Served::Response(response)) => {
-            let failed_before_execution = strict && !response.errors.is_empty() && response.data == async_graphql::Value::Null;
-            let executed = response.errors.iter().any(|error| !error.path.is_empty());
-            let status = if failed_before_execution && !executed { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+            let status = if strict && !was_executed(&response) { StatusCode::BAD_REQUEST } else { StatusCode::OK };
             answer(status, strict, &response)
         }
         Ok(Served::Stream(stream)) => *stream,
@@ -51,7 +52,7 @@ async fn handle(State(graphql): State<GraphQl>, request: HttpRequest) -> axum::r
 
 fn refuse(error: Error, strict: bool) -> axum::response::Response {
     let status = surface::status(&error);
-    answer(status, strict, &refused(error))
+    allow(answer(status, strict, &refused(error)), "GET, POST")
 }
 
 enum Served {
@@ -96,7 +97,7 @@ fn accepts_graphql_response(headers: &HeaderMap) -> bool {
 
 fn answer(status: StatusCode, strict: bool, response: &Response) -> axum::response::Response {
     let media = if strict { GRAPHQL_RESPONSE } else { "application/json" };
-    match serde_json::to_vec(response) {
+    match encoded(response) {
         Ok(body) => (status, [(header::CONTENT_TYPE, media)], body).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

@@ -53,8 +53,16 @@ pub fn from_json(body: Value) -> Result<Request> {
             Error::new(Code::INVALID_INPUT).message("Send one GraphQL request as a JSON object; batches are not accepted.")
         );
     };
+    let extensions = body.remove("extensions");
+    if !matches!(extensions, None | Some(Value::Null | Value::Object(_))) {
+        return refuse("extensions", "must be an object");
+    }
     let request = match body.remove("query") {
         Some(Value::String(query)) => Request::new(query),
+        // A client that would send hashes of its documents sends their texts from now on.
+        None if extensions.is_some_and(|extensions| extensions["persistedQuery"].is_object()) => {
+            return Err(Error::new(Code::PERSISTED_QUERY_NOT_SUPPORTED));
+        }
         None | Some(Value::Null) => return refuse("query", "a GraphQL document is required"),
         Some(_) => return refuse("query", "must be a string"),
     };
@@ -75,10 +83,11 @@ pub fn from_query(query: &str) -> Result<Request> {
     for (name, value) in form_pairs(query) {
         match name.as_str() {
             "query" | "operationName" => drop(body.insert(name, Value::String(value))),
-            "variables" => {
-                let variables = serde_json::from_str(&value)
-                    .map_err(|_| Error::new(Code::INVALID_INPUT).field("variables", "MALFORMED_JSON", "must be a JSON object"))?;
-                body.insert(name, variables);
+            "variables" | "extensions" => {
+                let object = serde_json::from_str(&value).map_err(|_| {
+                    Error::new(Code::INVALID_INPUT).field(name.as_str(), "MALFORMED_JSON", "must be a JSON object")
+                })?;
+                body.insert(name, object);
             }
             _ => {}
         }

@@ -2,7 +2,7 @@
 //! and multipart in that of Apollo's clients.
 
 use crate::{
-    errors::refused,
+    errors::{encoded, refused},
     live::{Out, Subscription},
 };
 use ::live::Guest;
@@ -63,7 +63,7 @@ fn names(headers: &HeaderMap, media: &str) -> bool {
 
 /// The answer of a query or a mutation, as events.
 pub fn once(response: &Response) -> axum::response::Response {
-    let mut body = next_event(&serde_json::to_vec(response).unwrap_or_default());
+    let mut body = next_event(&encoded(response).unwrap_or_default());
     body.extend_from_slice(COMPLETE);
     Streamed::Events.headed(Body::from(body))
 }

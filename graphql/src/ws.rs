@@ -2,7 +2,7 @@
 //! that a client that does not read stops them. Their answers are made in other tasks.
 
 use crate::{
-    errors::refused,
+    errors::{refused, was_executed},
     live::{Out, Subscription},
     mount::GraphQl,
     request::from_json,
@@ -320,9 +320,8 @@ async fn begin(
             let _ = earlier.wait_for(|opened| *opened).await;
         }
         let response = graphql.execute(caller, prepared).await;
-        // Errors without a path mean that nothing was executed; failed fields are part of an answer.
-        let before = response.data == async_graphql::Value::Null && response.errors.iter().all(|error| error.path.is_empty());
-        if before && !response.errors.is_empty() {
+        // Failed fields are part of an answer.
+        if !was_executed(&response) {
             return Err(failed(&response));
         }
         let answer = serde_json::to_vec(&response).unwrap_or_default();

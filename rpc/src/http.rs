@@ -7,7 +7,7 @@ use axum::{
 };
 use schema::{Code, Entry, Error, Gateway, Result, Surface};
 use serde_json::Value;
-use surface::{Mount, caller, json, refusal};
+use surface::{Mount, allow, caller, json, refusal};
 
 pub fn routes(mount: Mount) -> Router {
     Router::new().route("/api/v1/rpc/{*procedure}", any(handle)).with_state(mount)
@@ -18,7 +18,7 @@ async fn handle(State(mount): State<Mount>, path: Result<Path<String>, PathRejec
     let path = path.map(|Path(path)| path).unwrap_or_default();
     match serve(&mount, &path, request).await {
         Ok((status, answer)) => (status, Json(answer)).into_response(),
-        Err(error) => refusal(&error),
+        Err(error) => allow(refusal(&error), "POST"),
     }
 }
 

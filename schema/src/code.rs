@@ -132,6 +132,8 @@ general! {
     CURSOR_EXPIRED: Conflict, Some(410), "The cursor cannot be gone on from; read anew, then follow from there.";
     GRAPHQL_PARSE_FAILED: Validation, Some(400), "The document is not valid GraphQL.";
     GRAPHQL_VALIDATION_FAILED: Validation, Some(400), "The document does not fit the schema.";
+    PERSISTED_QUERY_NOT_SUPPORTED: Validation, Some(400), "Persisted queries are not kept here; send the document.";
+    ORIGIN_NOT_ALLOWED: Authorization, None, "Pages of this origin may not connect; see HESTAMI_ORIGINS.";
     IDEMPOTENCY_KEY_REQUIRED: Validation, None, "A mutation needs an idempotencyKey.";
     IDEMPOTENCY_KEY_INVALID: Validation, None, "The idempotencyKey is not a UUID.";
     IDEMPOTENCY_KEY_REUSED: Conflict, None, "This idempotencyKey was used with another input; nothing was done.";

@@ -19,6 +19,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use surface::Origins;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use workflows::{Durable, Supervision, Supervisor};
 
@@ -39,6 +40,7 @@ pub struct Parts {
     pub verifier: Verifier,
     pub fingerprint_key: Vec<u8>,
     pub body_limit: usize,
+    pub origins: Origins,
     pub limits: Limits,
     pub supervision: Supervision,
     /// The attempts after which an operation ends as FAILED, if it is also older than `patience`.
@@ -119,7 +121,7 @@ impl App {
         let listener = parts.listener;
         let address = listener.local_addr()?;
         let router = http::router(http::Served {
-            mount: surface::Mount { gateway: Arc::clone(&gateway), body_limit: parts.body_limit },
+            mount: surface::Mount { gateway: Arc::clone(&gateway), body_limit: parts.body_limit, origins: parts.origins },
             engine: Arc::clone(&engine),
             cerbos: Arc::clone(&cerbos),
             live: Arc::clone(&live),

@@ -1,12 +1,11 @@
 //! Every route, on one page.
 
-use crate::graphiql;
+use crate::{contract_pages, graphiql};
 use authz::Cerbos;
 use axum::{
     Json, Router,
-    body::Bytes,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -20,8 +19,15 @@ use std::{
     sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
-use surface::{Mount, refusal};
-use tower_http::catch_panic::CatchPanicLayer;
+use surface::{Mount, Origins, refusal};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::{
+        CompressionLayer,
+        predicate::{NotForContentType, Predicate, SizeAbove},
+    },
+    cors::{AllowOrigin, CorsLayer},
+};
 use tracing::Instrument;
 use workflows::Durable;
 
@@ -42,16 +48,14 @@ struct Health {
     live: Arc<live::Hub>,
 }
 
-/// The OpenAPI document, written when it is first asked for.
-static DESCRIPTION: LazyLock<Bytes> = LazyLock::new(|| rpc::openapi(resolvers::TABLE).to_string().into());
-
 pub fn router(served: Served) -> Router {
     let Served { mount, engine, cerbos, live, graphiql, metrics } = served;
+    let origins = mount.origins.clone();
     let health = Health { mount: mount.clone(), engine, cerbos, live: Arc::clone(&live) };
     let mut router = Router::new()
         .merge(graphql::routes(graphql::GraphQl::new(mount.clone(), live, graphiql.is_some())))
         .merge(rpc::routes(mount.clone()))
-        .route("/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], DESCRIPTION.clone()) }))
+        .merge(contract_pages::routes())
         .route("/metrics", get(move || async move { exposition(&metrics) }))
         .route("/livez", get(|| async { Json(json!({ "alive": true })) }));
     router = router.merge(Router::new().route("/readyz", get(ready)).with_state(health));
@@ -62,7 +66,25 @@ pub fn router(served: Served) -> Router {
         .fallback(|| async { refusal(&Error::new(Code::UNKNOWN_PATH)) })
         .method_not_allowed_fallback(|| async { refusal(&Error::new(Code::METHOD_NOT_ALLOWED)) })
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| refusal(&Error::internal("a handler panicked"))))
+        .layer(CompressionLayer::new().gzip(true).br(true).compress_when(worth_compressing()))
+        .layer(cors(origins))
         .layer(middleware::from_fn(traced))
+}
+
+/// Small answers are not worth it, and a stream's events must not wait in a compressor.
+fn worth_compressing() -> impl Predicate {
+    SizeAbove::new(1_024).and(NotForContentType::SSE).and(NotForContentType::const_new("multipart/mixed"))
+}
+
+/// Lets a page of another origin call. It sends a token by itself: the browser is asked to send nothing of its own.
+fn cors(origins: Origins) -> CorsLayer {
+    let headers = ["accept", "authorization", "content-type", "traceparent", surface::ORGANIZATION, surface::GRANT];
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, _| origin.to_str().is_ok_and(|origin| origins.allow(origin))))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(headers.map(HeaderName::from_static))
+        .expose_headers(["x-trace-id", "etag"].map(HeaderName::from_static))
+        .max_age(Duration::from_secs(7_200))
 }
 
 static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
@@ -80,7 +102,7 @@ async fn traced(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = match request.uri().path() {
         path if path.starts_with("/api/v1/rpc/") => "/api/v1/rpc/{procedure}".to_owned(),
-        path @ ("/graphql" | "/openapi.json" | "/livez" | "/readyz" | "/metrics") => path.to_owned(),
+        path @ ("/" | "/graphql" | "/openapi.json" | "/schema.graphql" | "/livez" | "/readyz" | "/metrics") => path.to_owned(),
         path if path.starts_with("/graphiql") => "/graphiql".to_owned(),
         _ => "unknown".to_owned(),
     };
@@ -111,7 +133,8 @@ async fn traced(request: Request, next: Next) -> Response {
     .instrument(span.clone())
     .await;
     span.record("http.response.status_code", response.status().as_u16());
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // The contract alone may be kept.
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     let labels = [
         KeyValue::new("http.request.method", method.to_string()),
         KeyValue::new("http.route", route),

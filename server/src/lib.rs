@@ -3,6 +3,7 @@
 pub mod app;
 pub mod config;
 pub mod contract;
+mod contract_pages;
 pub mod demo;
 pub mod embedded;
 mod graphiql;

@@ -1,9 +1,13 @@
 //! The parts that both HTTP surfaces share: caller, body and error envelope. Surfaces translate, they never decide.
 
+mod origins;
+
+pub use origins::Origins;
+
 use axum::{
     Json,
     body::{Body, Bytes},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use http_body_util::{BodyExt, Limited};
@@ -22,6 +26,8 @@ pub struct Mount {
     pub gateway: Arc<Gateway>,
     /// The largest body that is read, in bytes.
     pub body_limit: usize,
+    /// The pages in browsers that may call.
+    pub origins: Origins,
 }
 
 /// The principal behind the token, and the acting organization if one is named.
@@ -83,6 +89,14 @@ async fn bytes(body: Body, limit: usize) -> Result<Bytes> {
 
 pub fn status(error: &Error) -> StatusCode {
     StatusCode::from_u16(error.code().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// A refusal of a method, naming those that the address answers.
+pub fn allow(mut response: Response, methods: &'static str) -> Response {
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    }
+    response
 }
 
 /// A refusal as a response, in the envelope of everything that is not GraphQL.

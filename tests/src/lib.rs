@@ -18,6 +18,7 @@ mod figures;
 mod golden;
 mod graphql_surface;
 mod house;
+mod http;
 mod idempotency;
 mod identity;
 mod kinds;

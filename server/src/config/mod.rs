@@ -9,6 +9,7 @@ pub use settings::{SETTINGS, Setting, document};
 
 use schema::Boundary;
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use surface::Origins;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -39,6 +40,7 @@ pub struct Config {
     pub token_leeway: Duration,
     pub fingerprint_key: Option<String>,
     pub body_limit: usize,
+    pub origins: Origins,
     pub outcome_retention: Duration,
     pub cursor_window: Duration,
     pub heartbeat: Duration,
@@ -76,6 +78,7 @@ impl Reader {
             _ => None,
         });
         let production = mode == Some(Mode::Production);
+        let local = if production { Origins::Listed(Default::default()) } else { Origins::Local };
         let json = |value: &str| match value {
             "json" => Some(true),
             "text" => Some(false),
@@ -106,6 +109,7 @@ impl Reader {
                 token_leeway: self.get("token_leeway", duration)?,
                 fingerprint_key: self.get("fingerprint_key", |value| Some(value.to_owned()).filter(|v| v.len() >= 32)),
                 body_limit: self.get("body_limit", between(1_024, 16_777_216))? as usize,
+                origins: self.get("origins", Origins::parse).unwrap_or(local),
                 outcome_retention: self.get("outcome_retention", duration)?,
                 cursor_window: self.get("cursor_window", duration)?,
                 heartbeat: self.get("heartbeat", duration)?,

@@ -124,6 +124,13 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("body_limit", "HESTAMI_BODY_LIMIT", Some("262144"), "1024 to 16777216", "The largest body of a request, in bytes."),
     setting(
+        "origins",
+        "HESTAMI_ORIGINS",
+        None,
+        "* | https://host, with commas between several",
+        "Pages in browsers that may call from another origin. By default those on this machine in development, none in production.",
+    ),
+    setting(
         "outcome_retention",
         "HESTAMI_OUTCOME_RETENTION",
         Some("30d"),

@@ -295,6 +295,7 @@ async fn start(cluster: &Cluster, database: &str, clock: Arc<TestClock>, ids: Ar
         verifier: Verifier::new(ISSUER.into(), format!("{ISSUER}/services"), AUDIENCE.into(), Duration::from_secs(30), keys),
         fingerprint_key: b"the same for every replica of a test".to_vec(),
         body_limit: 65_536,
+        origins: surface::Origins::parse("https://portal.example").expect("origins"),
         limits: options.limits,
         supervision: options.supervision,
         attempts: options.attempts,
