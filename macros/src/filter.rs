@@ -19,12 +19,14 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
     let about = format!("{about} All that is given must hold.");
     let mut fields = Vec::new();
     let mut conditions = Vec::new();
+    let mut texts = Vec::new();
     let Fields::Named(named) = &mut item.fields else { unreachable!("fields are named") };
     for each in &mut named.named {
         let ident = field::ident(each).clone();
         if field::outer(&each.ty).as_deref() != Some("Option") {
             return Err(Error::new(each.ty.span(), "a filter's field may be absent: make it an Option"));
         }
+        let text = field::inner(&each.ty).and_then(field::outer).as_deref() == Some("String");
         let Some(word) = field::take(each, WORDS)? else {
             return Err(Error::new(ident.span(), format!("say how it chooses: one of {}", WORDS.join(", "))));
         };
@@ -36,8 +38,11 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
             let column: Ident = word.parse_args()?;
             condition(&how, &ident, &quote!(Column::#column))
         });
-        let rule = rules::taken(each)?;
+        let rule = rules::taken(each)?.map(|rule| if text { rules::unless_blank(rule) } else { Ok(rule) }).transpose()?;
         rules::apply(each, rule);
+        if text {
+            texts.push(ident.clone());
+        }
         fields.push(ident);
     }
     Ok(quote! {
@@ -54,6 +59,8 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
                 #[expect(unused_imports, reason = "some filters need none of these")]
                 use ::sea_orm::{ColumnTrait as _, sea_query::ExprTrait as _};
                 let #name { #(#fields),* } = self;
+                // A blank text is a field that was left empty.
+                #(let #texts = #texts.filter(|text| !text.trim().is_empty());)*
                 ::sea_orm::Condition::all() #(#conditions)*
             }
         }

@@ -32,6 +32,13 @@ pub fn of(meta: &Meta) -> Result<Tokens> {
     }
 }
 
+/// The same rule, for a text that may be left empty.
+pub fn unless_blank(rule: Tokens) -> Result<Tokens> {
+    let custom: syn::MetaList = syn::parse2(rule)?;
+    let inner = &custom.tokens;
+    Ok(quote!(custom(::schema::valid::unless_blank(#inner))))
+}
+
 /// Takes the rule off a field and puts garde's form of it in its place.
 pub fn apply(field: &mut Field, rule: Option<Tokens>) {
     let rule = rule.unwrap_or_else(|| quote!(skip));

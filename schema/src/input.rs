@@ -3,10 +3,37 @@
 use crate::{Code, Error, FieldError, Result};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
-pub fn parse<T: DeserializeOwned + Serialize>(value: Value) -> Result<T> {
-    let given = value.clone();
-    let parsed: T = serde_path_to_error::deserialize(value).map_err(|error| {
+pub fn parse<T: DeserializeOwned + Serialize>(mut given: Value) -> Result<T> {
+    let mut blank = BTreeMap::new();
+    without_blanks(&mut given, "", &mut blank);
+    let parsed: T = loop {
+        let (field, code, message) = match read(&given) {
+            Ok(parsed) => break parsed,
+            Err(wrong) => wrong,
+        };
+        // A blank text that may not be absent is the text that it is: its own rule names it, beside all other mistakes.
+        if let (NULL, Some(text)) = (message.as_str(), blank.remove(&field)) {
+            put_back(&mut given, &field, text);
+            // Each reads the whole input once more.
+            if blank.len() > MOST_BLANK {
+                std::mem::take(&mut blank).into_iter().for_each(|(field, text)| put_back(&mut given, &field, text));
+            }
+            continue;
+        }
+        return Err(Error::new(Code::INVALID_INPUT).field(field, code, message));
+    };
+    // Some parsers take a list for an object, or an object for a word. The contract does not.
+    match bent(&given, &serde_json::to_value(&parsed)?, "") {
+        Some(field) => Err(Error::new(Code::INVALID_INPUT).field(field, "WRONG_TYPE", WRONG_TYPE)),
+        None => Ok(parsed),
+    }
+}
+
+/// Reads an input, or says which field is wrong.
+fn read<T: DeserializeOwned>(given: &Value) -> Result<T, (String, &'static str, String)> {
+    serde_path_to_error::deserialize(given).map_err(|error| {
         let path = error.path().to_string();
         let said = error.inner().to_string();
         let (code, name, message) = classify(&said);
@@ -17,27 +44,53 @@ pub fn parse<T: DeserializeOwned + Serialize>(value: Value) -> Result<T> {
             (path, Some(name)) if path != name && !path.ends_with(&format!(".{name}")) => format!("{path}.{name}"),
             (path, _) => path.to_owned(),
         };
-        Error::new(Code::INVALID_INPUT).field(dotted(&field), code, message)
-    })?;
-    // Some parsers take a list for an object, or an object for a word. The contract does not.
-    match bent(&given, &serde_json::to_value(&parsed)?, "") {
-        Some(field) => Err(Error::new(Code::INVALID_INPUT).field(field, "WRONG_TYPE", WRONG_TYPE)),
-        None => Ok(parsed),
+        (dotted(&field), code, message)
+    })
+}
+
+/// The most texts left empty that an input may have for each to be taken for itself.
+const MOST_BLANK: usize = 32;
+
+/// Takes blank texts for nulls, as forms send what was left empty, and notes the paths of those texts.
+fn without_blanks(value: &mut Value, path: &str, blank: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::String(text) if text.trim().is_empty() => {
+            blank.insert(path.to_owned(), value.take());
+        }
+        Value::Array(all) => {
+            all.iter_mut().enumerate().for_each(|(at, each)| without_blanks(each, &below(path, &at.to_string()), blank));
+        }
+        Value::Object(fields) => fields.iter_mut().for_each(|(name, each)| without_blanks(each, &below(path, name), blank)),
+        _ => {}
     }
 }
 
+fn put_back(value: &mut Value, path: &str, text: Value) {
+    let place = path.split('.').try_fold(value, |value, name| match value {
+        Value::Array(all) => all.get_mut(name.parse::<usize>().ok()?),
+        other => other.get_mut(name),
+    });
+    if let Some(place) = place {
+        *place = text;
+    }
+}
+
+fn below(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+const NULL: &str = "must not be null";
 const WRONG_TYPE: &str = "is not of the right type or form";
 
 /// The path of the field whose given JSON has another shape than the parsed input.
 fn bent(given: &Value, taken: &Value, path: &str) -> Option<String> {
-    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     match (given, taken) {
         (_, Value::Null) => None,
         (Value::Object(given), Value::Object(taken)) => {
-            taken.iter().find_map(|(name, taken)| bent(given.get(name)?, taken, &below(name)))
+            taken.iter().find_map(|(name, taken)| bent(given.get(name)?, taken, &below(path, name)))
         }
         (Value::Array(given), Value::Array(taken)) => {
-            given.iter().zip(taken).enumerate().find_map(|(at, (given, taken))| bent(given, taken, &below(&at.to_string())))
+            given.iter().zip(taken).enumerate().find_map(|(at, (given, taken))| bent(given, taken, &below(path, &at.to_string())))
         }
         (Value::String(_), Value::String(_)) | (Value::Number(_), Value::Number(_)) | (Value::Bool(_), Value::Bool(_)) => None,
         _ => Some(path.to_owned()),
@@ -57,7 +110,7 @@ fn classify(said: &str) -> (&'static str, Option<&str>, String) {
     } else if said.starts_with("missing field") {
         ("REQUIRED", quoted(), "is required".into())
     } else if said.starts_with("invalid type: null") {
-        ("REQUIRED", None, "must not be null".into())
+        ("REQUIRED", None, NULL.into())
     } else if said.starts_with("unknown variant") {
         let known: Vec<&str> = said.split('`').skip(3).step_by(2).collect();
         ("UNKNOWN_VALUE", None, format!("must be one of {}", known.join(", ")))
@@ -142,6 +195,8 @@ mod tests {
         assert_eq!(field(json!({"innerPart": {"postCode": "1", "x": 1}})), ("innerPart.x".into(), "UNKNOWN_FIELD".into()));
         assert_eq!(field(json!({"innerPart": ["1"]})), ("innerPart".into(), "WRONG_TYPE".into()));
         assert_eq!(field(json!({"innerPart": null})), ("innerPart".into(), "REQUIRED".into()));
+        assert!(parse::<Outer>(json!({"innerPart": {"postCode": " "}})).is_ok_and(|outer| outer.inner_part.post_code == " "));
+        assert_eq!(field(json!({"innerPart": {"postCode": null}})), ("innerPart.postCode".into(), "REQUIRED".into()));
         assert_eq!(camel_case("address.postal_code"), "address.postalCode");
     }
 }

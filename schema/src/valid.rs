@@ -48,6 +48,14 @@ pub fn text<T: Text>(max: usize) -> impl FnOnce(&T, &()) -> Valid {
     }
 }
 
+/// A rule for a text that may be left empty.
+pub fn unless_blank<T: Text>(rule: impl FnOnce(&T, &()) -> Valid) -> impl FnOnce(&T, &()) -> Valid {
+    move |value, context| match value.text() {
+        Some(text) if text.trim().is_empty() => Ok(()),
+        _ => rule(value, context),
+    }
+}
+
 /// An e-mail address as far as it can be judged without sending to it.
 pub fn email<T: Text>(value: &T, _: &()) -> Valid {
     let Some(text) = value.text() else { return Ok(()) };
@@ -180,10 +188,10 @@ pub fn version(value: &i32, _: &()) -> Valid {
     if *value >= 1 { Ok(()) } else { refuse("TOO_SMALL", "must be at least 1") }
 }
 
-/// The number of elements that a page may hold, from 1 to 100.
+/// The number of elements that a page may hold, from 0 (for a total alone) to 100.
 pub fn page_size(value: &Option<i32>, _: &()) -> Valid {
     match value {
-        Some(n) if *n < 1 => refuse("TOO_SMALL", "must be at least 1"),
+        Some(n) if *n < 0 => refuse("TOO_SMALL", "must be at least 0"),
         Some(n) if *n > 100 => refuse("TOO_LARGE", "must be at most 100"),
         _ => Ok(()),
     }

@@ -53,7 +53,7 @@ impl Scene {
             .fetch_one(&self.world.sql)
             .await
             .expect("a version");
-        let body = json!({ "id": self.houses[house], "version": version, "notes": "seen to" });
+        let body = json!({ "id": self.houses[house], "version": version, "notes": format!("seen to by {}", who.subject) });
         self.world.call(who, self.home, "property/v1/update", body).await
     }
 }

@@ -98,3 +98,54 @@ async fn outside_parties_are_listed_filtered_and_paged_alike_on_both_surfaces() 
     }
     assert_eq!(seen, ["100% Ridge", "100x Pools", "Ridge", "Roofs"]);
 }
+
+/// A form sends what was left empty as an empty text.
+#[tokio::test]
+async fn an_empty_text_is_absent_and_clears() {
+    let world = World::new().await;
+    let owner = person("olga");
+    let home = world.found(&owner, "INDIVIDUAL_PROPERTY_OWNER").await;
+    let call = async |verb: &str, body: Value| world.call(&owner, home, &format!("externalParty/v1/{verb}"), body).await;
+    let form = json!({ "kind": "HOA", "name": "Ridge", "email": "", "phone": " ", "website": "", "notes": "" });
+    let made = call("create", form).await.ok().clone();
+    assert_eq!(
+        (&made["email"], &made["phone"], &made["website"], &made["notes"]),
+        (&Value::Null, &Value::Null, &Value::Null, &Value::Null)
+    );
+    call("update", json!({ "id": made["id"], "version": 1, "phone": "+1 520 555 0110" })).await.ok();
+    let cleared = call("update", json!({ "id": made["id"], "version": 2, "phone": "", "notes": "x" })).await.ok().clone();
+    assert_eq!((&cleared["phone"], &cleared["notes"]), (&Value::Null, &json!("x")));
+    for name in ["", "  "] {
+        let refused = call("update", json!({ "id": made["id"], "version": 3, "name": name })).await;
+        refused.refused("INVALID_INPUT");
+        assert_eq!(refused.body["field_errors"], json!([{ "field": "name", "code": "BLANK", "message": "must not be blank" }]));
+    }
+    let all =
+        world.gql(&owner, Some(home), "{ externalParties(filter: { nameBegins: \"\" }) { nodes { name } } }", json!({})).await;
+    assert_eq!(all.data()["externalParties"]["nodes"], json!([{ "name": "Ridge" }]));
+}
+
+#[tokio::test]
+async fn an_update_that_changes_nothing_leaves_no_trace() {
+    let world = World::new().await;
+    let owner = person("olga");
+    let home = world.found(&owner, "INDIVIDUAL_PROPERTY_OWNER").await;
+    let party = json!({ "kind": "HOA", "name": "Ridge", "notes": "Pays late." });
+    let party = world.call(&owner, home, "externalParty/v1/create", party).await.ok().clone();
+    let house = world.create_property(&owner, home, "1 First Street").await;
+    world.clock.advance(std::time::Duration::from_secs(60));
+    let same = json!({ "id": party["id"], "version": 1, "name": "Ridge", "notes": "Pays late.", "email": null });
+    assert_eq!(*world.call(&owner, home, "externalParty/v1/update", same).await.ok(), party);
+    let same = json!({ "id": house["id"], "version": 1, "kind": house["kind"], "address": house["address"], "timeZone": house["timeZone"] });
+    assert_eq!(*world.call(&owner, home, "property/v1/update", same).await.ok(), house);
+    assert_eq!(world.count("SELECT count(*) FROM event WHERE kind LIKE '%.updated'").await, 0);
+    // One of several fields is another: the event names that one.
+    let other = json!({ "id": party["id"], "version": 1, "name": "Ridge", "notes": "Pays in time." });
+    assert_eq!(world.call(&owner, home, "externalParty/v1/update", other).await.ok()["version"], 2);
+    assert_eq!(
+        world
+            .count("SELECT count(*) FROM event WHERE kind = 'external_party.updated' AND change->'fields' = '[\"notes\"]'")
+            .await,
+        1
+    );
+}

@@ -109,13 +109,37 @@ async fn filters_narrow_and_wrong_pages_are_refused() {
         (json!({ "filter": { "updatedSince": "-4800-01-01T00:00:00Z" } }), "INVALID_INPUT"),
         (json!({ "filter": { "updatedSince": "9999-12-31T23:59:59-23:59" } }), "INVALID_INPUT"),
         (json!({ "filter": { "updatedSince": "2026-05-01 09:30:00Z" } }), "INVALID_INPUT"),
-        (json!({ "first": 0 }), "INVALID_INPUT"),
+        (json!({ "first": -1 }), "INVALID_INPUT"),
         (json!({ "first": 101 }), "INVALID_INPUT"),
         (json!({ "first": 1, "last": 1 }), "INVALID_INPUT"),
         (json!({ "filter": { "colour": "red" } }), "INVALID_INPUT"),
         (json!({ "filter": { "country": "usa" } }), "INVALID_INPUT"),
     ] {
         world.rpc(&owner, Some(home), "property/v1/list", input.clone()).await.refused(code);
+    }
+}
+
+#[tokio::test]
+async fn nodes_stand_beside_edges_and_a_total_alone_needs_no_rows() {
+    let world = World::new().await;
+    let owner = person("olga");
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    for name in ["b", "a", "c"] {
+        world.create_property(&owner, home, name).await;
+    }
+    let query = "{ properties(first: 2, orderBy: ADDRESS_ASC) {
+        nodes { address { line1 } organizationId }
+        edges { node { address { line1 } organizationId } }
+        pageInfo { hasNextPage }
+    } }";
+    let page = world.gql(&owner, Some(home), query, json!({})).await.data()["properties"].clone();
+    let nodes: Vec<&Value> = page["edges"].as_array().expect("edges").iter().map(|edge| &edge["node"]).collect();
+    assert_eq!(page["nodes"].as_array().expect("nodes").iter().collect::<Vec<_>>(), nodes);
+    assert_eq!((nodes.len(), &nodes[0]["address"]["line1"], &page["pageInfo"]["hasNextPage"]), (2, &json!("a"), &json!(true)));
+    for direction in ["first", "last"] {
+        let total = format!("{{ properties({direction}: 0) {{ totalCount nodes {{ id }} pageInfo {{ startCursor }} }} }}");
+        let total = world.gql(&owner, Some(home), &total, json!({})).await.data()["properties"].clone();
+        assert_eq!(total, json!({ "totalCount": 3, "nodes": [], "pageInfo": { "startCursor": null } }));
     }
 }
 

@@ -231,6 +231,7 @@ pub async fn connections<T: OnePass + 'static>(cx: &ContextSelectionSet<'_>, pag
                 pages.iter().map(|page| shape.object(&page.page_info)).collect::<Option<_>>()?
             }
             "edges" => edges(&set, pages).await?,
+            "nodes" => nodes(&set, pages).await?,
             _ => return None,
         };
         for (page, value) in made.iter_mut().zip(values) {
@@ -238,6 +239,12 @@ pub async fn connections<T: OnePass + 'static>(cx: &ContextSelectionSet<'_>, pag
         }
     }
     Some(made.into_iter().map(Value::Object).collect())
+}
+
+async fn nodes<T: OnePass + 'static>(cx: &ContextSelectionSet<'_>, pages: &[&Connection<T>]) -> Option<Vec<Value>> {
+    let rows: Vec<&T> = pages.iter().flat_map(|page| page.edges.iter().map(|edge| &edge.node)).collect();
+    let mut objects = objects(cx, &rows).await?.into_iter();
+    Some(pages.iter().map(|page| Value::List(objects.by_ref().take(page.edges.len()).collect())).collect())
 }
 
 async fn edges<T: OnePass + 'static>(cx: &ContextSelectionSet<'_>, pages: &[&Connection<T>]) -> Option<Vec<Value>> {

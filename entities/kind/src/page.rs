@@ -1,7 +1,7 @@
 //! Keyset pages: stable while rows are inserted, exact in both directions.
 
 use crate::{ColumnOf, Filter, Kind, Table, row};
-use async_graphql::{OutputType, SimpleObject, TypeName};
+use async_graphql::{ComplexObject, OutputType, SimpleObject, TypeName};
 use schema::{Code, Cursor, Error, OrganizationId, Reading, Result, Tx};
 use schemars::JsonSchema;
 use sea_orm::{
@@ -32,13 +32,21 @@ pub struct Edge<T: OutputType> {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, SimpleObject)]
 #[serde(rename_all = "camelCase")]
-#[graphql(name_type)]
+#[graphql(name_type, complex)]
 #[schemars(rename = "{T}Connection")]
 pub struct Connection<T: OutputType> {
     pub edges: Vec<Edge<T>>,
     pub page_info: PageInfo,
     /// Exact. Counted only when asked for.
     pub total_count: Option<i64>,
+}
+
+#[ComplexObject]
+impl<T: OutputType> Connection<T> {
+    /// The nodes of the edges, where no cursor of each is needed.
+    async fn nodes(&self) -> Vec<&T> {
+        self.edges.iter().map(|edge| &edge.node).collect()
+    }
 }
 
 impl<T: OutputType> TypeName for Edge<T> {
@@ -232,8 +240,8 @@ pub async fn rows<R: Table>(
     };
     let asked = page.first.or(page.last);
     let Some(size) = size(asked) else {
-        let small = asked.is_some_and(|asked| asked < 1);
-        let (code, message) = if small { ("TOO_SMALL", "must be at least 1") } else { ("TOO_LARGE", "must be at most 100") };
+        let small = asked.is_some_and(|asked| asked < 0);
+        let (code, message) = if small { ("TOO_SMALL", "must be at least 0") } else { ("TOO_LARGE", "must be at most 100") };
         return Err(invalid(if backwards { "last" } else { "first" }, code, message));
     };
     let total_count = match page.with_total {
@@ -269,7 +277,7 @@ pub async fn rows<R: Table>(
 pub fn size(asked: Option<i32>) -> Option<u64> {
     match asked {
         None => Some(DEFAULT_SIZE),
-        Some(n @ 1..=100) => Some(n.unsigned_abs().into()),
+        Some(n @ 0..=100) => Some(n.unsigned_abs().into()),
         Some(_) => None,
     }
 }

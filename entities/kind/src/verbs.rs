@@ -71,12 +71,14 @@ impl<T> Patch for MaybeUndefined<T> {
     }
 }
 
-/// Puts the given fields of a patch into a row, and their names into its event.
+/// Puts the given fields of a patch into a row, and the names of those that change into its event.
 #[macro_export]
 macro_rules! patch {
     ($row:ident: $($field:ident),* $(,)?) => {
         $(
-            if let Some(value) = $crate::Patch::given($field) {
+            if let Some(value) = $crate::Patch::given($field)
+                && $row.$field != value
+            {
                 $row.changed(stringify!($field));
                 $row.active.$field = ::sea_orm::ActiveValue::Set(value);
             }
@@ -123,7 +125,7 @@ pub trait Verbs {
     /// Begins the change of a row in whatever version it is.
     fn edit_any<K: Kind>(&self, allowed: Allowed<Seen<K>>) -> Edit<K>;
 
-    /// Writes a changed row as its next version, with an event.
+    /// Writes a changed row as its next version, with an event. A row that is as it was gets neither.
     fn save<K: Kind>(&self, edit: Edit<K>, verb: &'static str) -> impl Future<Output = Result<K>> + Send;
 
     /// Puts another row in the place of a wrong one, which stays and says so. The wrong row has its event first, then the right.
@@ -185,6 +187,9 @@ impl Verbs for Context {
 
     async fn save<K: Kind>(&self, edit: Edit<K>, verb: &'static str) -> Result<K> {
         let Edit { row, mut active, change } = edit;
+        if !active.is_changed() && change.fields.is_empty() {
+            return Ok(row);
+        }
         K::stamp(&mut active, row.version().unwrap_or_default() + 1, self.now().into());
         let saved = active.update(self.tx().await?).await?;
         self.changed(event(verb, &saved, change));

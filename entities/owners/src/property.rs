@@ -105,6 +105,12 @@ pub struct Property {
     pub archived_at: Option<Time>,
 }
 
+impl Model {
+    pub fn address(&self) -> Address {
+        Property::from(self.clone()).address
+    }
+}
+
 impl From<Model> for Property {
     fn from(row: Model) -> Self {
         let Model {

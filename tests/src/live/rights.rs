@@ -327,7 +327,7 @@ async fn two_people_who_see_different_things_never_share_an_answer() {
 
     for version in 1..3 {
         for (house, _) in &delegated {
-            note(&world, &olga, home, house, version, "told to one of them").await;
+            note(&world, &olga, home, house, version, &format!("told to one of them, {version}")).await;
         }
         for (house, theirs) in &mut delegated {
             let told = theirs.next().await;

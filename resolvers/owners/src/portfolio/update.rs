@@ -31,7 +31,7 @@ impl Procedure for Update {
     type Subject = Seen<Portfolio>;
 
     fn example() -> PortfolioUpdateInput {
-        let (name, target_notes) = (Some("Rentals".into()), MaybeUndefined::Null);
+        let (name, target_notes) = (Some("Long lets".into()), MaybeUndefined::Null);
         PortfolioUpdateInput { name, target_notes, ..PortfolioUpdateInput::of(PortfolioId::EXAMPLE, 1) }
     }
 

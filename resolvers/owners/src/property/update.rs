@@ -56,7 +56,8 @@ impl Procedure for Update {
         let hoa = hoa_id.value().copied();
         ensure_hoa(cx, hoa).await?;
         patch!(row: kind);
-        if let Some(Address { line1, line2, locality, region, postal_code, country }) = address {
+        if let Some(address) = address.filter(|address| *address != row.address()) {
+            let Address { line1, line2, locality, region, postal_code, country } = address;
             row.active.line1 = Set(line1);
             row.active.line2 = Set(line2);
             row.active.locality = Set(locality);
