@@ -64,7 +64,7 @@ pub struct EngagedPropertyFilter {
     /// Any of these.
     #[any(Kind)]
     pub kind: Option<Vec<PropertyKind>>,
-    #[any(Status)]
+    #[shelf(Status)]
     pub status: Option<Vec<PropertyStatus>>,
     #[is(Region)]
     #[text(100)]

@@ -1,18 +1,16 @@
 //! Errors of the GraphQL engine itself, put into the same envelope as ours. An error that nobody classified is INTERNAL, without
 //! its text.
 
+use crate::limits::ERRORS;
 use async_graphql::{
     ErrorExtensionValues, Pos, Response, ServerError, Value,
     parser::types::{ExecutableDocument, Field, Selection, SelectionSet},
 };
 use schema::{Code, Error};
 
-/// The most errors in one response.
-const MOST: usize = 50;
-
 /// Gives every error of a response its code, type and trace id.
 pub fn classify(response: &mut Response, document: Option<&ExecutableDocument>) {
-    response.errors.truncate(MOST);
+    response.errors.truncate(ERRORS);
     for error in &mut response.errors {
         let known = error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some());
         if !known {

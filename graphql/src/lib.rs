@@ -4,7 +4,7 @@ mod documents;
 mod errors;
 mod http;
 mod kinds;
-mod limits;
+pub mod limits;
 mod live;
 mod looks;
 mod mount;

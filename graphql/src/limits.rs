@@ -1,13 +1,32 @@
-//! The number of fields that a document selects once its fragments are spread out. Each fragment is counted once, so that a
-//! small document cannot make the count itself expensive.
+//! The limits of one request, and the number of fields that a document selects once its fragments are spread out. Each fragment
+//! is counted once, so that a small document cannot make the count itself expensive.
 
 use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet};
 use async_graphql::{Name, Positioned};
 use schema::{Code, Error, Result};
 use std::collections::HashMap;
 
+/// The depth leaves room for the usual introspection query.
+pub const DEPTH: usize = 16;
 /// The most fields that one request may select.
-pub const FIELDS: u64 = 2_000;
+pub const FIELDS: usize = 2_000;
+pub const RECURSION: usize = 32;
+pub const ALIASES: usize = 50;
+pub const DIRECTIVES: usize = 20;
+/// The most errors in one answer.
+pub const ERRORS: usize = 50;
+/// The most subscriptions of one connection.
+pub const SUBSCRIPTIONS: usize = 100;
+
+/// The limits as the page for clients lists them.
+pub const LISTED: &[(&str, usize)] = &[
+    ("depth of a document", DEPTH),
+    ("fields that a document selects, fragments spread out", FIELDS),
+    ("aliases", ALIASES),
+    ("directives", DIRECTIVES),
+    ("errors in one answer", ERRORS),
+    ("subscriptions of one connection", SUBSCRIPTIONS),
+];
 
 type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
 
@@ -21,7 +40,7 @@ pub fn check(document: &ExecutableDocument) -> Result<()> {
     for name in document.fragments.keys() {
         sum = sum.max(spread(name, &document.fragments, &mut counted));
     }
-    if sum <= FIELDS {
+    if sum <= FIELDS as u64 {
         return Ok(());
     }
     Err(Error::new(Code::GRAPHQL_VALIDATION_FAILED).message(format!("The document selects more than {FIELDS} fields.")))

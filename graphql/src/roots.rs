@@ -1,3 +1,4 @@
+use crate::limits::{ALIASES, DEPTH, DIRECTIVES, FIELDS, RECURSION};
 use async_graphql::{
     Context, ContextSelectionSet, ObjectType, OutputType, Positioned, Schema, ServerResult, ValidationMode, Value,
     parser::types::Field,
@@ -53,19 +54,12 @@ pub fn plans() -> impl Iterator<Item = (String, Plan)> {
 /// The mutations of the table. Those of one request run one after the other; each answers or fails by itself.
 pub struct Mutation;
 
-/// The limits of one request. The depth leaves room for the usual introspection query.
-const DEPTH: usize = 16;
-const COMPLEXITY: usize = 2_000;
-const RECURSION: usize = 32;
-const ALIASES: usize = 50;
-const DIRECTIVES: usize = 20;
-
 pub fn schema(introspection: bool) -> GatewaySchema {
     entities::declare();
     let builder = Schema::build(Query::default(), Mutation, LiveSubscription)
         .register_output_type::<Node>()
         .limit_depth(DEPTH)
-        .limit_complexity(COMPLEXITY)
+        .limit_complexity(FIELDS)
         .limit_recursive_depth(RECURSION)
         .limit_aliases(ALIASES)
         .limit_directives(DIRECTIVES);

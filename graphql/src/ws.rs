@@ -3,6 +3,7 @@
 
 use crate::{
     errors::{refused, was_executed},
+    limits::SUBSCRIPTIONS,
     live::{Out, Subscription},
     mount::GraphQl,
     request::from_json,
@@ -39,7 +40,6 @@ const PING: Duration = Duration::from_secs(12);
 const SILENT: Duration = Duration::from_secs(40);
 /// The longest time that one message may wait for a client that does not read.
 const STUCK: Duration = Duration::from_secs(30);
-const SUBSCRIPTIONS: usize = 100;
 
 /// Small buffers, so that an idle connection costs little: the library would keep 128 KiB for reading alone.
 const READ_BUFFER: usize = 2 * 1024;

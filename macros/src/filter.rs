@@ -6,7 +6,7 @@ use quote::quote;
 use syn::{Error, Fields, Ident, Path, Result, spanned::Spanned};
 
 /// The words for how a field chooses. Each becomes one condition.
-const WORDS: &[&str] = &["any", "is", "begins", "from", "until", "set", "unless", "by"];
+const WORDS: &[&str] = &["any", "shelf", "is", "begins", "from", "until", "set", "unless", "by"];
 
 pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
     if !args.is_empty() {
@@ -31,6 +31,9 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
             return Err(Error::new(ident.span(), format!("say how it chooses: one of {}", WORDS.join(", "))));
         };
         let how = word.path().get_ident().map(ToString::to_string).unwrap_or_default();
+        if how == "shelf" {
+            each.attrs.push(syn::parse_quote!(#[doc = "Any of these. Without it, all but the archived."]));
+        }
         conditions.push(if how == "by" {
             let function: Path = word.parse_args()?;
             quote!(.add_option(#ident.map(#function)))
@@ -70,6 +73,7 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
 fn condition(how: &str, ident: &Ident, column: &Tokens) -> Tokens {
     match how {
         "any" => quote!(.add_option(#ident.map(|all| ::kind::filter::any(#column, all)))),
+        "shelf" => quote!(.add(::kind::filter::shelf(#column, #ident))),
         "is" => quote!(.add_option(#ident.map(|one| #column.eq(one)))),
         "begins" => quote!(.add_option(#ident.map(|start| ::kind::filter::begins(#column, start)))),
         "from" => quote!(.add_option(#ident.map(|first| #column.gte(first)))),

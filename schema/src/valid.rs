@@ -81,23 +81,23 @@ pub fn website<T: Text>(value: &T, _: &()) -> Valid {
     if sound { Ok(()) } else { refuse("INVALID_URL", "must begin with https:// or http://, at most 500 characters") }
 }
 
-/// ISO 3166-1 alpha-2.
+/// A country of ISO 3166-1, by its two letters.
 pub fn country<T: Text>(value: &T, _: &()) -> Valid {
     let Some(text) = value.text() else { return Ok(()) };
-    if text.len() == 2 && text.chars().all(|c| c.is_ascii_uppercase()) {
+    if text.bytes().all(|byte| byte.is_ascii_uppercase()) && text.parse::<iso_country::Country>().is_ok() {
         Ok(())
     } else {
-        refuse("INVALID_COUNTRY", "must be a two-letter ISO 3166 code in upper case")
+        refuse("INVALID_COUNTRY", "must be the two-letter ISO 3166 code of a country, in upper case")
     }
 }
 
-/// ISO 4217.
+/// A currency of ISO 4217 in which amounts have minor units. Metals, funds for tests and the like have none.
 pub fn currency<T: Text>(value: &T, _: &()) -> Valid {
     let Some(text) = value.text() else { return Ok(()) };
-    if text.len() == 3 && text.chars().all(|c| c.is_ascii_uppercase()) {
+    if iso_currency::Currency::from_code(text).is_some_and(|currency| currency.exponent().is_some()) {
         Ok(())
     } else {
-        refuse("INVALID_CURRENCY", "must be a three-letter ISO 4217 code in upper case")
+        refuse("INVALID_CURRENCY", "must be the three-letter ISO 4217 code of a currency, in upper case")
     }
 }
 
@@ -194,5 +194,18 @@ pub fn page_size(value: &Option<i32>, _: &()) -> Valid {
         Some(n) if *n < 0 => refuse("TOO_SMALL", "must be at least 0"),
         Some(n) if *n > 100 => refuse("TOO_LARGE", "must be at most 100"),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn countries_and_currencies_are_those_that_there_are() {
+        let country = |code: &str| super::country(&code.to_owned(), &()).is_ok();
+        assert!(["US", "MX", "GB", "SS", "AX"].iter().all(|code| country(code)));
+        assert!(["ZZ", "QQ", "us", "USA", "U", "", "U1"].iter().all(|code| !country(code)));
+        let currency = |code: &str| super::currency(&code.to_owned(), &()).is_ok();
+        assert!(["USD", "EUR", "JPY", "KWD", "MXN"].iter().all(|code| currency(code)));
+        assert!(["ABC", "XXX", "XTS", "XAU", "usd", "US", ""].iter().all(|code| !currency(code)));
     }
 }

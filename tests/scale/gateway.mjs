@@ -58,7 +58,7 @@ export class Gateway {
   /** The demo's owner of an LLC, who may create. */
   async owner() {
     const organization = "Chen Holdings LLC";
-    this.token ??= execFileSync(this.binary, ["token", "--role", "OWNER", "--organization", organization], { cwd: this.tree, env: this.environment(), encoding: "utf8" }).trim().split("\n").at(-1);
+    this.token ??= execFileSync(this.binary, ["token", "--role", "OWNER", "--organization", organization], { cwd: this.tree, env: this.environment(), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim().split("\n").at(-1);
     const viewer = await this.ask(undefined, "{ viewer { memberships { organizationId } } }");
     return viewer.viewer.memberships[0].organizationId;
   }

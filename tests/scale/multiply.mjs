@@ -22,10 +22,10 @@ function copyTree(from, to) {
   fs.symlinkSync(path.join(from, "embedded/node_modules"), path.join(to, "embedded/node_modules"));
 }
 
-/** `thingaa`, `thingab`, …: words whose two spellings, in SQL and in GraphQL, are the same. */
+/** Words whose two spellings, in SQL and in GraphQL, are the same, and whose plural has an s behind them. */
 function nameOf(number) {
-  const letter = (n) => String.fromCharCode("a".charCodeAt(0) + n);
-  return `thing${letter(Math.floor(number / 26))}${letter(number % 26)}`;
+  const letters = "abcdefgklmnp";
+  return `thing${letters[Math.floor(number / letters.length)]}${letters[number % letters.length]}`;
 }
 
 function renamed(text, name) {

@@ -1,7 +1,7 @@
 // `make scale`: this tree beside one with as many kinds as the whole product is to have. Both are built and asked in the same
 // run: how long a build and a start take, what a request costs, and how the tests that go through every kind grow.
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { Gateway } from "./gateway.mjs";
@@ -21,7 +21,9 @@ const say = (text) => console.log(text);
 /** Runs to its end, and says how long it took. */
 function timed(tree, command, args, environment = {}) {
   const since = performance.now();
-  execFileSync(command, args, { cwd: tree, env: { ...process.env, CARGO_TARGET_DIR: target, ...environment }, stdio: ["ignore", "pipe", "inherit"], timeout: 3_600_000, maxBuffer: 1 << 28 });
+  const options = { cwd: tree, env: { ...process.env, CARGO_TARGET_DIR: target, ...environment }, timeout: 3_600_000, maxBuffer: 1 << 28 };
+  const { status, stdout } = spawnSync(command, args, { ...options, stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" });
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed\n${stdout.slice(-4_000)}`);
   return seconds(since);
 }
 
@@ -43,13 +45,13 @@ function build(tree) {
 /** The binary of the tests, which finds the gateway's two folders above itself. */
 function tests(tree) {
   const since = performance.now();
-  const lines = execFileSync(cargo, ["test", "--quiet", "--no-run", "-p", "tests", "--lib", "--message-format=json"], {
+  const lines = execFileSync(cargo, ["test", "--quiet", "--no-run", "--workspace", "--message-format=json"], {
     cwd: tree,
     env: { ...process.env, CARGO_TARGET_DIR: target },
     stdio: ["ignore", "pipe", "inherit"],
     maxBuffer: 1 << 28,
   });
-  const made = lines.toString().split("\n").filter(Boolean).map((line) => JSON.parse(line)).findLast(({ executable }) => executable);
+  const made = lines.toString().split("\n").filter(Boolean).map((line) => JSON.parse(line)).findLast(({ executable, target }) => executable && target.name === "tests");
   const home = path.join(tree, "built/debug");
   fs.mkdirSync(path.join(home, "deps"), { recursive: true });
   fs.copyFileSync(path.join(tree, "hestami"), path.join(home, "hestami"));
@@ -104,7 +106,7 @@ const trees = [
 const [now, many] = trees;
 // The dependencies, which are not measured.
 multiply(root, now.tree, 0);
-timed(now.tree, cargo, ["build", "--quiet", "--workspace", "--tests"]);
+for (const more of [[], ["--tests"]]) timed(now.tree, cargo, ["build", "--quiet", "--workspace", ...more]);
 for (const each of trees) {
   each.kinds = multiply(root, each.tree, each.kinds);
   Object.assign(each, build(each.tree));

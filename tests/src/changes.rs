@@ -83,10 +83,16 @@ impl Client {
     async fn read(&self, world: &World, grant: Option<&Value>) -> Result<Things, String> {
         let mut things = Things::new();
         for Kind { name, namespace, .. } in copied() {
+            // A copy keeps the archived, too.
+            let columns = entities::kind(name).expect("a kind").columns;
+            let shelved = columns.iter().any(|column| column.name == "status" && column.texts.contains(&"ARCHIVED"));
             let mut after = Value::Null;
             loop {
-                let page =
-                    self.ask(world, grant, &format!("{namespace}/v1/list"), json!({ "first": 50, "after": after })).await?;
+                let mut asked = json!({ "first": 50, "after": after });
+                if shelved {
+                    asked["filter"] = json!({ "status": ["ACTIVE", "ARCHIVED"] });
+                }
+                let page = self.ask(world, grant, &format!("{namespace}/v1/list"), asked).await?;
                 if page["edges"].as_array().is_some_and(|edges| !edges.is_empty()) {
                     self.met.lock().expect("no panic holds it").insert(name);
                 }

@@ -120,6 +120,32 @@ async fn filters_narrow_and_wrong_pages_are_refused() {
 }
 
 #[tokio::test]
+async fn the_archived_are_listed_for_whoever_asks_for_them() {
+    let world = World::new().await;
+    let owner = person("olga");
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    world.create_property(&owner, home, "kept").await;
+    let gone = world.create_property(&owner, home, "put aside").await;
+    world.call(&owner, home, "property/v1/archive", json!({ "id": gone["id"], "version": 1 })).await.ok();
+    for (filter, expected) in [
+        (Value::Null, vec!["kept"]),
+        (json!({ "kind": ["LAND"] }), vec!["kept"]),
+        (json!({ "status": ["ARCHIVED"] }), vec!["put aside"]),
+        (json!({ "status": ["ACTIVE", "ARCHIVED"] }), vec!["kept", "put aside"]),
+    ] {
+        let input = json!({ "filter": filter, "orderBy": "ADDRESS_ASC", "withTotal": true });
+        let page = page(&world, &owner, home, input).await;
+        assert_eq!(
+            (lines(&page), &page["totalCount"]),
+            (expected.iter().map(ToString::to_string).collect(), &json!(expected.len()))
+        );
+    }
+    // By its id it is found as before.
+    let one = world.rpc(&owner, Some(home), "property/v1/get", json!({ "id": gone["id"] })).await;
+    assert_eq!(one.ok()["status"], "ARCHIVED");
+}
+
+#[tokio::test]
 async fn nodes_stand_beside_edges_and_a_total_alone_needs_no_rows() {
     let world = World::new().await;
     let owner = person("olga");

@@ -39,6 +39,10 @@ async fn the_examples_of_every_client_work() {
         }
     }
     assert!(ran >= 6, "only {ran} examples");
+    let page = std::fs::read_to_string(root().join("docs/clients/http.md")).expect("a page");
+    for (name, most) in graphql::limits::LISTED {
+        assert!(page.contains(&format!("| {name} | {most} |")), "docs/clients/http.md: {name} is {most}");
+    }
     // README's commands are the Makefile's, and its test command is CI's.
     let (readme, ci) = (std::fs::read_to_string(root().join("README.md")), std::fs::read_to_string(root().join(".ci/run")));
     let (readme, ci) = (readme.expect("README"), ci.expect("CI"));

@@ -16,6 +16,14 @@ pub fn any<T: TextEnum>(column: impl ColumnTrait, all: Vec<T>) -> SimpleExpr {
     column.eq_any(all.into_iter().map(|one| one.text().to_owned()).collect::<Vec<_>>())
 }
 
+/// The condition that a row is in one of these states of a shelf. Where none is asked for, the archived stay out of the way.
+pub fn shelf<T: TextEnum>(column: impl ColumnTrait, asked: Option<Vec<T>>) -> SimpleExpr {
+    match asked {
+        Some(all) => any(column, all),
+        None => column.ne(crate::row::shelf::<T>(true).text()),
+    }
+}
+
 /// The condition that a column's text begins with these letters. Wildcards have no meaning in them.
 pub fn begins(column: impl ColumnTrait, start: String) -> SimpleExpr {
     Expr::cust_with_exprs("starts_with($1, $2)", [Expr::col(column.as_column_ref()), Expr::val(start)])

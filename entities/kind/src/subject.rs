@@ -172,7 +172,12 @@ pub fn event<K: Kind>(verb: &str, row: &K, change: Change) -> NewEvent {
 
 /// Refuses a change that was made on an older version.
 pub fn expect_version(row: i32, expected: i32) -> Result<()> {
-    if row == expected { Ok(()) } else { Err(Error::conflict(row)) }
+    match row {
+        _ if row == expected => Ok(()),
+        // Nobody can have read a version that is still to come.
+        _ if row < expected => Err(Error::conflict(row).message(format!("There is no version {expected} yet; it is at {row}."))),
+        _ => Err(Error::conflict(row)),
+    }
 }
 
 /// The name of a column on every surface.

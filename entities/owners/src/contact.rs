@@ -39,8 +39,7 @@ pub struct Model {
 pub struct ContactFilter {
     #[is(ExternalPartyId)]
     pub external_party_id: Option<ExternalPartyId>,
-    /// Any of these.
-    #[any(Status)]
+    #[shelf(Status)]
     pub status: Option<Vec<ContactStatus>>,
     /// Its name begins so.
     #[begins(Name)]

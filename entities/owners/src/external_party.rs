@@ -46,7 +46,7 @@ pub struct ExternalPartyFilter {
     /// Any of these.
     #[any(Kind)]
     pub kind: Option<Vec<ExternalPartyKind>>,
-    #[any(Status)]
+    #[shelf(Status)]
     pub status: Option<Vec<ExternalPartyStatus>>,
     /// Its name begins so.
     #[begins(Name)]

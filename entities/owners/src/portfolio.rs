@@ -38,8 +38,7 @@ pub struct Model {
 /// Which portfolios.
 #[filter]
 pub struct PortfolioFilter {
-    /// Any of these.
-    #[any(Status)]
+    #[shelf(Status)]
     pub status: Option<Vec<PortfolioStatus>>,
     /// Its name begins so.
     #[begins(Name)]
