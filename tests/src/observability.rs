@@ -224,27 +224,37 @@ async fn a_page_with_its_relations_is_a_few_statements() {
     }
     let gateway = Process::serve(&world, &[("HESTAMI_OTLP", &otlp)]).await;
     let query = "{ properties(orderBy: ADDRESS_ASC) { edges { node { address { line1 } hoa { name } } } } }";
-    let request = world
-        .client()
-        .post(format!("{}/graphql", gateway.url))
-        .bearer_auth(&owner.token)
-        .header("x-organization-id", home.to_string());
-    let answer = request.json(&json!({ "query": query })).send().await.expect("an answer");
-    let trace = answer.headers()["x-trace-id"].to_str().expect("text").to_owned();
-    let body: serde_json::Value = answer.json().await.expect("JSON");
+    let ask = async |query: &str| {
+        let request = world.client().post(format!("{}/graphql", gateway.url)).bearer_auth(&owner.token);
+        let request = request.header("x-organization-id", home.to_string());
+        let answer = request.json(&json!({ "query": query })).send().await.expect("an answer");
+        let trace = answer.headers()["x-trace-id"].to_str().expect("text").to_owned();
+        (trace, answer.json::<serde_json::Value>().await.expect("JSON"))
+    };
+    let (trace, body) = ask(query).await;
     for (number, edge) in body["data"]["properties"]["edges"].as_array().expect("edges").iter().enumerate() {
         assert_eq!(edge["node"]["hoa"]["name"], format!("HOA {number:02}"));
     }
+    let house = world.create_property(&owner, home, "a house").await;
+    let (by_id, body) = ask(&format!("{{ node(id: {}) {{ __typename id }} }}", house["id"])).await;
+    assert_eq!(body["data"]["node"], json!({ "__typename": "Property", "id": house["id"] }));
     gateway.stop().await;
-    let statements: Vec<String> = receiver
-        .of_trace(&trace)
-        .iter()
-        .filter(|span| span.name == "sql")
-        .filter_map(|span| attributes(span).get("db.query.text").cloned())
-        .collect();
-    let of = |table: &str| statements.iter().filter(|text| text.contains(&format!("FROM \"{table}\""))).count();
-    assert_eq!((of("property"), of("external_party")), (1, 1), "one statement a table: {statements:#?}");
-    assert_eq!(statements.iter().filter(|text| text.starts_with("BEGIN")).count(), 1, "one transaction: {statements:#?}");
+    let statements = |trace: &str| -> Vec<String> {
+        let spans = receiver.of_trace(trace);
+        let texts =
+            spans.iter().filter(|span| span.name == "sql").filter_map(|span| attributes(span).get("db.query.text").cloned());
+        texts.collect()
+    };
+    let count = |statements: &[String], part: &str| statements.iter().filter(|text| text.contains(part)).count();
+    let page = statements(&trace);
+    for table in ["property", "external_party"] {
+        assert_eq!(count(&page, &format!("FROM \"{table}\"")), 1, "one statement a table: {page:#?}");
+    }
+    assert_eq!(page.iter().filter(|text| text.starts_with("BEGIN")).count(), 1, "one transaction: {page:#?}");
+    // Of which kind it is, however many there are, and then the row.
+    let node = statements(&by_id);
+    assert_eq!((count(&node, "FROM event"), count(&node, "FROM \"property\"")), (1, 1), "{node:#?}");
+    assert_eq!(count(&node, "FROM portfolio") + count(&node, "FROM external_party"), 0, "no table is looked through: {node:#?}");
 }
 
 #[tokio::test]

@@ -84,6 +84,8 @@ pub trait Api: Send + Sync {
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema;
     fn example(&self) -> Uuid;
     fn sample(&self) -> Option<serde_json::Value>;
+    /// Whether events name its rows.
+    fn logged(&self) -> bool;
     /// The SELECT of those ids that exist, as `id`: `$1` are the organizations asked for, `$2` the ids, `$3` the acting one.
     fn probe(&self) -> String;
     /// The things with these ids in these organizations, as far as the reader may see them.
