@@ -37,8 +37,8 @@ impl NodeQuery {
             }
             let snapshot = snapshot(cx).await?;
             let ids = ids.iter().map(parse).collect::<Result<Vec<Uuid>>>()?;
-            let mut found = node::find_any(&*snapshot, &ids).await?;
-            Ok(Some(ids.iter().map(|id| found.remove(id)).collect()))
+            let found = node::find_any(&*snapshot, &ids).await?;
+            Ok(Some(ids.iter().map(|id| found.get(id).cloned()).collect()))
         })
         .await
     }

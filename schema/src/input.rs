@@ -3,31 +3,37 @@
 use crate::{Code, Error, FieldError, Result};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
-pub fn parse<T: DeserializeOwned + Serialize>(mut given: Value) -> Result<T> {
-    let mut blank = BTreeMap::new();
-    without_blanks(&mut given, "", &mut blank);
-    let parsed: T = loop {
-        let (field, code, message) = match read(&given) {
-            Ok(parsed) => break parsed,
-            Err(wrong) => wrong,
-        };
-        // A blank text that may not be absent is the text that it is: its own rule names it, beside all other mistakes.
-        if let (NULL, Some(text)) = (message.as_str(), blank.remove(&field)) {
-            put_back(&mut given, &field, text);
-            // Each reads the whole input once more.
-            if blank.len() > MOST_BLANK {
-                std::mem::take(&mut blank).into_iter().for_each(|(field, text)| put_back(&mut given, &field, text));
-            }
-            continue;
-        }
-        return Err(Error::new(Code::INVALID_INPUT).field(field, code, message));
-    };
+pub fn parse<T: DeserializeOwned + Serialize>(given: Value) -> Result<T> {
+    let parsed: T = read(&given).map_err(|(field, code, message)| Error::new(Code::INVALID_INPUT).field(field, code, message))?;
+    let taken = serde_json::to_value(&parsed)?;
     // Some parsers take a list for an object, or an object for a word. The contract does not.
-    match bent(&given, &serde_json::to_value(&parsed)?, "") {
+    match bent(&given, &taken, "") {
         Some(field) => Err(Error::new(Code::INVALID_INPUT).field(field, "WRONG_TYPE", WRONG_TYPE)),
-        None => Ok(parsed),
+        None => Ok(without_blanks(&taken).unwrap_or(parsed)),
+    }
+}
+
+/// The input with its blank texts absent, as forms send what was left empty. It is looked through as it was read, so that only
+/// texts are blank: an id, a time or an amount was refused. None: no text is.
+fn without_blanks<T: DeserializeOwned>(taken: &Value) -> Option<T> {
+    let mut blank = Vec::new();
+    blanks(taken, "", &mut blank);
+    if blank.is_empty() || blank.len() > MOST_BLANK {
+        return None;
+    }
+    let mut cleared = taken.clone();
+    for path in &blank {
+        put(&mut cleared, path, Value::Null);
+    }
+    loop {
+        let field = match read(&cleared) {
+            Ok(parsed) => return Some(parsed),
+            Err((field, _, _)) => field,
+        };
+        // A blank text that may not be absent stays the text that it is: its own rule names it, beside all other mistakes.
+        let at = blank.iter().position(|path| *path == field)?;
+        put(&mut cleared, &blank.swap_remove(at), Value::String(String::new()));
     }
 }
 
@@ -48,30 +54,27 @@ fn read<T: DeserializeOwned>(given: &Value) -> Result<T, (String, &'static str, 
     })
 }
 
-/// The most texts left empty that an input may have for each to be taken for itself.
+/// The most texts left empty that are taken for absent. Each may take another reading of the input.
 const MOST_BLANK: usize = 32;
 
-/// Takes blank texts for nulls, as forms send what was left empty, and notes the paths of those texts.
-fn without_blanks(value: &mut Value, path: &str, blank: &mut BTreeMap<String, Value>) {
+/// The paths of blank texts, up to one too many.
+fn blanks(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
-        Value::String(text) if text.trim().is_empty() => {
-            blank.insert(path.to_owned(), value.take());
-        }
-        Value::Array(all) => {
-            all.iter_mut().enumerate().for_each(|(at, each)| without_blanks(each, &below(path, &at.to_string()), blank));
-        }
-        Value::Object(fields) => fields.iter_mut().for_each(|(name, each)| without_blanks(each, &below(path, name), blank)),
+        _ if found.len() > MOST_BLANK => {}
+        Value::String(text) if text.trim().is_empty() => found.push(path.to_owned()),
+        Value::Array(all) => all.iter().enumerate().for_each(|(at, each)| blanks(each, &below(path, &at.to_string()), found)),
+        Value::Object(fields) => fields.iter().for_each(|(name, each)| blanks(each, &below(path, name), found)),
         _ => {}
     }
 }
 
-fn put_back(value: &mut Value, path: &str, text: Value) {
+fn put(value: &mut Value, path: &str, new: Value) {
     let place = path.split('.').try_fold(value, |value, name| match value {
         Value::Array(all) => all.get_mut(name.parse::<usize>().ok()?),
         other => other.get_mut(name),
     });
     if let Some(place) = place {
-        *place = text;
+        *place = new;
     }
 }
 
@@ -195,7 +198,7 @@ mod tests {
         assert_eq!(field(json!({"innerPart": {"postCode": "1", "x": 1}})), ("innerPart.x".into(), "UNKNOWN_FIELD".into()));
         assert_eq!(field(json!({"innerPart": ["1"]})), ("innerPart".into(), "WRONG_TYPE".into()));
         assert_eq!(field(json!({"innerPart": null})), ("innerPart".into(), "REQUIRED".into()));
-        assert!(parse::<Outer>(json!({"innerPart": {"postCode": " "}})).is_ok_and(|outer| outer.inner_part.post_code == " "));
+        assert!(parse::<Outer>(json!({"innerPart": {"postCode": " "}})).is_ok_and(|outer| outer.inner_part.post_code.is_empty()));
         assert_eq!(field(json!({"innerPart": {"postCode": null}})), ("innerPart.postCode".into(), "REQUIRED".into()));
         assert_eq!(camel_case("address.postal_code"), "address.postalCode");
     }

@@ -49,6 +49,10 @@ export class Gateway {
     await ended;
   }
 
+  end() {
+    if (this.process?.exitCode === null) this.process.kill("SIGTERM");
+  }
+
   /** Resident, in MB. */
   memory() {
     const status = fs.readFileSync(`/proc/${this.process.pid}/status`, "utf8");

@@ -118,6 +118,8 @@ for (const each of trees) {
   each.size = fs.statSync(each.binary).size;
   say(`${each.name}: ${each.procedures} procedures; built in ${each.all.toFixed(0)} s, after a change of one verb in ${each.one.toFixed(0)} s, its tests in ${each.tests.built.toFixed(0)} s`);
 }
+// Whatever comes of it, no server is left behind.
+process.on("exit", () => trees.forEach(({ gateway }) => gateway?.end()));
 for (const each of trees) {
   each.gateway = new Gateway(each.binary, each.tree);
   each.first = await each.gateway.start();

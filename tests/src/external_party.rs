@@ -120,6 +120,12 @@ async fn an_empty_text_is_absent_and_clears() {
         refused.refused("INVALID_INPUT");
         assert_eq!(refused.body["field_errors"], json!([{ "field": "name", "code": "BLANK", "message": "must not be blank" }]));
     }
+    // Only a text can be left empty.
+    let blank = json!({ "id": made["id"], "version": 3, "organizationId": "" });
+    call("link", blank).await.refused("INVALID_INPUT");
+    let mut many = json!({ "kind": "HOA", "name": "x" });
+    many["k".repeat(8_000)] = vec![""; 15_000].into();
+    call("create", many).await.refused("INVALID_INPUT");
     let all =
         world.gql(&owner, Some(home), "{ externalParties(filter: { nameBegins: \"\" }) { nodes { name } } }", json!({})).await;
     assert_eq!(all.data()["externalParties"]["nodes"], json!([{ "name": "Ridge" }]));

@@ -105,17 +105,21 @@ async fn keep_only(cx: &Context, mut row: Edit<Delegation>, rest: Rest, reason: 
         let state = moved(&row, DelegationState::Revoked)?;
         return cx.end(row, state, reason.map(str::to_owned), "revoked").await;
     }
+    let mut fewer = false;
     for there in held(cx, &row).await? {
         if !rest.items.contains(&(&there).into()) {
             let mut there = there.into_active_model();
             there.removed_at = Set(Some(cx.now().into()));
             there.update(cx.tx().await?).await?;
+            fewer = true;
         }
     }
-    row.related("items");
+    if fewer {
+        row.related("items");
+    }
     let Rest { items: _, actions, may_delegate, ends_at } = rest;
-    (row.active.actions, row.active.may_delegate, row.active.ends_at) = (Set(actions), Set(may_delegate), Set(ends_at));
-    ["actions", "may_delegate", "ends_at"].into_iter().for_each(|column| row.changed(column));
+    let (actions, may_delegate, ends_at) = (Some(actions), Some(may_delegate), Some(ends_at));
+    patch!(row: actions, may_delegate, ends_at);
     cx.save(row, "narrowed").await
 }
 

@@ -1,7 +1,6 @@
 use super::{CHANGE, MEMBERSHIP_ENDED, MEMBERSHIP_LAST_OWNER, ensure_manager_stays};
 use crate::prelude::*;
 use entities::membership::{Membership, MembershipId};
-use sea_orm::ActiveValue::Set;
 
 /// What is absent stays as it is.
 #[input]
@@ -46,10 +45,7 @@ impl Procedure for Extend {
             Term::of(row.starts_at, Some(ends_at)).ensure_ahead(cx.now().into())?;
             ensure_manager_stays(cx, &row).await?;
         }
-        row.changed("ends_at");
-        if !ends_at.is_undefined() {
-            row.active.ends_at = Set(ends_at.take());
-        }
+        patch!(row: ends_at);
         cx.save(row, "extended").await
     }
 }

@@ -67,7 +67,9 @@ impl Procedure for Update {
             row.related("address");
         }
         patch!(row: parcel, time_zone, notes, hoa_id);
-        row.refers("hoaId", hoa.map(|id| id.0));
+        if hoa != row.hoa_id {
+            row.refers("hoaId", hoa.map(|id| id.0));
+        }
         Ok(cx.save(row, "updated").await?.into())
     }
 }
