@@ -42,9 +42,10 @@ impl Origins {
     }
 }
 
-/// Scheme and authority, without a path.
+/// Scheme and authority as browsers send them: without a path, without the scheme's own port, other letters as `xn--`.
 fn origin(text: &str) -> Option<String> {
-    let (scheme, authority) = text.split_once("://")?;
+    let text = text.strip_suffix(if text.starts_with("http:") { ":80" } else { ":443" }).unwrap_or(text);
+    let (scheme, authority) = text.split_once("://").filter(|_| text.is_ascii())?;
     let whole =
         ["http", "https"].contains(&scheme) && !authority.is_empty() && !authority.contains(['/', '?', '#', '@', ' ', '*']);
     whole.then(|| text.to_ascii_lowercase())
@@ -77,6 +78,10 @@ mod tests {
         assert!(listed.allow("https://portal.example") && listed.allow("https://desk.example:8443"));
         assert!(!listed.allow("https://portal.example:444") && !listed.allow("null") && !listed.allow("http://localhost:3000"));
         assert_eq!(Origins::parse("*"), Some(Origins::All));
+        // Browsers leave a scheme's own port away.
+        let ported = Origins::parse("https://portal.example:443,http://desk.example:80,http://desk.example:443").expect("a list");
+        assert!(["https://portal.example", "http://desk.example", "http://desk.example:443"].iter().all(|one| ported.allow(one)));
+        assert_eq!(Origins::parse("https://bücher.example"), None);
     }
 
     #[test]

@@ -392,6 +392,34 @@ async fn a_grant_for_seeing_and_a_delegation_do_not_add_up() {
     world.call(&sam, home, "property/v1/update", update).await.ok();
 }
 
+/// A form's empty field is no end that was left open.
+#[tokio::test]
+async fn a_right_whose_end_is_blank_is_refused() {
+    let Scene { world, olga, sam, home, desk, .. } = scene().await;
+    let call = async |procedure: &str, body: Value| world.call(&olga, home, procedure, body).await;
+    let house = world.create_property(&olga, home, "1 First Street").await;
+    let holder = world.principal(&sam).await;
+    let member = world.join(&olga, home, &person("tina"), "TRUSTEE").await;
+    for blank in ["", " "] {
+        for (procedure, body) in [
+            ("accessGrant/v1/grant", json!({ "granteeOrganizationId": desk, "scopes": ["READ"], "endsAt": blank })),
+            (
+                "delegation/v1/grant",
+                json!({ "holderId": holder, "propertyIds": [house["id"]], "actions": ["READ"], "endsAt": blank }),
+            ),
+            ("membership/v1/invite", json!({ "email": "tom@example.com", "role": "TRUSTEE", "endsAt": blank })),
+            ("membership/v1/extend", json!({ "id": member["id"], "version": member["version"], "endsAt": blank })),
+        ] {
+            let refused = call(procedure, body).await;
+            refused.refused("INVALID_INPUT");
+            assert_eq!(refused.body["field_errors"][0]["field"], "endsAt", "{procedure}: {:#}", refused.body);
+        }
+    }
+    for table in ["SELECT count(*) FROM access_grant", "SELECT count(*) FROM delegation"] {
+        assert_eq!(world.count(table).await, 0, "{table}");
+    }
+}
+
 #[tokio::test]
 async fn a_concierge_does_not_see_whom_else_its_owner_engaged() {
     let Scene { world, olga, dana, sam, home, desk, .. } = scene().await;

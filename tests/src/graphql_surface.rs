@@ -124,6 +124,21 @@ async fn nodes_are_found_by_id_alone() {
     let one =
         world.gql(&owner, Some(home), "query($id: ID!) { node(id: $id) { __typename } }", json!({ "id": membership })).await;
     assert_eq!(one.data()["node"]["__typename"], "Membership");
+    let twice = json!({ "ids": [property["id"], property["id"]] });
+    let twice = world.gql(&owner, Some(home), query, twice).await.data()["nodes"].clone();
+    assert!(twice[0]["id"] == property["id"] && twice[1] == twice[0], "{twice:#}");
+
+    // The log that says of which kind an id is says nothing to another organization, nor to one of no role.
+    let (other, nobody) = (person("oscar"), person("nora"));
+    let elsewhere = world.found(&other, "TRUST_OR_LLC").await;
+    let theirs = world.gql(&other, Some(elsewhere), query, json!({ "ids": ids })).await;
+    assert_eq!(theirs.data()["nodes"], json!([null, null, null, null, null]));
+    for id in [&property["id"], &party.ok()["id"]] {
+        let node = "query($id: ID!) { node(id: $id) { __typename } }";
+        assert_eq!(world.gql(&other, Some(elsewhere), node, json!({ "id": id })).await.gql_code(), "NOT_FOUND");
+        let refused = world.gql(&nobody, Some(home), node, json!({ "id": id })).await;
+        assert_eq!(refused.gql_code(), "ORGANIZATION_NOT_FOUND", "{:#}", refused.body);
+    }
 }
 
 #[tokio::test]
