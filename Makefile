@@ -3,8 +3,6 @@
 .PHONY: help run test test-clients conformance bench scale chaos soak check bless format servers
 
 CARGO ?= cargo
-# Tests wait for servers more than they work.
-export RUST_TEST_THREADS ?= 4
 CONFORMANCE := plans::conformance::every_conformance_action_matches_or_is_refused
 SERVERS := embedded/node_modules/.package-lock.json
 CLIENTS := tests/clients/node_modules/.package-lock.json
