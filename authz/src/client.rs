@@ -12,7 +12,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::try_join_all, stream};
 use queryplan::Rule;
 use schema::{
     AccessGrantId, Actor, Check, Code, Decide, Error, Filter, OrganizationId, PrincipalId, PrincipalKind, Result, Role, Sight,
@@ -93,27 +93,29 @@ impl Cerbos {
 
     /// The rule for the resources on which an actor may do this. SQL and memory can both apply it.
     pub async fn rule(&self, actor: &Actor, action: &'static str, kind: &'static str) -> Result<Arc<Rule>> {
-        let (asker, plan) = self.planned(actor, Access { action, kind }).await?;
-        asker.rule(&plan)
+        let askers = self.askers(actor);
+        let plan = self.planned(&askers, Access { action, kind }).await?;
+        askers.own.rule(&plan)
     }
 
-    /// The plan for an actor, and the actor's own asker, to which the plan gives a rule.
-    async fn planned(&self, actor: &Actor, access: Access) -> Result<(Arc<Asker>, Arc<PdpPlan>)> {
-        let patience = self.settings.patience();
-        let Askers { own, asked, fresh } = self.kept.with(|kept| kept.askers(Facts::of(actor), patience));
+    /// The plan for an actor. It gives a rule to the actor's own asker.
+    async fn planned(&self, Askers { own, asked, fresh }: &Askers, access: Access) -> Result<Arc<PdpPlan>> {
         if let Some(known) = fresh.then(|| asked.cached(access)).flatten() {
             if known.old {
-                self.renew(asked, access);
+                self.renew(Arc::clone(asked), access);
             }
-            return Ok((own, known.plan));
+            return Ok(known.plan);
         }
-        let plan = match asked.once(access, self.ask(&asked, access)).await? {
-            Some(plan) => plan,
+        match asked.once(access, self.ask(asked, access)).await? {
+            Some(plan) => Ok(plan),
             // The policies changed just now, and the last statement does not say if the new ones tell people apart. So the plan
             // is asked for in the actor's own name, and not kept.
-            None => Arc::new(self.plan(&own, access).await?),
-        };
-        Ok((own, plan))
+            None => Ok(Arc::new(self.plan(own, access).await?)),
+        }
+    }
+
+    fn askers(&self, actor: &Actor) -> Askers {
+        self.kept.with(|kept| kept.askers(Facts::of(actor), self.settings.patience()))
     }
 
     /// Renews a plan in the background. Nobody waits for the renewal, so a PDP that is busy just now delays no request.
@@ -213,12 +215,20 @@ impl Decide for Cerbos {
         }
     }
 
-    async fn filter(&self, actor: &Actor, action: &'static str, kind: &'static str, sight: Sight) -> Result<Box<dyn Filter>> {
+    async fn filters(
+        &self,
+        actor: &Actor,
+        action: &'static str,
+        kinds: &[&'static str],
+        sight: Sight,
+    ) -> Result<Vec<Box<dyn Filter>>> {
         // No other action is rehearsed at the start.
         if action != FILTERED {
             return Err(Error::internal(format!("lists are filtered by {FILTERED}, not by {action}")));
         }
-        let (asker, plan) = self.planned(actor, Access { action, kind }).await?;
-        Ok(Box::new(ActorFilter { asker, plan, sight }))
+        let askers = self.askers(actor);
+        let plans = try_join_all(kinds.iter().map(|kind| self.planned(&askers, Access { action, kind }))).await?;
+        let filter = |plan| Box::new(ActorFilter { asker: Arc::clone(&askers.own), plan, sight }) as Box<dyn Filter>;
+        Ok(plans.into_iter().map(filter).collect())
     }
 }

@@ -1,7 +1,8 @@
 //! A procedure with its types erased, so that a table can hold it and every surface can carry it.
 
 use crate::{
-    Actor, Allowed, Caller, Code, Context, Error, Filters, Gateway, Name, Outcome, Procedure, Result, Runs, Scope, Subject,
+    Actor, Allowed, Caller, Code, Context, Error, Gateway, Name, Outcome, Procedure, Result, Runs, Scope, Subject,
+    filter::Conditions,
     graphql_field, input,
     operation::Claim,
     run::{about, authorize, judged_hash, mutate, payload, read},
@@ -223,7 +224,7 @@ impl<P: Procedure> Erased for Of<P> {
         if judged_hash(&subject.judged()) != claim.judged {
             return Ok(Performed::Moved);
         }
-        match P::handle(cx, Allowed::new(subject, Filters::new()), input).await {
+        match P::handle(cx, Allowed::new(subject, Conditions::new()), input).await {
             Ok(output) => Ok(Performed::Ended(Outcome::Result(serde_json::to_value(output)?))),
             Err(error) if error.retryable() => Err(error),
             Err(error) => {

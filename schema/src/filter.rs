@@ -1,9 +1,9 @@
 //! The subject of a judgement, and the proof that it was allowed. `Allowed` has no public constructor: only the waist builds one,
 //! after the policy said yes.
 
-use crate::Filters;
 use sea_orm::Condition;
 use serde_json::Value;
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// One thing, as the policy sees it.
@@ -45,14 +45,17 @@ pub struct Check {
     pub resource: Resource,
 }
 
+/// The condition of each kind that was judged by a filter.
+pub(crate) type Conditions = HashMap<&'static str, Condition>;
+
 #[derive(Debug)]
 pub struct Allowed<S> {
     subject: S,
-    filters: Filters,
+    filters: Conditions,
 }
 
 impl<S> Allowed<S> {
-    pub(crate) fn new(subject: S, filters: Filters) -> Self {
+    pub(crate) fn new(subject: S, filters: Conditions) -> Self {
         Allowed { subject, filters }
     }
 

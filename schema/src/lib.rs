@@ -63,7 +63,7 @@ pub use ports::{
 };
 pub use procedure::{Name, Procedure, Runs, Scope, Workflow};
 pub use reading::{Proven, Reading};
-pub use reads::{Caller, Filters, Nullable, Planned, Reads, Snapshot, Unwritten, load_one, nullable, snapshot, written};
+pub use reads::{Caller, Filters, Nullable, Planned, Reads, Snapshot, load_one, nullable, snapshot};
 pub use run::{read, resume, run};
 pub use states::{Machine, Move};
 pub use store::{Cell, Lanes, MOST_ACROSS, Mode, Reach, Sight, Tx, one_of};

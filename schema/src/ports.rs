@@ -101,12 +101,20 @@ pub trait Decide: Send + Sync {
     /// A name for the policies in force, which changes when they do.
     async fn policies(&self) -> Result<String>;
 
-    /// The filter for the rows of a kind on which the actor may do this, in a query that can meet no rows beyond `sight`.
-    async fn filter(&self, actor: &Actor, action: &'static str, kind: &'static str, sight: Sight) -> Result<Box<dyn Filter>>;
+    /// One filter for each of these kinds, in order: the rows on which the actor may do this, in a query that can meet no rows
+    /// beyond `sight`.
+    async fn filters(
+        &self,
+        actor: &Actor,
+        action: &'static str,
+        kinds: &[&'static str],
+        sight: Sight,
+    ) -> Result<Vec<Box<dyn Filter>>>;
 
-    /// The same filter, written as a condition.
+    /// The filter of one kind, written as a condition.
     async fn query_filter(&self, actor: &Actor, action: &'static str, kind: &'static str, sight: Sight) -> Result<Condition> {
-        self.filter(actor, action, kind, sight).await?.condition()
+        let filters = self.filters(actor, action, &[kind], sight).await?;
+        filters.first().ok_or_else(|| crate::Error::internal(format!("no filter for {kind}")))?.condition()
     }
 }
 

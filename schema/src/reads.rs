@@ -11,14 +11,15 @@ use async_graphql::{
 };
 use chrono::{DateTime, Utc};
 use futures_util::{
-    future::{BoxFuture, try_join_all},
+    future::BoxFuture,
     task::{FutureObj, Spawn, SpawnError},
 };
 use sea_orm::Condition;
+use sha2::{Digest, Sha256};
 use std::{
     any::{Any, TypeId},
-    collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 use tracing::Instrument;
@@ -62,29 +63,43 @@ pub struct Planned {
     pub across: bool,
 }
 
-/// The condition of each kind under which its rows may be seen.
-pub type Filters = HashMap<&'static str, Condition>;
+/// The filters under which the rows of each planned kind may be seen. A filter's condition is written when a field first needs it,
+/// so that `node` does not pay for every kind that there is.
+pub struct Filters(BTreeMap<&'static str, KindFilter>);
 
-/// The filter of each kind, in the kinds' order and not written yet.
-pub type Unwritten = Vec<(&'static str, Box<dyn Filter>)>;
+struct KindFilter {
+    filter: Box<dyn Filter>,
+    written: OnceLock<Condition>,
+}
 
-impl Planned {
-    pub async fn unwritten(&self, decide: &dyn Decide, actor: &Actor) -> Result<Unwritten> {
-        let sight = if self.across || actor.through.is_some() { Sight::Across } else { Sight::Own };
-        let filters = self
-            .kinds
-            .iter()
-            .map(|kind| async move { Ok::<_, Error>((*kind, decide.filter(actor, "read", kind, sight).await?)) });
-        try_join_all(filters).await
+impl Filters {
+    /// A hash of all the filters. Equal ones see the same rows.
+    pub fn identity(&self) -> [u8; 32] {
+        self.0.values().fold(Sha256::new(), |hash, kind| hash.chain_update(kind.filter.identity())).finalize().into()
     }
 
-    pub async fn filters(&self, decide: &dyn Decide, actor: &Actor) -> Result<Filters> {
-        written(&self.unwritten(decide, actor).await?)
+    /// A kind that was not planned is an error, never "all rows".
+    fn condition(&self, kind: &'static str) -> Result<Condition> {
+        let planned = self.0.get(kind);
+        let planned = planned.ok_or_else(|| Error::internal(format!("the kind {kind} was not planned for this query")))?;
+        match planned.written.get() {
+            Some(condition) => Ok(condition.clone()),
+            None => {
+                let condition = planned.filter.condition()?;
+                Ok(planned.written.get_or_init(|| condition).clone())
+            }
+        }
     }
 }
 
-pub fn written(filters: &Unwritten) -> Result<Filters> {
-    filters.iter().map(|(kind, filter)| Ok((*kind, filter.condition()?))).collect()
+impl Planned {
+    pub async fn filters(&self, decide: &dyn Decide, actor: &Actor) -> Result<Filters> {
+        let sight = if self.across || actor.through.is_some() { Sight::Across } else { Sight::Own };
+        let kinds: Vec<_> = self.kinds.iter().copied().collect();
+        let filters = decide.filters(actor, "read", &kinds, sight).await?.into_iter();
+        let filters = filters.map(|filter| KindFilter { filter, written: OnceLock::new() });
+        Ok(Filters(kinds.into_iter().zip(filters).collect()))
+    }
 }
 
 pub struct Reads {
@@ -180,9 +195,9 @@ impl Snapshot {
         self.actor.owner()
     }
 
-    /// A kind that was not planned is an error, never "all rows".
+    /// The condition under which rows of this kind may be seen.
     pub fn filter(&self, kind: &'static str) -> Result<Condition> {
-        self.filters.get(kind).cloned().ok_or_else(|| Error::internal(format!("the kind {kind} was not planned for this query")))
+        self.filters.condition(kind)
     }
 
     /// The loader of this type for this query: one statement for all fields that ask at once.

@@ -4,11 +4,10 @@
 //! record → workflow → answer.
 
 use crate::{
-    Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Entry, Error, Filters, Gateway, Judged,
-    NewOperation, OperationId, OperationRow, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Runs,
-    Scope, Sight, Subject, Type, Verdict, Workflow, execute, input, operation::Claim,
+    Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Entry, Error, Gateway, Judged, NewOperation,
+    OperationId, OperationRow, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Runs, Scope, Sight,
+    Subject, Type, Verdict, Workflow, execute, filter::Conditions, input, operation::Claim,
 };
-use futures_util::future::try_join_all;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Instant};
@@ -276,7 +275,12 @@ fn answer(gateway: &Gateway, stored: OperationRow, replayed: bool) -> Result<Ans
 }
 
 /// Asks the policy. The claim holds the facts that the answer rests on; the domain transaction compares them.
-pub(crate) async fn authorize(gateway: &Gateway, actor: &Actor, entry: Entry, subject: &dyn Subject) -> Result<(Claim, Filters)> {
+pub(crate) async fn authorize(
+    gateway: &Gateway,
+    actor: &Actor,
+    entry: Entry,
+    subject: &dyn Subject,
+) -> Result<(Claim, Conditions)> {
     let action = entry.parts().action(entry.runs());
     let judged = subject.judged();
     let span = tracing::info_span!("authorize", action, organization_id = %actor.organization, actor_id = %actor.principal);
@@ -284,18 +288,15 @@ pub(crate) async fn authorize(gateway: &Gateway, actor: &Actor, entry: Entry, su
         Judged::One(resource) => {
             let check = Check { action, resource: resource.clone() };
             match gateway.decide.check(actor, &[check]).instrument(span).await?.first() {
-                Some(true) => Filters::new(),
+                Some(true) => Conditions::new(),
                 _ if action == "read" => return Err(Error::new(Code::NOT_FOUND)),
                 _ => return Err(Error::new(hidden(gateway, actor, subject).await?)),
             }
         }
         Judged::Filter(kinds) => {
             let sight = if entry.across() { Sight::Across } else { actor.reach(gateway.clock.now()).sight() };
-            let asked = kinds.iter().map(|kind| {
-                let asked = gateway.decide.query_filter(actor, action, kind, sight).instrument(span.clone());
-                async move { Ok::<_, Error>((*kind, asked.await?)) }
-            });
-            try_join_all(asked).await?.into_iter().collect()
+            let filters = gateway.decide.filters(actor, action, kinds, sight).instrument(span).await?;
+            kinds.iter().zip(filters).map(|(kind, filter)| Ok((*kind, filter.condition()?))).collect::<Result<_>>()?
         }
     };
     let claim = Claim {

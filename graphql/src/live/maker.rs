@@ -121,10 +121,9 @@ impl Maker {
 
 impl View {
     async fn of(Maker { graphql, shape, .. }: &Maker, actor: Actor, visibility: Visibility, since: Instant) -> Result<View> {
-        let unwritten = shape.document.planned.unwritten(&*graphql.mount.gateway.decide, &actor).await?;
-        let seen: Key =
-            unwritten.iter().fold(Sha256::new(), |hash, (_, filter)| hash.chain_update(filter.identity())).finalize().into();
-        let filters = graphql.shapes.filters(seen, || schema::written(&unwritten))?;
+        let filters = shape.document.planned.filters(&*graphql.mount.gateway.decide, &actor).await?;
+        let seen = filters.identity();
+        let filters = graphql.shapes.filters(seen, filters);
         let key = Sha256::new_with_prefix(shape.digest).chain_update(visibility.rights.0.to_be_bytes()).chain_update(seen);
         Ok(View { actor, visibility, filters, key: key.finalize().into(), since })
     }

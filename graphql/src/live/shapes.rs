@@ -7,7 +7,7 @@ use async_graphql::{
     parser::types::{ExecutableDocument, Selection},
 };
 use resolvers::change::topic::Topic;
-use schema::{Filters, Result};
+use schema::Filters;
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -76,14 +76,9 @@ impl ShapeCache {
         self.with(|held| same(&mut held.shapes, shape.digest, Arc::new(shape)))
     }
 
-    /// The filters with this key, written now if nobody holds them.
-    pub fn filters(&self, key: Key, write: impl FnOnce() -> Result<Filters>) -> Result<Arc<Filters>> {
-        if let Some(known) = self.with(|held| held.filters.get(&key).and_then(Weak::upgrade)) {
-            return Ok(known);
-        }
-        // The lock is free while the filters are written.
-        let written = Arc::new(write()?);
-        Ok(self.with(|held| same(&mut held.filters, key, written)))
+    /// The filters with this key that somebody holds already, or these.
+    pub fn filters(&self, key: Key, filters: Filters) -> Arc<Filters> {
+        self.with(|held| same(&mut held.filters, key, Arc::new(filters)))
     }
 }
 

@@ -10,7 +10,8 @@ use uuid::Uuid;
 type Identity = [u8; 32];
 
 async fn filter(cerbos: &Cerbos, actor: &Actor, kind: &'static str, sight: Sight) -> (Identity, String) {
-    let filter = cerbos.filter(actor, "read", kind, sight).await.unwrap_or_else(|error| panic!("{:?}", error.cause()));
+    let filter =
+        cerbos.filters(actor, "read", &[kind], sight).await.unwrap_or_else(|error| panic!("{:?}", error.cause())).remove(0);
     let condition = filter.condition().unwrap_or_else(|error| panic!("{:?}", error.cause()));
     (filter.identity(), format!("{condition:?}"))
 }
