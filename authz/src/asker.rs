@@ -69,6 +69,22 @@ impl Asker {
         })
     }
 
+    /// All of these plans, if each is kept, and one of them that is due to be asked for again.
+    pub fn all_cached(&self, all: &[Access]) -> Option<(Vec<Arc<PdpPlan>>, Option<Access>)> {
+        let now = Instant::now();
+        self.with(|kept| {
+            let (mut plans, mut old) = (Vec::with_capacity(all.len()), None);
+            for access in all {
+                let known = kept.plans.get(access).filter(|known| now < known.until)?;
+                if known.renew <= now && !kept.asking.contains_key(access) {
+                    old = Some(*access);
+                }
+                plans.push(Arc::clone(&known.plan));
+            }
+            Some((plans, old))
+        })
+    }
+
     pub fn keep(&self, plan: &Arc<PdpPlan>, renew: Instant, until: Instant) {
         let kept = CachedPlan { plan: Arc::clone(plan), renew, until };
         self.with(|all| all.plans.insert(plan.access, kept));

@@ -12,11 +12,11 @@ use crate::{
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use futures_util::{StreamExt, future::try_join_all, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use queryplan::Rule;
 use schema::{
-    AccessGrantId, Actor, Check, Code, Decide, Error, Filter, OrganizationId, PrincipalId, PrincipalKind, Result, Role, Sight,
-    Through,
+    AccessGrantId, Actor, Check, Code, Decide, Error, Filter, Judge, OrganizationId, PrincipalId, PrincipalKind, Result, Role,
+    Sight, Through,
 };
 use serde_json::{Map, json};
 use std::{
@@ -112,6 +112,19 @@ impl Cerbos {
             // is asked for in the actor's own name, and not kept.
             None => Ok(Arc::new(self.plan(own, access).await?)),
         }
+    }
+
+    /// Many plans for an actor, in order. Only some of them wait for the PDP at a time: a query that looks at every kind takes its
+    /// turns beside others, and none of its plans waits for all the rest.
+    async fn all_planned(&self, askers: &Askers, all: Vec<Access>) -> Result<Vec<Arc<PdpPlan>>> {
+        let known = if askers.fresh { askers.asked.all_cached(&all) } else { None };
+        if let Some((plans, old)) = known {
+            if let Some(access) = old {
+                self.renew(Arc::clone(&askers.asked), access);
+            }
+            return Ok(plans);
+        }
+        stream::iter(all).map(|access| self.planned(askers, access)).buffered(PLANNING).try_collect().await
     }
 
     fn askers(&self, actor: &Actor) -> Askers {
@@ -215,20 +228,21 @@ impl Decide for Cerbos {
         }
     }
 
-    async fn filters(
-        &self,
-        actor: &Actor,
-        action: &'static str,
-        kinds: &[&'static str],
-        sight: Sight,
-    ) -> Result<Vec<Box<dyn Filter>>> {
+    async fn filters(&self, actor: &Actor, action: &'static str, kinds: &[&'static str]) -> Result<Vec<Box<dyn Filter>>> {
         // No other action is rehearsed at the start.
         if action != FILTERED {
             return Err(Error::internal(format!("lists are filtered by {FILTERED}, not by {action}")));
         }
         let askers = self.askers(actor);
-        let plans = try_join_all(kinds.iter().map(|kind| self.planned(&askers, Access { action, kind }))).await?;
-        let filter = |plan| Box::new(ActorFilter { asker: Arc::clone(&askers.own), plan, sight }) as Box<dyn Filter>;
+        let plans = self.all_planned(&askers, kinds.iter().map(|kind| Access { action, kind }).collect()).await?;
+        let filter = |plan| Box::new(ActorFilter { asker: Arc::clone(&askers.own), plan }) as Box<dyn Filter>;
         Ok(plans.into_iter().map(filter).collect())
+    }
+
+    async fn judges(&self, actor: &Actor, asked: &[(&'static str, &'static str)]) -> Result<Vec<Box<dyn Judge>>> {
+        let askers = self.askers(actor);
+        let plans = self.all_planned(&askers, asked.iter().map(|(kind, action)| Access { action, kind }).collect()).await?;
+        let judge = |plan| Box::new(ActorFilter { asker: Arc::clone(&askers.own), plan }) as Box<dyn Judge>;
+        Ok(plans.into_iter().map(judge).collect())
     }
 }

@@ -124,6 +124,7 @@ pub(crate) fn engaging(grantee: OrganizationId, now: DateTime<Utc>) -> Select<En
 /// One organization's leave for another to see, or to act.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject)]
 #[serde(rename_all = "camelCase")]
+#[graphql(complex)]
 pub struct AccessGrant {
     pub id: AccessGrantId,
     /// Who let the other in.
@@ -163,6 +164,8 @@ kind::plain!(AccessGrant {
     "createdAt" = created_at,
     "updatedAt" = updated_at,
 });
+
+kind::related!(AccessGrant);
 
 impl From<Model> for AccessGrant {
     fn from(row: Model) -> Self {

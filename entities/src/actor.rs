@@ -1,7 +1,9 @@
 //! Actors: principals with their standing in an organization, read from rows through definer functions.
 
 use chrono::{DateTime, Utc};
-use schema::{AccessGrantId, Actor, Lanes, Mode, OrganizationId, PrincipalId, PrincipalKind, Reach, Result, Role, Through, Tx};
+use schema::{
+    AccessGrantId, Actor, Code, Error, Lanes, Mode, OrganizationId, PrincipalId, PrincipalKind, Reach, Result, Role, Through, Tx,
+};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -87,6 +89,22 @@ pub async fn through(
     let row: Option<(Uuid, bool, i64)> =
         lanes.once(Mode::Read, sql, |find| find.bind(organization.0).bind(grant.0).bind(now)).await?;
     Ok(row.map(|(owner, acts, epoch)| Through { grant, owner: OrganizationId(owner), acts, epoch }))
+}
+
+/// Refuses a grant that does not count now, or that another organization gave.
+pub async fn ensure_through(
+    tx: &Tx,
+    organization: OrganizationId,
+    grant: AccessGrantId,
+    owner: OrganizationId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let values = [organization.0.into(), grant.0.into(), now.into(), owner.0.into()];
+    let sql = "SELECT FROM app.through($1, $2, $3) WHERE owner = $4";
+    match tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await? {
+        Some(_) => Ok(()),
+        None => Err(Error::new(Code::GRANT_NOT_FOUND)),
+    }
 }
 
 /// A grant to an organization, if it counts now, locked: whoever takes it back waits until the transaction ends.

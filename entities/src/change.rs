@@ -37,6 +37,7 @@ impl ChangeState {
 /// One thing that is another than it was.
 #[derive(Clone, Serialize, Deserialize, JsonSchema, SimpleObject)]
 #[serde(rename_all = "camelCase")]
+#[graphql(complex)]
 pub struct ResourceChange {
     pub change: ChangeState,
     /// Whose it is.
@@ -48,6 +49,8 @@ pub struct ResourceChange {
     /// As it is now; null where there is nothing to see.
     pub node: Option<Node>,
 }
+
+kind::related!(ResourceChange);
 
 /// A page of what changed.
 #[derive(Clone, Serialize, Deserialize, JsonSchema, SimpleObject)]

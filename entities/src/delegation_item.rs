@@ -41,15 +41,17 @@ pub fn of(organization: OrganizationId, delegations: &[DelegationId]) -> Select<
 /// A property; a portfolio, with what is in it at the time; or, with both, the property as long as it
 /// is in the portfolio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, SimpleObject)]
-#[graphql(name = "DelegationItem")]
+#[graphql(name = "DelegationItem", complex)]
 pub struct Item {
+    #[graphql(skip)]
+    pub organization_id: OrganizationId,
     pub property_id: Option<PropertyId>,
     pub portfolio_id: Option<PortfolioId>,
 }
 
 impl From<&Model> for Item {
     fn from(row: &Model) -> Self {
-        Item { property_id: row.property_id, portfolio_id: row.portfolio_id }
+        Item { organization_id: row.organization_id, property_id: row.property_id, portfolio_id: row.portfolio_id }
     }
 }
 
@@ -65,6 +67,8 @@ impl Item {
                 }))
     }
 }
+
+kind::related!(Item);
 
 /// The items of a delegation, visible to all who see the delegation.
 pub struct Items(Key);

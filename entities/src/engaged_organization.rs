@@ -11,6 +11,7 @@ use kind::{
 };
 use schema::{Reading, Result};
 use schemars::JsonSchema;
+use sea_orm::Condition;
 use serde::{Deserialize, Serialize};
 
 /// An organization that engaged the acting one, and by which leave.
@@ -18,9 +19,9 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 #[graphql(complex)]
 pub struct EngagedOrganization {
+    /// The grant. Send it as `X-Grant-Id` to work there.
+    pub id: AccessGrantId,
     pub organization_id: OrganizationId,
-    /// Send it as `X-Grant-Id` to work there.
-    pub grant_id: AccessGrantId,
     pub scopes: Vec<AccessScope>,
     pub starts_at: Time,
     pub ends_at: Option<Time>,
@@ -29,8 +30,8 @@ pub struct EngagedOrganization {
 impl From<access_grant::Model> for EngagedOrganization {
     fn from(row: access_grant::Model) -> Self {
         EngagedOrganization {
+            id: row.id,
             organization_id: row.organization_id,
-            grant_id: row.id,
             scopes: AccessScope::read(&row.scopes),
             starts_at: row.starts_at,
             ends_at: row.ends_at,
@@ -42,8 +43,9 @@ kind::related!(EngagedOrganization);
 
 /// A page of the organizations that engaged the acting one, of those that the reader may see.
 pub async fn list(reading: &dyn Reading, page: Page) -> Result<Connection<EngagedOrganization>> {
-    let select = access_grant::engaging(reading.acting(), reading.now()).filter(reading.filter(access_grant::KIND)?);
+    let select = access_grant::engaging(reading.acting(), reading.now());
+    let which = Condition::all().add(reading.filter(access_grant::KIND)?);
     let sort = page::Sort { list: "engaged_organization", ..AccessGrantOrder::CreatedAsc.sort() };
     let id = access_grant::Column::Id;
-    page::page(reading.tx().await?, select, id, sort, page, |row: &access_grant::Model| row.id.0).await
+    page::page(reading.tx().await?, select, which, id, sort, page, |row: &access_grant::Model| row.id.0).await
 }

@@ -57,6 +57,10 @@ impl Projected for Model {
 /// Which of them.
 #[filter]
 pub struct EngagedPropertyFilter {
+    /// Words, each of which occurs in the address, the parcel number or the notes.
+    #[search]
+    #[text(100)]
+    pub search: Option<String>,
     /// Of any of these.
     #[by(of_owners)]
     #[count(0, 100)]

@@ -1,18 +1,18 @@
 //! The history: the event log as people read it, with who changed a thing, when, and on whose behalf.
 
-use crate::prelude::*;
-use async_graphql::{ComplexObject, Context, SimpleObject, dataloader::Loader};
+use crate::{
+    node::{self, Node},
+    people::Doer,
+    prelude::*,
+};
+use async_graphql::{ComplexObject, Context, SimpleObject};
 use kind::{Connection, Delegable, Page, delegated, page};
 use queryplan::{Attribute, Scalar};
-use schema::{Error, Nullable, Reading, Result, Snapshot, load_one, nullable, snapshot};
-use sea_orm::{ConnectionTrait, DbBackend, JsonValue as Json, Statement};
+use schema::{Nullable, Reading, Result, nullable, snapshot};
+use sea_orm::{Condition, JsonValue as Json};
 use serde_json::{Map, Value};
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Weak},
-};
 
-pub const KIND: &str = "event";
+pub const KIND: &str = kind::relation::HISTORY;
 pub static RESOURCE: queryplan::Resource = queryplan::Resource {
     table: "event",
     id: Scalar::uuid("operation_id"),
@@ -69,12 +69,16 @@ impl Row for Model {
 #[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
 #[graphql(complex)]
 pub struct HistoryEntry {
+    pub id: async_graphql::ID,
     /// Dense, in the order of commits, within an organization.
     pub seq: Long,
     #[graphql(skip)]
     organization_id: OrganizationId,
     /// Such as `property.updated`.
     pub kind: String,
+    /// The thing that it happened to is of this kind, such as `property`.
+    pub resource_kind: String,
+    pub resource_id: async_graphql::ID,
     /// The version that it led to.
     pub version: i32,
     pub at: Time,
@@ -83,9 +87,8 @@ pub struct HistoryEntry {
     pub actor_kind: PrincipalKind,
     /// For which organization they acted.
     pub actor_organization_id: OrganizationId,
-    /// By whose leave, where they did not act for the owner's organization as one of its own: the grant
-    /// or the delegation.
-    pub on_behalf_of: Option<async_graphql::ID>,
+    #[graphql(skip)]
+    on_behalf_of: Option<Uuid>,
     pub operation_id: OperationId,
     pub trace_id: Option<String>,
     /// Names of the fields that changed.
@@ -109,6 +112,7 @@ impl From<Model> for HistoryEntry {
         let references = row.change["ids"].as_object().into_iter().flatten();
         let references = references.filter_map(|(name, id)| Some(Reference { name: name.clone(), id: id.as_str()?.into() }));
         HistoryEntry {
+            id: format!("{}.{}", row.organization_id, row.seq).into(),
             seq: Long(row.seq),
             organization_id: row.organization_id,
             version: row.version,
@@ -116,33 +120,31 @@ impl From<Model> for HistoryEntry {
             actor_id: row.actor,
             actor_kind: row.actor_kind,
             actor_organization_id: row.actor_organization_id,
-            on_behalf_of: row.on_behalf_of.map(|id| id.to_string().into()),
+            on_behalf_of: row.on_behalf_of,
             operation_id: row.operation_id,
             trace_id: row.trace_id,
             fields: strings(&row.change["fields"]),
             references: references.collect(),
+            resource_id: row.resource_id.to_string().into(),
+            resource_kind: row.resource_kind,
             kind: row.kind,
         }
     }
 }
 
-#[ComplexObject]
-impl HistoryEntry {
-    /// The name of who did it, as they give it.
-    async fn actor_name(&self, cx: &Context<'_>) -> Nullable<String> {
-        nullable(async { Ok(self.names(cx).await?.0) }).await
-    }
-
-    /// The name of the organization that they acted for.
-    async fn actor_organization_name(&self, cx: &Context<'_>) -> Nullable<String> {
-        nullable(async { Ok(self.names(cx).await?.1) }).await
-    }
-}
+kind::related!(HistoryEntry);
 
 impl HistoryEntry {
-    async fn names(&self, cx: &Context<'_>) -> Result<(Option<String>, Option<String>)> {
-        let loader = snapshot(cx).await?.loader(Names::of);
-        Ok(load_one(&loader, (self.organization_id, self.seq.0)).await?.unwrap_or_default())
+    pub fn thing(&self) -> Thing {
+        Thing(self.organization_id, self.resource_kind.clone(), self.resource_id.parse().unwrap_or_default())
+    }
+
+    pub fn doer(&self) -> Doer {
+        Doer {
+            who: self.actor_id,
+            acting: self.actor_organization_id,
+            leave: self.on_behalf_of.map(|id| (self.organization_id, id)),
+        }
     }
 }
 
@@ -154,46 +156,36 @@ pub async fn list(
     resource: Uuid,
     page: Page,
 ) -> Result<Connection<HistoryEntry>> {
-    let select = of(organization)
-        .filter(Column::ResourceId.eq(resource))
-        .filter(Column::ResourceKind.eq(kind))
-        .filter(reading.filter(KIND)?);
+    let select = of(organization).filter(Column::ResourceId.eq(resource)).filter(Column::ResourceKind.eq(kind));
+    let which = Condition::all().add(reading.filter(KIND)?);
     let sort = page::Sort { list: "history", order: "SEQ_DESC", column: Column::Seq, descending: true };
-    page::page(reading.tx().await?, select, Column::OperationId, sort, page, |row: &Model| row.operation_id.0).await
+    page::page(reading.tx().await?, select, which, Column::OperationId, sort, page, |row: &Model| row.operation_id.0).await
 }
 
-/// Loads the names behind events, one statement an organization.
-struct Names(Weak<Snapshot>);
-
-impl Names {
-    fn of(snapshot: Weak<Snapshot>) -> Self {
-        Names(snapshot)
-    }
+/// A page of all that happened in an organization, newest first, as far as the reader may see it. A thing out of sight hides its
+/// changes as well, so that a page may hold fewer entries than were asked for.
+pub async fn feed(reading: &dyn Reading, organization: OrganizationId, page: Page) -> Result<Connection<HistoryEntry>> {
+    let sort = page::Sort { list: "feed", order: "SEQ_DESC", column: Column::Seq, descending: true };
+    let which = Condition::all().add(reading.filter(KIND)?);
+    let id = |row: &Model| row.operation_id.0;
+    let rows = page::rows(reading.tx().await?, of(organization), which, Column::OperationId, sort, page, id).await?;
+    let thing = |row: &Model| Some((crate::kind(&row.resource_kind)?.name, row.resource_id));
+    let things: Vec<(&'static str, Uuid)> = rows.iter().filter_map(thing).collect();
+    let seen = node::find(reading, &[organization], &things).await?;
+    Ok(rows.connection(|row| thing(&row).is_some_and(|thing| seen.contains_key(&thing)).then(|| row.into())))
 }
 
-#[async_trait::async_trait]
-impl Loader<(OrganizationId, i64)> for Names {
-    type Value = (Option<String>, Option<String>);
-    type Error = Arc<Error>;
+/// The thing that something happened to.
+pub struct Thing(pub OrganizationId, pub String, pub Uuid);
 
-    async fn load(&self, keys: &[(OrganizationId, i64)]) -> Result<HashMap<(OrganizationId, i64), Self::Value>, Arc<Error>> {
-        let load = async {
-            let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
-            let mut by_organization: BTreeMap<OrganizationId, Vec<i64>> = BTreeMap::new();
-            for (organization, seq) in keys {
-                by_organization.entry(*organization).or_default().push(*seq);
-            }
-            let mut found = HashMap::new();
-            for (organization, seqs) in by_organization {
-                let sql = "SELECT seq, actor_name, organization_name FROM app.event_actors($1, $2)";
-                let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [organization.0.into(), seqs.into()]);
-                for row in snapshot.tx.query_all_raw(statement).await? {
-                    let names = (row.try_get("", "actor_name")?, row.try_get("", "organization_name")?);
-                    found.insert((organization, row.try_get("", "seq")?), names);
-                }
-            }
-            Ok(found)
-        };
-        load.await.map_err(Arc::new)
+#[ComplexObject]
+impl Thing {
+    /// The thing that it happened to, as it is now. Null: there is nothing to see.
+    async fn node(&self, cx: &Context<'_>) -> Nullable<Node> {
+        nullable(async {
+            let Some(kind) = crate::kind(&self.1) else { return Ok(None) };
+            Ok(node::find(&*snapshot(cx).await?, &[self.0], &[(kind.name, self.2)]).await?.into_values().next())
+        })
+        .await
     }
 }

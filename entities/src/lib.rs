@@ -17,12 +17,14 @@ pub mod membership;
 pub mod node;
 pub mod operation;
 pub mod organization;
+pub mod people;
 pub mod principal;
 pub mod relations;
 pub mod replica;
 pub mod viewer;
 
 pub use owners::*;
+pub use people::{organization_card, person};
 
 use kind::KindInfo;
 
@@ -39,6 +41,8 @@ kind::kinds! {
     membership,
     operation,
     organization,
+    organization_card,
+    person,
 }
 
 /// Every kind: those that all pillars stand on, then each pillar's. All that is true of every kind follows from this list.
@@ -60,9 +64,4 @@ pub fn kind(name: &str) -> Option<&'static KindInfo> {
 /// The kind that a namespace of procedures is about.
 pub fn kind_of(namespace: &str) -> Option<&'static KindInfo> {
     KINDS.iter().copied().find(|kind| kind.namespace() == namespace)
-}
-
-/// Makes the relations known. To be called before a schema is made.
-pub fn declare() {
-    kind::relation::declare(relations::ALL);
 }

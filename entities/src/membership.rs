@@ -5,7 +5,7 @@ use crate::prelude::*;
 use chrono::{DateTime, Utc};
 use kind::{Connection, Page, page};
 use schema::{Reading, Result, Tx};
-use sea_orm::{DbBackend, DbErr, FromQueryResult, Statement};
+use sea_orm::{Condition, DbBackend, DbErr, FromQueryResult, Statement};
 
 schema::id!(
     /// One principal's standing in one organization.
@@ -57,9 +57,15 @@ pub struct Model {
 /// A page of an organization's memberships, of those that the reader may see.
 pub async fn list(reading: &dyn Reading, organization: OrganizationId, page: Page) -> Result<Connection<Membership>> {
     let sort = page::Sort { list: KIND, order: "CREATED_ASC", column: Column::Id, descending: false };
-    page::page(reading.tx().await?, of(organization).filter(reading.filter(KIND)?), Column::Id, sort, page, |row: &Model| {
-        row.id.0
-    })
+    page::page(
+        reading.tx().await?,
+        of(organization),
+        Condition::all().add(reading.filter(KIND)?),
+        Column::Id,
+        sort,
+        page,
+        |row: &Model| row.id.0,
+    )
     .await
 }
 

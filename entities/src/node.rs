@@ -1,6 +1,6 @@
 //! Nodes: things of any kind that have an id.
 
-use crate::KINDS;
+use crate::{KINDS, viewer::Viewer};
 use async_graphql::{
     ContainerType, Context, ContextSelectionSet, ID, InterfaceType, OutputType, Positioned, ServerResult, Value,
     indexmap::{IndexMap, IndexSet},
@@ -13,12 +13,48 @@ use kind::{Api, Thing};
 use schema::{OrganizationId, Reading, Result};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error};
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    any::Any,
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 use uuid::Uuid;
 
 /// A thing of any kind that has an id.
 #[derive(Clone)]
 pub struct Node(Arc<dyn Thing>);
+
+/// The viewer, which is found by its id as everything is.
+struct Myself(Viewer);
+
+#[async_trait]
+impl Thing for Myself {
+    fn archived(&self) -> bool {
+        false
+    }
+    fn object(&self) -> Cow<'static, str> {
+        Viewer::type_name()
+    }
+    fn json(&self) -> serde_json::Result<serde_json::Value> {
+        Ok(serde_json::json!({ "id": self.0.id }))
+    }
+    fn known(&self) -> &(dyn Any + Send + Sync) {
+        &self.0
+    }
+    async fn resolve_field(&self, cx: &Context<'_>) -> ServerResult<Option<Value>> {
+        self.0.resolve_field(cx).await
+    }
+    fn collect<'a>(&'a self, cx: &ContextSelectionSet<'a>, fields: &mut Fields<'a>) -> ServerResult<()> {
+        self.0.collect_all_fields(cx, fields)
+    }
+}
+
+impl From<Viewer> for Node {
+    fn from(viewer: Viewer) -> Self {
+        Node(Arc::new(Myself(viewer)))
+    }
+}
 
 impl Node {
     /// Whether the thing is archived: out of the way, though still there.
@@ -54,10 +90,14 @@ pub async fn find(
     Ok(found)
 }
 
-/// Things of any kind. One statement finds their kinds, then one reads each kind that was found.
+/// Things of any kind, the organization's and those of all who engaged the acting one. One statement finds their kinds and owners,
+/// then one reads each kind that was found.
 pub async fn find_any(reading: &dyn Reading, ids: &[Uuid]) -> Result<HashMap<Uuid, Node>> {
-    let known = kind::find(reading, apis(), reading.owner(), ids).await?;
-    Ok(find(reading, &[reading.owner()], &known).await?.into_iter().map(|((_, id), node)| (id, node)).collect())
+    let places = kind::find(reading, apis(), reading.owner(), ids).await?;
+    let owners: BTreeSet<OrganizationId> = places.iter().map(|place| place.owner).collect();
+    let known: Vec<_> = places.iter().map(|place| (place.kind, place.id)).collect();
+    let found = find(reading, &Vec::from_iter(owners), &known).await?;
+    Ok(found.into_iter().map(|((_, id), node)| (id, node)).collect())
 }
 
 impl Serialize for Node {
@@ -131,6 +171,7 @@ impl OutputType for Node {
                 registry.add_implements(&api.object(), "Node");
                 possible_types.insert(api.object().into_owned());
             }
+            registry_viewer(registry, &mut possible_types);
             let id = MetaField::new("id", <ID as OutputType>::create_type_info(registry));
             MetaType::Interface {
                 name: "Node".into(),
@@ -152,6 +193,12 @@ impl OutputType for Node {
     async fn resolve(&self, cx: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
         resolve_container(cx, self).await
     }
+}
+
+fn registry_viewer(registry: &mut Registry, possible_types: &mut IndexSet<String>) {
+    let viewer = Viewer::create_type_info(registry);
+    registry.add_implements(&viewer, "Node");
+    possible_types.insert(viewer);
 }
 
 impl InterfaceType for Node {}

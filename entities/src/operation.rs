@@ -255,6 +255,12 @@ impl Operations for Store {
         recorded.is_some_and(|(recorded,)| recorded).then(|| stored(row)).transpose()
     }
 
+    async fn release(&self, organization: OrganizationId, id: OperationId) -> Result<()> {
+        let sql = "SELECT app.operation_release($1, $2)";
+        let released: Option<(bool,)> = self.lanes.once(Mode::Write, sql, |it| it.bind(organization.0).bind(id.0)).await?;
+        released.map(drop).ok_or_else(|| Error::internal("nothing was released"))
+    }
+
     async fn begin_again(&self, organization: OrganizationId, id: OperationId, attempt: i32) -> Result<bool> {
         let sql = "UPDATE operation SET state = 'QUEUED', attempt = attempt + 1, due_at = NULL, updated_at = $4
                    WHERE organization_id = $1 AND id = $2 AND attempt = $3 AND state = 'RETRYABLE'";

@@ -1,20 +1,25 @@
 //! The relations between kinds. They stand above all kinds, so that no kind imports those that hang on it.
 
 use crate::{
+    access_grant::{self, AccessGrant},
+    change::ResourceChange,
     contact::{self, Contact, ContactStatus},
-    delegation::Delegation,
-    delegation_item::Items,
+    delegation::{self, Delegation},
+    delegation_item::{Item, Items},
     engaged_organization::EngagedOrganization,
     engaged_property::{self as engaged, EngagedPropertyFilter},
-    external_party::ExternalParty,
+    external_party::{self, ExternalParty},
     financial_entry::{self, FinancialEntry, FinancialEntryFilter, FinancialEntryOrder},
-    history, membership,
+    history::{self, HistoryEntry},
+    membership::{self, Membership},
+    operation::{self, Operation},
     organization::{self, Organization},
     ownership::{self, Ownership},
+    people::{Actor, Leave, OrganizationCard, organization_card, person},
     portfolio::{self, Portfolio},
     portfolio_property,
-    property::{self, Property, PropertyFilter, PropertyOrder},
-    report::{self, Report, ReportBy, ReportMeasure, ReportRow},
+    property::{self, Property, PropertyFilter, PropertyId, PropertyOrder},
+    report::{self, Financials, Report, ReportBy, ReportMeasure, ReportRow},
 };
 use async_graphql::{ComplexObject, Context, Value};
 use futures_util::future::BoxFuture;
@@ -26,30 +31,72 @@ use kind::{
     relation::{Declared, Plan, children},
     relations,
 };
-use schema::{Date, Nullable, OrganizationId, input, nullable, snapshot};
+use schema::{Date, Nullable, OrganizationId, input, load_one, nullable, snapshot};
 use sea_orm::{ColumnTrait, Condition, QueryFilter};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// All relations. An object that is not here has none.
 pub static ALL: &[&dyn Declared] = &[
+    &OF_ACCESS_GRANT,
+    &OF_ACTOR,
     &OF_CONTACT,
     &OF_DELEGATION,
+    &OF_DELEGATION_ITEM,
     &OF_ENGAGED_ORGANIZATION,
     &OF_EXTERNAL_PARTY,
     &OF_FINANCIAL_ENTRY,
+    &OF_HISTORY_ENTRY,
+    &OF_MEMBERSHIP,
+    &OF_OPERATION,
     &OF_ORGANIZATION,
+    &OF_RESOURCE_CHANGE,
     &OF_OWNERSHIP,
     &OF_PORTFOLIO,
     &OF_PROPERTY,
 ];
 
+relations!(OF_ACCESS_GRANT of AccessGrant {
+    /// Who gave it.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+    /// Who was let in.
+    granteeOrganization: known(OrganizationCard, |row| Some(row.grantee_organization_id.0)),
+    /// Who let them in.
+    grantedByActor: known(Actor, |row| Some(row.granted_by.0)),
+    /// Who took it back.
+    revokedByActor: known(Actor, |row| Some(row.revoked_by?.0)),
+    /// What changed, when, by whom, and by whose leave; newest first.
+    history: history(access_grant::KIND),
+});
+
+relations!(OF_ACTOR of Actor {
+    onBehalfOf: computed(|row| Leave(row.leave), &[Plan::of("onBehalfOf", &[access_grant::KIND, delegation::KIND])]),
+});
+
 relations!(OF_CONTACT of Contact {
+    /// Whose contact it is.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+    /// What changed, when, by whom, and by whose leave; newest first.
+    history: history(contact::KIND),
     /// The outside party that they speak for.
     externalParty: one(ExternalParty, |row| Some((row.organization_id, row.external_party_id?.0))),
 });
 
 relations!(OF_DELEGATION of Delegation {
+    /// Whose things it is about.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+    /// Who may do something by it.
+    holder: known(Actor, |row| Some(row.holder_id.0)),
+    /// Who gave it.
+    grantor: known(Actor, |row| Some(row.grantor_id.0)),
+    /// The delegation that it rests on.
+    parent: one(Delegation, |row| Some((row.organization_id, row.parent_id?.0))),
+    /// The member at the beginning of the chain.
+    root: known(Actor, |row| Some(row.root_id.0)),
+    /// Who ended it.
+    endedByActor: known(Actor, |row| Some(row.ended_by?.0)),
+    /// What changed, when, by whom, and by whose leave; newest first.
+    history: history(delegation::KIND),
     items: computed(Items::of, &[]),
 });
 
@@ -66,7 +113,20 @@ relations!(OF_ENGAGED_ORGANIZATION of EngagedOrganization {
     }),
 });
 
+relations!(OF_DELEGATION_ITEM of Item {
+    /// The property, if the reader may see it.
+    property: one(property::Model, |row| Some((row.organization_id, row.property_id?.0))),
+    /// The portfolio, if the reader may see it.
+    portfolio: one(portfolio::Model, |row| Some((row.organization_id, row.portfolio_id?.0))),
+});
+
 relations!(OF_EXTERNAL_PARTY of ExternalParty {
+    /// Who knows it.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+    /// The organization that it is here, if the reader has to do with that.
+    linkedOrganization: known(OrganizationCard, |row| Some(row.linked_organization_id?.0)),
+    /// What changed, when, by whom, and by whose leave; newest first.
+    history: history(external_party::KIND),
     /// Those who speak for it, by name; without the archived.
     contacts: many(Contact, |tx, keys, visible| {
         use contact::Column::{ExternalPartyId, Name, Status};
@@ -76,8 +136,45 @@ relations!(OF_EXTERNAL_PARTY of ExternalParty {
 });
 
 relations!(OF_FINANCIAL_ENTRY of FinancialEntry {
+    /// Whose money it is.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+    /// Who wrote it down.
+    recordedByActor: known(Actor, |row| Some(row.recorded_by.0)),
+    /// The entry that it stands in the place of.
+    corrects: one(financial_entry::Model, |row| Some((row.organization_id, row.corrects_id?.0))),
+    /// What changed, when, by whom, and by whose leave; newest first.
+    history: history(financial_entry::KIND),
     /// What it was for.
     property: one(property::Model, |row| Some((row.organization_id, row.property_id.0))),
+});
+
+relations!(OF_HISTORY_ENTRY of HistoryEntry {
+    node: computed(HistoryEntry::thing, &[Plan::of("node", crate::NAMES)]),
+    actor: computed(HistoryEntry::doer, &[Plan::of("actor", &[person::KIND, organization_card::KIND])]),
+    /// The organization that they acted for.
+    actorOrganization: known(OrganizationCard, |row| Some(row.actor_organization_id.0)),
+    /// The mutation that did it, if it was the acting organization's and is still kept.
+    operation: one(operation::Model, |row| Some((row.actor_organization_id, row.operation_id.0))),
+});
+
+relations!(OF_MEMBERSHIP of Membership {
+    /// Whose member it makes.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+    /// The member. Null: the invitation was not accepted yet.
+    principal: known(Actor, |row| Some(row.principal_id?.0)),
+    /// Who invited them.
+    invitedByActor: known(Actor, |row| Some(row.invited_by.0)),
+    /// Who ended it.
+    endedByActor: known(Actor, |row| Some(row.ended_by?.0)),
+    /// What changed, when, by whom, and by whose leave; newest first.
+    history: history(membership::KIND),
+});
+
+relations!(OF_OPERATION of Operation {
+    /// The organization that it was done for.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+    /// Who asked for it.
+    initiatorActor: known(Actor, |row| Some(row.initiator.0)),
 });
 
 relations!(OF_ORGANIZATION of Organization {
@@ -85,14 +182,32 @@ relations!(OF_ORGANIZATION of Organization {
     memberships: page(reads &[membership::KIND], |snapshot, row, (), page| {
         Box::pin(membership::list(snapshot, row.id, page))
     }),
+    /// All that happened in it, newest first, of what the reader may see.
+    history: page(reads crate::NAMES, |snapshot, row, (), page| {
+        Box::pin(history::feed(snapshot, row.id, page))
+    }),
 });
 
 relations!(OF_OWNERSHIP of Ownership {
+    /// Who keeps this record.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+    /// The owner, where it is somebody with an account.
+    principal: known(Actor, |row| Some(row.principal_id?.0)),
+    /// Who wrote it down.
+    recordedByActor: known(Actor, |row| Some(row.recorded_by.0)),
+    /// The record that it stands in the place of.
+    corrects: one(ownership::Model, |row| Some((row.organization_id, row.corrects_id?.0))),
+    /// What changed, when, by whom, and by whose leave; newest first.
+    history: history(ownership::KIND),
     /// What is owned.
     property: one(property::Model, |row| Some((row.organization_id, row.property_id.0))),
 });
 
 relations!(OF_PORTFOLIO of Portfolio {
+    /// Whose portfolio it is.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+    /// What changed, when, by whom, and by whose leave; newest first.
+    history: history(portfolio::KIND),
     report: computed(Figures::of, &[Plan::of("report", report::KINDS)]),
     /// Its properties, of those that the reader may see.
     properties: page(
@@ -109,13 +224,15 @@ relations!(OF_PORTFOLIO of Portfolio {
 });
 
 relations!(OF_PROPERTY of Property {
+    /// Whose house it is.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
     /// The association that it belongs to, as its owner knows it.
     hoa: one(ExternalParty, |row| Some((row.organization_id, row.hoa_id?.0))),
-    /// Who owns it, by what share, from when until when; without what was corrected.
+    /// Who owns it, by what share, from when until when; without what was corrected. `on`: those who own it on that day.
     ownerships: many(Ownership, |tx, keys, visible| {
         use ownership::Column::{CorrectedAt, PropertyId, StartsOn};
         Box::pin(children(tx, keys, visible.add(CorrectedAt.is_null()), (PropertyId, |row: &Ownership| row.property_id.0), StartsOn))
-    }),
+    }, by "on": Date = ownership::holds_on),
     /// What came in and went out for it, of what the reader may see.
     financialEntries: page(reads &[financial_entry::KIND], |snapshot, row, (filter, order), page| {
         Box::pin(async move {
@@ -125,11 +242,15 @@ relations!(OF_PROPERTY of Property {
         })
     }),
     /// What changed, when, by whom, and by whose leave; newest first.
-    history: page(reads &[history::KIND], |snapshot, row, (), page| {
-        Box::pin(history::list(snapshot, row.organization_id, property::KIND, row.id.0, page))
-    }),
+    history: history(property::KIND),
+    financials: computed(PropertyFigures::of, &[Plan::of("financials", report::KINDS)]),
     /// The portfolios that it is in, in their order.
     portfolios: many(Portfolio, portfolio_property::portfolios),
+});
+
+relations!(OF_RESOURCE_CHANGE of ResourceChange {
+    /// Whose it is.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
 });
 
 type PropertyArguments = (Option<PropertyFilter>, Option<PropertyOrder>);
@@ -163,6 +284,27 @@ fn properties_of_each<'a>(cx: &'a Context<'a>, rows: &'a [&'a Portfolio]) -> Box
     })
 }
 
+/// The figures of a property.
+struct PropertyFigures(OrganizationId, PropertyId);
+
+impl PropertyFigures {
+    fn of(property: &Property) -> Self {
+        PropertyFigures(property.organization_id, property.id)
+    }
+}
+
+#[ComplexObject]
+impl PropertyFigures {
+    /// What came in and went out for it from one day until another, added up by currency, month and kind.
+    async fn financials(&self, cx: &Context<'_>, from: Option<Date>, until: Option<Date>) -> Nullable<Financials> {
+        nullable(async {
+            let loader = snapshot(cx).await?.loader(report::OfProperties);
+            load_one(&loader, (self.0, self.1, from, until)).await
+        })
+        .await
+    }
+}
+
 /// The figures of a portfolio.
 struct Figures(OrganizationId, portfolio::PortfolioId);
 
@@ -175,6 +317,7 @@ impl Figures {
 #[ComplexObject]
 impl Figures {
     /// Counts its properties, or adds up their amounts.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a field")]
     async fn report(
         &self,
         cx: &Context<'_>,
@@ -182,9 +325,11 @@ impl Figures {
         measure: ReportMeasure,
         from: Option<Date>,
         until: Option<Date>,
+        with_archived: Option<bool>,
     ) -> Nullable<Vec<ReportRow>> {
         nullable(async {
-            let report = Report { portfolios: Some(vec![self.1]), by, measure, from, until };
+            let with_archived = with_archived.unwrap_or_default();
+            let report = Report { portfolios: Some(vec![self.1]), by, measure, from, until, with_archived };
             report::report(&*snapshot(cx).await?, self.0, report).await.map(Some)
         })
         .await

@@ -6,6 +6,7 @@ use crate::{
     membership::{MembershipId, MembershipState},
     operation,
     organization::OrganizationType,
+    people::OrganizationCard,
 };
 use async_graphql::{ComplexObject, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -25,7 +26,7 @@ pub struct Viewer {
     pub kind: PrincipalKind,
     pub email: Option<String>,
     pub display_name: Option<String>,
-    /// Where it may act now, and as what.
+    #[graphql(skip)]
     pub memberships: Vec<ViewerMembership>,
     /// Where it may do something by someone's leave.
     pub delegations: Vec<ViewerDelegation>,
@@ -34,13 +35,12 @@ pub struct Viewer {
 }
 
 /// What was delegated to the viewer in one organization, and counts now.
-#[derive(Debug, Clone, SimpleObject, FromQueryResult)]
+#[derive(Debug, Clone, SimpleObject)]
 pub struct ViewerDelegation {
-    pub delegation_id: DelegationId,
+    pub id: DelegationId,
     /// Send this as `X-Organization-Id` to act here.
     pub organization_id: OrganizationId,
-    pub organization_name: String,
-    pub organization_type: OrganizationType,
+    pub organization: OrganizationCard,
     pub actions: Vec<DelegatedAction>,
     pub may_delegate: bool,
     pub starts_at: Time,
@@ -50,11 +50,10 @@ pub struct ViewerDelegation {
 /// One place where the viewer may act, or is invited to.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct ViewerMembership {
-    pub membership_id: MembershipId,
+    pub id: MembershipId,
     /// Send this as `X-Organization-Id` to act here.
     pub organization_id: OrganizationId,
-    pub organization_name: String,
-    pub organization_type: OrganizationType,
+    pub organization: OrganizationCard,
     pub role: Role,
     pub starts_at: Time,
     pub ends_at: Option<Time>,
@@ -62,6 +61,32 @@ pub struct ViewerMembership {
 
 #[ComplexObject]
 impl Viewer {
+    /// Where it may act now, and as what, by the organization's name.
+    async fn memberships(
+        &self,
+        cx: &async_graphql::Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Nullable<Connection<ViewerMembership>> {
+        let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
+        nullable(async { kind::page::of_all(self.memberships.clone(), "viewer_membership", &page, |one| one.id.0).map(Some) })
+            .await
+    }
+
+    /// The organizations where it may do something now, by a membership or by a delegation.
+    async fn organizations(&self) -> Vec<OrganizationCard> {
+        let members = self.memberships.iter().map(|one| &one.organization);
+        let mut all: Vec<OrganizationCard> = Vec::new();
+        for card in members.chain(self.delegations.iter().map(|one| &one.organization)) {
+            if all.iter().all(|known| known.id != card.id) {
+                all.push(card.clone());
+            }
+        }
+        all
+    }
+
     /// What it asked for before any organization: foundings and acceptances, newest first.
     async fn operations(
         &self,
@@ -76,7 +101,7 @@ impl Viewer {
             let reads = cx.data::<Arc<Reads>>().map_err(|error| Error::internal(error.message))?;
             let _turn = reads.alone().await;
             let (gateway, actor) = (reads.gateway(), Actor::own_scope(self.id, self.kind));
-            let planned = Planned { kinds: [operation::KIND].into(), across: false };
+            let planned = Planned { kinds: [operation::KIND].into(), ..Planned::default() };
             let filters = planned.filters(&*gateway.decide, &actor).await?;
             let own = Snapshot::open(gateway, actor, Arc::new(filters)).await?;
             kind::page::list::<operation::Model>(&*own, own.actor.organization, None, None, page).await.map(Some)
@@ -105,6 +130,18 @@ struct Where {
     ends_at: Option<DateTime<Utc>>,
 }
 
+#[derive(Debug, FromQueryResult)]
+struct Delegated {
+    delegation_id: DelegationId,
+    organization_id: OrganizationId,
+    organization_name: String,
+    organization_type: OrganizationType,
+    actions: Vec<DelegatedAction>,
+    may_delegate: bool,
+    starts_at: Time,
+    ends_at: Option<Time>,
+}
+
 pub async fn viewer(cx: &Context) -> Result<Viewer> {
     let tx = cx.tx().await?;
     let who = Who::find_by_statement(Statement::from_string(DbBackend::Postgres, "SELECT * FROM app.viewer()")).one(tx).await?;
@@ -117,10 +154,9 @@ pub async fn viewer(cx: &Context) -> Result<Viewer> {
             place;
         let into = if state == MembershipState::Active { &mut memberships } else { &mut invitations };
         into.push(ViewerMembership {
-            membership_id,
+            id: membership_id,
             organization_id,
-            organization_name,
-            organization_type,
+            organization: OrganizationCard { id: organization_id, r#type: organization_type, name: organization_name },
             role,
             starts_at: starts_at.into(),
             ends_at: ends_at.map(Time),
@@ -128,14 +164,22 @@ pub async fn viewer(cx: &Context) -> Result<Viewer> {
     }
     let statement =
         Statement::from_sql_and_values(DbBackend::Postgres, "SELECT * FROM app.viewer_delegations($1)", [cx.now().into()]);
-    let delegations = ViewerDelegation::find_by_statement(statement).all(tx).await?;
+    let delegations = Delegated::find_by_statement(statement).all(tx).await?.into_iter().map(|held| ViewerDelegation {
+        id: held.delegation_id,
+        organization_id: held.organization_id,
+        organization: OrganizationCard { id: held.organization_id, r#type: held.organization_type, name: held.organization_name },
+        actions: held.actions,
+        may_delegate: held.may_delegate,
+        starts_at: held.starts_at,
+        ends_at: held.ends_at,
+    });
     Ok(Viewer {
         id: who.id,
         kind: who.kind,
         email: who.email,
         display_name: who.display_name,
         memberships,
-        delegations,
+        delegations: delegations.collect(),
         invitations,
     })
 }

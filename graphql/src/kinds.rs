@@ -17,6 +17,7 @@ pub struct Read {
     to: Option<String>,
     pub kinds: &'static [&'static str],
     pub across: bool,
+    judging: bool,
 }
 
 /// The plans of every object's fields, by their names.
@@ -35,7 +36,9 @@ impl Plans {
             let fields = plans.0.get_mut(&object).unwrap_or_else(|| panic!("{object} is planned, and not in the schema"));
             let field =
                 fields.get_mut(&plan.shown()).unwrap_or_else(|| panic!("{object}.{} is planned, and not there", plan.shown()));
-            (field.kinds, field.across) = (plan.kinds, plan.across);
+            field.kinds = plan.kinds;
+            field.across = plan.across;
+            field.judging = plan.judging;
         }
         plans
     }
@@ -114,6 +117,10 @@ fn walk(plans: &Plans, object: &str, set: &SelectionSet, kinds: &mut Planned) {
                 let Some(read) = plans.field(object, &field.node.name.node) else { continue };
                 kinds.kinds.extend(read.kinds);
                 kinds.across |= read.across;
+                if read.judging {
+                    let actions = read.kinds.iter().flat_map(|kind| kind::actions::of(kind));
+                    kinds.judged.extend(actions.map(|action| (action.kind, action.action)));
+                }
                 if let Some(to) = &read.to {
                     walk(plans, to, &field.node.selection_set.node, kinds);
                 }

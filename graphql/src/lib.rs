@@ -1,5 +1,6 @@
 //! The GraphQL surface: its roots, its limits and its transport. SQL does not belong here.
 
+mod descriptions;
 mod documents;
 mod errors;
 mod http;

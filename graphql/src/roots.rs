@@ -1,19 +1,20 @@
-use crate::limits::{ALIASES, DEPTH, DIRECTIVES, FIELDS, RECURSION};
+use crate::{
+    descriptions::Described,
+    limits::{ALIASES, DEPTH, DIRECTIVES, FIELDS, RECURSION},
+};
 use async_graphql::{
     Context, ContextSelectionSet, ObjectType, OutputType, Positioned, Schema, ServerResult, ValidationMode, Value,
     parser::types::Field,
-    registry::{MetaTypeId, ObjectBuilder, Registry},
-    resolver_utils::{ContainerType, resolve_container_serial},
+    registry::{MetaType, MetaTypeId, ObjectBuilder, Registry},
+    resolver_utils::{ContainerType, resolve_container, resolve_container_serial},
 };
 use async_trait::async_trait;
-use entities::node::Node;
 use indexmap::IndexMap;
 use kind::{Plan, Root};
 use resolvers::{
-    OwnersQuery, TABLE,
-    access_grant::{AccessGrantQuery, engaged::EngagedOrganizationsQuery},
+    OrganizationsQuery, TABLE,
+    access_grant::engaged::EngagedOrganizationsQuery,
     change::{ChangeQuery, live::LiveSubscription},
-    delegation::DelegationQuery,
     engaged_property::EngagedPropertiesQuery,
     node::NodeQuery,
     operation::OperationQuery,
@@ -25,16 +26,53 @@ use std::borrow::Cow;
 
 pub type GatewaySchema = Schema<Query, Mutation, LiveSubscription>;
 
+/// The root of queries: its fields, each of which fails for itself.
+#[derive(Default)]
+pub struct Query(QueryFields);
+
+#[async_trait]
+impl OutputType for Query {
+    fn type_name() -> Cow<'static, str> {
+        "Query".into()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        registry.create_output_type::<Self, _>(MetaTypeId::Object, |registry| {
+            QueryFields::create_type_info(registry);
+            let fields = match registry.types.remove(&*QueryFields::type_name()) {
+                Some(MetaType::Object { fields, .. }) => fields,
+                _ => IndexMap::new(),
+            };
+            let about = "Everything that can be read. Each field is of the acting organization, unless it says otherwise.";
+            ObjectBuilder::new("Query", fields)
+                .description(Some(about.into()))
+                .rust_typename(std::any::type_name::<Self>())
+                .build()
+        })
+    }
+
+    async fn resolve(&self, cx: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        resolve_container(cx, self).await
+    }
+}
+
+#[async_trait]
+impl ContainerType for Query {
+    async fn resolve_field(&self, cx: &Context<'_>) -> ServerResult<Option<Value>> {
+        schema::contained(cx, "Query", self.0.resolve_field(cx).await)
+    }
+}
+
+impl ObjectType for Query {}
+
 kind::query! {
-    Query:
+    QueryFields:
     ViewerQuery,
     NodeQuery,
     OrganizationQuery,
     EngagedOrganizationsQuery,
     EngagedPropertiesQuery,
-    OwnersQuery,
-    DelegationQuery,
-    AccessGrantQuery,
+    OrganizationsQuery,
     OperationQuery,
     ChangeQuery,
 }
@@ -42,9 +80,9 @@ kind::query! {
 /// The plans of all fields that read kinds, each with its object.
 pub fn plans() -> impl Iterator<Item = (String, Plan)> {
     let of = |object: &'static str| move |plan: &Plan| (object.to_owned(), *plan);
-    let queries = Query::PLANS.iter().map(of("Query"));
+    let queries = QueryFields::PLANS.iter().map(of("Query"));
     let subscriptions = LiveSubscription::PLANS.iter().map(of("Subscription"));
-    let relations = entities::relations::ALL.iter().flat_map(|relations| {
+    let relations = resolvers::relations().flat_map(|relations| {
         let object = relations.object();
         relations.plans().into_iter().map(move |plan| (object.clone(), plan))
     });
@@ -55,9 +93,9 @@ pub fn plans() -> impl Iterator<Item = (String, Plan)> {
 pub struct Mutation;
 
 pub fn schema(introspection: bool) -> GatewaySchema {
-    entities::declare();
+    resolvers::declare();
     let builder = Schema::build(Query::default(), Mutation, LiveSubscription)
-        .register_output_type::<Node>()
+        .register_output_type::<Described>()
         .limit_depth(DEPTH)
         .limit_complexity(FIELDS)
         .limit_recursive_depth(RECURSION)
@@ -68,9 +106,9 @@ pub fn schema(introspection: bool) -> GatewaySchema {
 
 /// The schema for documents that are known to be valid and within the limits.
 pub fn proven(introspection: bool) -> GatewaySchema {
-    entities::declare();
+    resolvers::declare();
     let builder = Schema::build(Query::default(), Mutation, LiveSubscription)
-        .register_output_type::<Node>()
+        .register_output_type::<Described>()
         .limit_recursive_depth(RECURSION)
         .validation_mode(ValidationMode::Fast);
     if introspection { builder.finish() } else { builder.disable_introspection().finish() }

@@ -6,7 +6,7 @@ use quote::quote;
 use syn::{Error, Fields, Ident, Path, Result, spanned::Spanned};
 
 /// The words for how a field chooses. Each becomes one condition.
-const WORDS: &[&str] = &["any", "shelf", "is", "begins", "from", "until", "set", "unless", "by"];
+const WORDS: &[&str] = &["any", "shelf", "is", "begins", "from", "until", "set", "unless", "search", "by"];
 
 pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
     if !args.is_empty() {
@@ -34,7 +34,12 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
         if how == "shelf" {
             each.attrs.push(syn::parse_quote!(#[doc = "Any of these. Without it, all but the archived."]));
         }
-        conditions.push(if how == "by" {
+        if how == "search" {
+            each.attrs.push(syn::parse_quote!(#[doc = "Upper and lower case are the same, and a word of four letters or more may be misspelt."]));
+        }
+        conditions.push(if how == "search" {
+            quote!(.add_option(#ident.map(|words| ::kind::filter::search(Entity, &words))))
+        } else if how == "by" {
             let function: Path = word.parse_args()?;
             quote!(.add_option(#ident.map(#function)))
         } else {

@@ -78,9 +78,17 @@ fn patch(each: &mut Field, outer: Option<&str>) -> Result<()> {
 /// Adds the fields that choose a page: `first` with `after`, or `last` with `before`.
 fn paged(fields: &mut syn::punctuated::Punctuated<Field, syn::Token![,]>) {
     let page: [Field; 5] = [
-        parse_quote!(#[garde(custom(::schema::valid::page_size))] pub first: Option<i32>),
+        parse_quote!(
+            #[garde(custom(::schema::valid::page_size))]
+            #[schemars(extend("minimum" = 0, "maximum" = 100))]
+            pub first: Option<i32>
+        ),
         parse_quote!(#[garde(skip)] pub after: Option<String>),
-        parse_quote!(#[garde(custom(::schema::valid::page_size))] pub last: Option<i32>),
+        parse_quote!(
+            #[garde(custom(::schema::valid::page_size))]
+            #[schemars(extend("minimum" = 0, "maximum" = 100))]
+            pub last: Option<i32>
+        ),
         parse_quote!(#[garde(skip)] pub before: Option<String>),
         parse_quote!(
             /// Count all that match, exactly.

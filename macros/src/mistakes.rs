@@ -79,7 +79,7 @@ fn a_row_is_a_plain_struct_called_model() {
 fn a_filters_field_says_how_it_chooses() {
     let filter =
         |fields: &str| refused(crate::filter::expand, "", &format!("/// Which parties.\npub struct PartyFilter {{ {fields} }}"));
-    let message = "say how it chooses: one of any, shelf, is, begins, from, until, set, unless, by";
+    let message = "say how it chooses: one of any, shelf, is, begins, from, until, set, unless, search, by";
     assert_eq!(filter("pub name: Option<String>"), told(message, "name"));
     assert_eq!(filter("#[is(Name)] pub name: String"), told("a filter's field may be absent: make it an Option", "String"));
     assert_eq!(filter("#[is(Name)] #[begins(Name)] pub name: Option<String>").0, "one such word is enough");

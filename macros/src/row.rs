@@ -124,12 +124,16 @@ pub fn table_of(item: &ItemStruct, table: &LitStr, columns: &[Column], finder: b
                 Ok(Model { #(#idents: ::schema::Cell::cell(row, next())?),* })
             }
 
-            fn key(&self, column: Column) -> String {
-                match column { #(Column::#variants => ::schema::Datum::key(&self.#idents)),* }
+            fn value(&self, column: Column) -> Option<::sea_orm::sea_query::SimpleExpr> {
+                match column { #(Column::#variants => ::schema::Datum::value(&self.#idents)),* }
             }
 
-            fn bind(column: Column, key: &str) -> Option<::sea_orm::sea_query::SimpleExpr> {
-                match column { #(Column::#variants => <#types as ::schema::Datum>::bind(key)),* }
+            fn mark(&self, column: Column) -> i64 {
+                match column { #(Column::#variants => ::schema::Datum::mark(&self.#idents)),* }
+            }
+
+            fn marked(column: Column, mark: i64) -> Option<::sea_orm::sea_query::SimpleExpr> {
+                match column { #(Column::#variants => <#types as ::schema::Datum>::marked(mark)),* }
             }
         }
     }

@@ -9,11 +9,48 @@ const PLAIN: &[&str] =
 const WITH: &[&str] = &["text", "count"];
 
 pub fn names() -> Vec<&'static str> {
-    [PLAIN, WITH, &["rule", "dive"]].concat()
+    [PLAIN, WITH, &["rule", "dive", "each"]].concat()
 }
 
-/// The rule that an attribute names, as garde has it.
-pub fn of(meta: &Meta) -> Result<Tokens> {
+/// A rule as garde checks it, and as the contract tells it beforehand.
+pub struct Rule {
+    garde: Tokens,
+    told: Vec<(&'static str, Tokens)>,
+}
+
+/// The rule that an attribute names.
+pub fn of(meta: &Meta) -> Result<Rule> {
+    Ok(Rule { garde: garde(meta)?, told: told(meta)? })
+}
+
+/// The keywords of JSON Schema that say the same as a rule, as far as they can.
+fn told(meta: &Meta) -> Result<Vec<(&'static str, Tokens)>> {
+    let name = meta.path().get_ident().map(ToString::to_string).unwrap_or_default();
+    let numbers = match meta {
+        Meta::List(list) if name != "rule" => list
+            .parse_args_with(syn::punctuated::Punctuated::<syn::Expr, syn::Token![,]>::parse_terminated)?
+            .into_iter()
+            .collect(),
+        _ => Vec::new(),
+    };
+    let number = |at: usize| numbers.get(at).map_or_else(Tokens::new, |number| quote!(#number));
+    Ok(match name.as_str() {
+        "text" => vec![("minLength", quote!(1)), ("maxLength", number(0))],
+        "count" | "each" => vec![("minItems", number(0)), ("maxItems", number(1))],
+        "email" => vec![("format", quote!("email")), ("maxLength", quote!(254))],
+        "website" => vec![("format", quote!("uri")), ("maxLength", quote!(500))],
+        "country" => vec![("pattern", quote!("^[A-Z]{2}$"))],
+        "currency" => vec![("pattern", quote!("^[A-Z]{3}$"))],
+        "colour" => vec![("pattern", quote!("^#[0-9A-F]{6}$"))],
+        "position" => vec![("minimum", quote!(0)), ("maximum", quote!(1_000_000))],
+        "basis_points" => vec![("minimum", quote!(0)), ("maximum", quote!(10_000))],
+        "version" => vec![("minimum", quote!(1))],
+        "page_size" => vec![("minimum", quote!(0)), ("maximum", quote!(100))],
+        _ => Vec::new(),
+    })
+}
+
+fn garde(meta: &Meta) -> Result<Tokens> {
     let name = meta.path().get_ident().map(ToString::to_string).unwrap_or_default();
     let word = meta.path();
     match meta {
@@ -22,6 +59,11 @@ pub fn of(meta: &Meta) -> Result<Tokens> {
         Meta::List(list) if WITH.contains(&name.as_str()) => {
             let arguments = &list.tokens;
             Ok(quote!(custom(::schema::valid::#word(#arguments))))
+        }
+        // So many objects, each of which has rules of its own.
+        Meta::List(list) if name == "each" => {
+            let arguments = &list.tokens;
+            Ok(quote!(custom(::schema::valid::count(#arguments)), dive))
         }
         Meta::List(list) if name == "rule" => {
             let path: syn::Path = syn::parse2(list.tokens.clone())?;
@@ -33,19 +75,27 @@ pub fn of(meta: &Meta) -> Result<Tokens> {
 }
 
 /// The same rule, for a text that may be left empty.
-pub fn unless_blank(rule: Tokens) -> Result<Tokens> {
-    let custom: syn::MetaList = syn::parse2(rule)?;
+pub fn unless_blank(rule: Rule) -> Result<Rule> {
+    let custom: syn::MetaList = syn::parse2(rule.garde)?;
     let inner = &custom.tokens;
-    Ok(quote!(custom(::schema::valid::unless_blank(#inner))))
+    Ok(Rule { garde: quote!(custom(::schema::valid::unless_blank(#inner))), told: rule.told })
 }
 
-/// Takes the rule off a field and puts garde's form of it in its place.
-pub fn apply(field: &mut Field, rule: Option<Tokens>) {
-    let rule = rule.unwrap_or_else(|| quote!(skip));
-    field.attrs.push(syn::parse_quote!(#[garde(#rule)]));
+/// Puts a rule on a field: for garde, and for the contract.
+pub fn apply(field: &mut Field, rule: Option<Rule>) {
+    let Rule { garde, mut told } = rule.unwrap_or_else(|| Rule { garde: quote!(skip), told: Vec::new() });
+    field.attrs.push(syn::parse_quote!(#[garde(#garde)]));
+    // A text that may be absent may be blank as well: it counts as absent.
+    if super::field::outer(&field.ty).as_deref() != Some("String") {
+        told.retain(|(keyword, _)| *keyword != "minLength");
+    }
+    if !told.is_empty() {
+        let told = told.iter().map(|(keyword, value)| quote!(#keyword = #value));
+        field.attrs.push(syn::parse_quote!(#[schemars(extend(#(#told),*))]));
+    }
 }
 
 /// The rule that stands on a field by itself.
-pub fn taken(field: &mut Field) -> Result<Option<Tokens>> {
+pub fn taken(field: &mut Field) -> Result<Option<Rule>> {
     super::field::take(field, &names())?.as_ref().map(|attribute: &Attribute| of(&attribute.meta)).transpose()
 }

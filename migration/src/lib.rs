@@ -25,6 +25,9 @@ mod m20261125_000017_deadline;
 mod m20261126_000018_outcome;
 mod m20261126_000019_contact;
 mod m20261126_000020_rehearsal;
+mod m20261126_000021_whose;
+mod m20261126_000022_search;
+mod m20261126_000023_release;
 pub mod projection;
 
 use sea_orm_migration::MigrationTrait;
@@ -82,6 +85,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000018_outcome::Migration),
             Box::new(m20261126_000019_contact::Migration),
             Box::new(m20261126_000020_rehearsal::Migration),
+            Box::new(m20261126_000021_whose::Migration),
+            Box::new(m20261126_000022_search::Migration),
+            Box::new(m20261126_000023_release::Migration),
         ]
     }
 }

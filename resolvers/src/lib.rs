@@ -12,7 +12,11 @@ pub mod organization;
 pub mod principal;
 pub mod viewer;
 
+use change::changed;
+use entities::organization::Organization;
+use kind::relation::{Declared, InScope, Relations};
 use schema::Entry;
+use std::{marker::PhantomData, sync::LazyLock};
 
 pub use owner_verbs::{OwnersQuery, external_party, financial_entry, ownership, portfolio, property};
 
@@ -38,6 +42,36 @@ const DOMAINS: &[&[Entry]] =
 
 /// Every procedure, in the order of the contract.
 pub static TABLE: &[Entry] = &kind::joined::<Entry, { length(DOMAINS) }>(DOMAINS);
+
+kind::query! {
+    /// The things of an organization, which can be asked of each that the reader may see.
+    OrganizationsQuery scoped:
+    OwnersQuery,
+    delegation::DelegationQuery,
+    access_grant::AccessGrantQuery,
+}
+
+/// An organization has the root's fields that are about its things.
+static OF_ORGANIZATION: Relations<Organization> =
+    Relations(&[&InScope::<Organization, OrganizationsQuery> { of: |organization| organization.id, query: PhantomData }]);
+
+/// The relations of all objects.
+pub fn relations() -> impl Iterator<Item = &'static dyn Declared> {
+    let here: [&dyn Declared; 4] =
+        [&OF_ORGANIZATION, &changed::OF_EVENT, &changed::OF_PROPERTY_CHANGED, &changed::OF_PORTFOLIO_CHANGED];
+    entities::relations::ALL.iter().copied().chain(here).chain(OF_EVERY.iter().copied())
+}
+
+/// The relations that the objects of all kinds have.
+static OF_EVERY: LazyLock<Vec<&'static dyn Declared>> =
+    LazyLock::new(|| entities::KINDS.iter().filter_map(|kind| Some(kind.api?.of_every())).collect());
+
+/// Makes the relations and the actions known. To be called before a schema is made.
+pub fn declare() {
+    schema::declare_codes(schema::Table::new(TABLE).codes());
+    kind::actions::declare(TABLE, entities::kind_of);
+    kind::relation::declare(relations());
+}
 
 const fn length(lists: &[&[Entry]]) -> usize {
     let (mut sum, mut list) = (0, 0);

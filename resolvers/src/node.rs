@@ -4,9 +4,11 @@ use async_graphql::{Context, ID, Object};
 use entities::{
     NAMES,
     node::{self, Node},
+    viewer::Viewer,
 };
 use kind::{Plan, Root};
-use schema::{Code, Error, Nullable, Result, nullable, snapshot};
+use schema::{Code, Error, Nullable, Reads, Result, nullable, snapshot};
+use std::sync::Arc;
 use uuid::Uuid;
 
 #[derive(Default)]
@@ -18,11 +20,14 @@ impl Root for NodeQuery {
 
 #[Object]
 impl NodeQuery {
-    /// Anything of the acting organization, by its id.
+    /// Anything of the acting organization or of one that engaged it, by its id; and the viewer.
     async fn node(&self, cx: &Context<'_>, id: ID) -> Nullable<Node> {
         nullable(async {
-            let snapshot = snapshot(cx).await?;
             let id = parse(&id)?;
+            if let Some(viewer) = viewer(cx, &[id]).await? {
+                return Ok(Some(viewer.into()));
+            }
+            let snapshot = snapshot(cx).await?;
             let node = node::find_any(&*snapshot, &[id]).await?.remove(&id);
             Ok(Some(node.ok_or_else(|| Error::new(Code::NOT_FOUND))?))
         })
@@ -35,13 +40,21 @@ impl NodeQuery {
             if ids.len() > 100 {
                 return Err(Error::new(Code::INVALID_INPUT).field("ids", "TOO_MANY", "at most 100 at once"));
             }
-            let snapshot = snapshot(cx).await?;
             let ids = ids.iter().map(parse).collect::<Result<Vec<Uuid>>>()?;
-            let found = node::find_any(&*snapshot, &ids).await?;
+            let viewer = viewer(cx, &ids).await?;
+            let snapshot = snapshot(cx).await?;
+            let mut found = node::find_any(&*snapshot, &ids).await?;
+            found.extend(viewer.map(|viewer| (viewer.id.0, viewer.into())));
             Ok(Some(ids.iter().map(|id| found.get(id).cloned()).collect()))
         })
         .await
     }
+}
+
+/// The viewer, if it is one of those that are asked for.
+async fn viewer(cx: &Context<'_>, ids: &[Uuid]) -> Result<Option<Viewer>> {
+    let reads = cx.data::<Arc<Reads>>().map_err(|error| Error::internal(error.message))?;
+    if ids.contains(&reads.caller.principal.0) { super::viewer::viewer(reads).await.map(Some) } else { Ok(None) }
 }
 
 fn parse(id: &ID) -> Result<Uuid> {

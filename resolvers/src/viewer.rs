@@ -1,6 +1,6 @@
 use async_graphql::{Context, Object};
-use entities::viewer::{Viewer, viewer};
-use schema::{Reads, Scope};
+use entities::viewer::Viewer;
+use schema::{Reads, Result, Scope};
 use std::sync::Arc;
 
 #[derive(Default)]
@@ -14,9 +14,13 @@ impl kind::Root for ViewerQuery {
 impl ViewerQuery {
     /// Who am I, where may I act, as what. Needs no acting organization.
     async fn viewer(&self, cx: &Context<'_>) -> async_graphql::Result<Viewer> {
-        let reads = cx.data::<Arc<Reads>>()?;
-        let _turn = reads.alone().await;
-        let actor = reads.caller.actor(reads.gateway(), Scope::Principal).await?;
-        Ok(viewer(&schema::Context::reading(reads.gateway(), actor)).await?)
+        Ok(viewer(cx.data::<Arc<Reads>>()?).await?)
     }
+}
+
+/// The viewer, read in its own scope.
+pub async fn viewer(reads: &Reads) -> Result<Viewer> {
+    let _turn = reads.alone().await;
+    let actor = reads.caller.actor(reads.gateway(), Scope::Principal).await?;
+    entities::viewer::viewer(&schema::Context::reading(reads.gateway(), actor)).await
 }

@@ -28,11 +28,11 @@ pub fn openapi(table: &'static [Entry]) -> Value {
     let mut components = definitions(&mut outputs);
 
     let mut paths = Map::new();
-    let mut responses = BTreeMap::from([("Running".to_owned(), running())]);
+    let mut responses = BTreeMap::from([("Running".to_owned(), running(&operation))]);
     let mut examples = BTreeMap::new();
     for ((entry, body), result) in carried.iter().zip(bodies).zip(results) {
         let body = body_of(entry, body, &mut input_definitions);
-        let mut post = operation_of(entry, body, result, &operation);
+        let mut post = operation_of(entry, body, result, &operation, getter(entry, &carried));
         for (status, codes) in by_status(&entry.errors()) {
             let name = refusal_name(status, &codes);
             post["responses"][status.to_string()] = shared("responses", &name);
@@ -65,13 +65,14 @@ pub fn openapi(table: &'static [Entry]) -> Value {
             "version": "1",
             "description": "Property operations for owners and their concierge. The same procedures as the GraphQL mutations. \
                 A mutation needs an idempotencyKey: sent again, it answers what it answered and does nothing twice.",
+            "contact": { "name": "Hestami", "url": "https://hestami.com" },
+            "license": { "name": "Proprietary", "identifier": "LicenseRef-Proprietary" },
         },
         "servers": [{ "url": "/" }],
-        "security": [{ "bearer": [] }],
+        "tags": tags(&carried),
         "paths": paths,
         "components": {
-            "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" } },
-            "parameters": parameters(),
+            "securitySchemes": security_schemes(),
             "responses": responses,
             "examples": examples,
             "schemas": components,
@@ -96,7 +97,7 @@ fn body_of(entry: &Entry, reference: Value, definitions: &mut BTreeMap<String, V
     body
 }
 
-fn operation_of(entry: &Entry, body: Value, result: Value, operation: &Value) -> Value {
+fn operation_of(entry: &Entry, body: Value, result: Value, operation: &Value, getter: Option<&Entry>) -> Value {
     let name = entry.parts();
     let mut example = entry.example();
     let mut properties = json!({ "result": result, "trace_id": { "type": "string" } });
@@ -118,39 +119,80 @@ fn operation_of(entry: &Entry, body: Value, result: Value, operation: &Value) ->
     let mut described = json!({
         "operationId": name.field(),
         "tags": [name.namespace],
-        "summary": entry.about(),
+        "summary": summary(entry),
+        "description": entry.about(),
         "requestBody": { "required": true, "content": { MEDIA: { "schema": body, "example": example } } },
         "responses": responses,
     });
-    if entry.scope() == Scope::Organization {
-        described["parameters"] = json!([shared("parameters", ACTING), shared("parameters", GRANT)]);
+    // With an organization, and for whoever works in another one, with a grant as well.
+    described["security"] = match entry.scope() {
+        Scope::Principal => json!([{ TOKEN: [] }]),
+        Scope::Organization => json!([{ TOKEN: [], ORGANIZATION: [] }, { TOKEN: [], ORGANIZATION: [], GRANT: [] }]),
+    };
+    if let Some(get) = getter {
+        let result = "$response.body#/result/id";
+        described["responses"]["200"]["links"] = json!({
+            get.parts().field(): { "operationId": get.parts().field(), "requestBody": { "id": result }, "description": get.about() },
+        });
     }
     described
+}
+
+/// The namespaces, each with the procedures that it holds.
+fn tags(carried: &[&Entry]) -> Value {
+    let mut tags: Vec<(&str, Vec<&str>)> = Vec::new();
+    for entry in carried {
+        let name = entry.parts();
+        match tags.iter_mut().find(|(tag, _)| *tag == name.namespace) {
+            Some((_, verbs)) => verbs.push(name.verb),
+            None => tags.push((name.namespace, vec![name.verb])),
+        }
+    }
+    tags.into_iter().map(|(name, verbs)| json!({ "name": name, "description": format!("{}.", verbs.join(", ")) })).collect()
+}
+
+/// The first procedure that reads one thing of this namespace by its id.
+fn getter<'a>(entry: &Entry, carried: &[&'a Entry]) -> Option<&'a Entry> {
+    let of = entry.parts().namespace;
+    let reads = |other: &&&Entry| other.parts().namespace == of && other.parts().verb == "get";
+    carried.iter().find(reads).copied().filter(|_| entry.is_mutation())
+}
+
+/// The first sentence of what a procedure does.
+fn summary(entry: &Entry) -> &'static str {
+    let about = entry.about();
+    about.split_once(". ").map_or(about, |(first, _)| first).trim_end_matches('.')
 }
 
 fn shared(section: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{section}/{name}") })
 }
 
-const ACTING: &str = "X-Organization-Id";
-const GRANT: &str = "X-Grant-Id";
+const TOKEN: &str = "token";
+const ORGANIZATION: &str = "organization";
+const GRANT: &str = "grant";
 
-fn parameters() -> Value {
-    let header = |name: &str, required: bool, about: &str| {
-        json!({
-            "name": name, "in": "header", "required": required, "description": about,
-            "schema": { "type": "string", "format": "uuid" },
-        })
-    };
+/// The headers that every call carries, set once in a client.
+fn security_schemes() -> Value {
+    let header = |name: &str, about: &str| json!({ "type": "apiKey", "in": "header", "name": name, "description": about });
     json!({
-        ACTING: header(ACTING, true, "The acting organization."),
-        GRANT: header(GRANT, false, "To work in the organization that gave the acting one this grant."),
+        TOKEN: { "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Who calls." },
+        ORGANIZATION: header("X-Organization-Id", "The acting organization, by its id: a UUID."),
+        GRANT: header("X-Grant-Id", "To work in the organization that gave the acting one this grant: a UUID."),
     })
 }
 
-fn running() -> Value {
+fn running(operation: &Value) -> Value {
+    let properties = json!({
+        "result": { "type": "null" },
+        "operation": operation,
+        "replayed": { "type": "boolean" },
+        "trace_id": { "type": "string" },
+    });
+    let required = ["result", "operation", "replayed", "trace_id"];
     json!({
         "description": "Recorded and still running: `result` is null. Send the same key again, or ask for the operation.",
+        "content": { MEDIA: { "schema": { "type": "object", "properties": properties, "required": required } } },
     })
 }
 
@@ -213,7 +255,27 @@ fn error_schema(codes: &[Code]) -> Value {
                         "type": "boolean",
                         "description": "True if the same request, with the same key, may succeed later.",
                     },
-                    "details": { "description": "What a program can act on, such as currentVersion of a conflict." },
+                    "details": {
+                        "type": "object",
+                        "description": "The facts behind a refusal, for a program to act on.",
+                        "properties": {
+                            "currentVersion": { "type": "integer", "description": "The version that the thing has now." },
+                            "changedAt": { "type": "string", "format": "date-time", "description": "The time when it was changed last." },
+                            "changedBy": { "type": "string", "format": "uuid", "description": "Who changed it last." },
+                            "current": { "type": "object", "description": "The thing as it is now." },
+                            "action": { "type": "string", "description": "The action that was refused." },
+                            "kind": { "type": "string", "description": "The kind of thing that it is about." },
+                            "allowed": {
+                                "type": "array", "items": { "type": "string" },
+                                "description": "The states that the thing can go to from where it stands.",
+                            },
+                            "freeBasisPoints": { "type": "integer", "description": "The share that is still free." },
+                            "from": { "type": "string", "format": "date", "description": "The first day on which no more is free." },
+                            "reasons": { "type": "array", "items": { "type": "string" }, "description": "The reasons of a guard." },
+                            "versions": { "type": "array", "items": { "type": "string" }, "description": "The versions that there are." },
+                            "limitBytes": { "type": "integer", "description": "The largest body that is accepted." },
+                        },
+                    },
                 },
             },
             "field_errors": {
@@ -223,7 +285,7 @@ fn error_schema(codes: &[Code]) -> Value {
                     "required": ["field", "code", "message"],
                     "properties": {
                         "field": { "type": "string" },
-                        "code": { "type": "string" },
+                        "code": { "type": "string", "enum": schema::FieldCode::ABOUT.iter().map(|(code, _)| code.as_str()).collect::<Vec<_>>() },
                         "message": { "type": "string" },
                     },
                 },

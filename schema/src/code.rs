@@ -81,6 +81,15 @@ impl Code {
     }
 }
 
+impl Code {
+    /// Whether an answer with this code spends the idempotency key: only a handler's own decision on rows that it had locked does.
+    /// After any other refusal nothing was done, and the same key may be sent again, with the same input or with a mended one.
+    pub fn spends_key(self) -> bool {
+        const NOT_DECIDED: &[Code] = &[Code::VERSION_CONFLICT, Code::IDEMPOTENCY_KEY_REUSED, Code::CURSOR_EXPIRED];
+        self.error_type() == Type::Conflict && !NOT_DECIDED.contains(&self)
+    }
+}
+
 impl std::fmt::Debug for Code {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.0.name)

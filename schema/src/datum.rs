@@ -1,9 +1,10 @@
-//! The value of a column: its type in the database, its form in a cursor, and its form in a policy.
+//! The value of a column: its type in the database, its mark in a cursor, and its form in a policy.
 
 use crate::{Date, Long, Time};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// The type of a column, as far as policies, cursors and the catalog's test tell types apart.
@@ -32,53 +33,68 @@ pub trait Datum: Sized {
     /// The value as a policy sees it. None: the attribute is missing.
     fn fact(&self) -> Option<Value>;
 
-    /// The value as a cursor keeps it.
-    fn key(&self) -> String {
-        String::new()
+    /// The value, to be compared with the column. None: no list is sorted by such a column.
+    fn value(&self) -> Option<SimpleExpr> {
+        None
     }
 
-    /// A cursor's key, to be compared with the column. None: no row has such a key.
-    fn bind(_: &str) -> Option<SimpleExpr> {
+    /// The value in the eight bytes that a cursor has for it. For a text they are a hash, which tells that it was changed.
+    fn mark(&self) -> i64 {
+        0
+    }
+
+    /// The value behind a mark. None: its row must be looked up.
+    fn marked(_: i64) -> Option<SimpleExpr> {
         None
     }
 }
 
 macro_rules! data {
-    ($($type:ty = $column:ident, $self:ident: $fact:expr, $key:expr, |$text:ident| $bind:expr;)*) => {
+    ($($type:ty = $column:ident, $self:ident: $fact:expr $(, $value:expr, $mark:expr, |$marked:ident| $at:expr)?;)*) => {
         $(
             impl Datum for $type {
                 const TYPE: ColumnType = ColumnType::$column;
                 fn fact(&$self) -> Option<Value> {
                     Some($fact)
                 }
-                fn key(&$self) -> String {
-                    $key
-                }
-                fn bind($text: &str) -> Option<SimpleExpr> {
-                    $bind
-                }
+                $(
+                    fn value(&$self) -> Option<SimpleExpr> {
+                        Some(Expr::val($value))
+                    }
+                    fn mark(&$self) -> i64 {
+                        $mark
+                    }
+                    fn marked($marked: i64) -> Option<SimpleExpr> {
+                        $at
+                    }
+                )?
             }
         )*
     };
 }
 
 data! {
-    bool = Bool, self: (*self).into(), self.to_string(), |_text| None;
-    i32 = Int, self: (*self).into(), self.to_string(), |text| Some(Expr::val(text.parse::<i32>().ok()?));
-    i64 = Long, self: (*self).into(), self.to_string(), |text| Some(Expr::val(text.parse::<i64>().ok()?));
-    Long = Long, self: self.0.into(), self.0.to_string(), |text| i64::bind(text);
-    String = Text, self: self.clone().into(), self.clone(), |text| Some(Expr::val(text));
-    Uuid = Uuid, self: self.to_string().into(), self.to_string(), |text| Some(Expr::val(text.parse::<Uuid>().ok()?));
-    DateTime<Utc> = Time, self: self.key().into(), self.to_rfc3339_opts(SecondsFormat::Micros, true), |text| bind_time(text);
-    Time = Time, self: self.key().into(), self.0.key(), |text| bind_time(text);
-    Date = Date, self: self.to_string().into(), self.to_string(), |text| Some(Expr::val(Date::parse(text)?.0));
-    Value = Json, self: self.clone(), String::new(), |_text| None;
-    Vec<String> = Texts, self: self.clone().into(), String::new(), |_text| None;
-    Vec<u8> = Bytes, self: Value::Null, String::new(), |_text| None;
+    bool = Bool, self: (*self).into();
+    i32 = Int, self: (*self).into(), *self, i64::from(*self), |mark| Some(Expr::val(i32::try_from(mark).ok()?));
+    i64 = Long, self: (*self).into(), *self, *self, |mark| Some(Expr::val(mark));
+    Long = Long, self: self.0.into(), self.0, self.0, |mark| Some(Expr::val(mark));
+    String = Text, self: self.clone().into(), self.as_str(), hash(self), |_mark| None;
+    Uuid = Uuid, self: self.to_string().into();
+    DateTime<Utc> = Time, self: self.to_rfc3339_opts(SecondsFormat::Micros, true).into(), *self, self.timestamp_micros(),
+        |mark| Some(Expr::val(DateTime::from_timestamp_micros(mark)?));
+    Time = Time, self: self.0.to_rfc3339_opts(SecondsFormat::Micros, true).into(), self.0, self.0.timestamp_micros(),
+        |mark| DateTime::<Utc>::marked(mark);
+    Date = Date, self: self.to_string().into(), self.0, self.0.to_epoch_days().into(),
+        |mark| Some(Expr::val(NaiveDate::from_epoch_days(i32::try_from(mark).ok()?)?));
+    Value = Json, self: self.clone();
+    Vec<String> = Texts, self: self.clone().into();
+    Vec<u8> = Bytes, self: Value::Null;
 }
 
-fn bind_time(text: &str) -> Option<SimpleExpr> {
-    Some(Expr::val(DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc)))
+/// The first eight bytes of a text's hash.
+pub(crate) fn hash(text: &str) -> i64 {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.first_chunk().map_or(0, |first| i64::from_be_bytes(*first))
 }
 
 impl<T: Datum> Datum for Option<T> {

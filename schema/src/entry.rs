@@ -1,7 +1,7 @@
 //! A procedure with its types erased, so that a table can hold it and every surface can carry it.
 
 use crate::{
-    Actor, Allowed, Caller, Code, Context, Error, Gateway, Name, Outcome, Procedure, Result, Runs, Scope, Subject,
+    Actor, Allowed, Caller, Code, Context, Error, Gateway, Judged, Name, Outcome, Procedure, Result, Runs, Scope, Subject,
     filter::Conditions,
     graphql_field, input,
     operation::Claim,
@@ -13,6 +13,7 @@ use async_graphql::{
 };
 use async_trait::async_trait;
 use schemars::{Schema, SchemaGenerator};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Map, Value};
 use std::{marker::PhantomData, sync::Arc};
 use uuid::Uuid;
@@ -51,6 +52,14 @@ impl Entry {
     }
     pub fn surface(&self) -> Surface {
         self.0.surface()
+    }
+    /// Whether clients call it for an organization.
+    pub fn in_an_organization(&self) -> bool {
+        self.scope() == Scope::Organization && self.surface() == Surface::Everywhere
+    }
+    /// The kind of the thing that a new row hangs on.
+    pub fn below(&self) -> Option<&'static str> {
+        self.0.below()
     }
     pub(crate) fn changes_rights(&self) -> bool {
         self.0.changes_rights()
@@ -130,6 +139,7 @@ trait Erased: Send + Sync {
     fn scope(&self) -> Scope;
     fn surface(&self) -> Surface;
     fn errors(&self) -> &'static [Code];
+    fn below(&self) -> Option<&'static str>;
     fn changes_rights(&self) -> bool;
     fn across(&self) -> bool;
     fn example(&self) -> Value;
@@ -150,6 +160,9 @@ struct Of<P>(PhantomData<fn() -> P>);
 impl<P: Procedure> Erased for Of<P> {
     fn name(&self) -> &'static str {
         P::NAME
+    }
+    fn below(&self) -> Option<&'static str> {
+        P::Subject::below()
     }
     fn parts(&self) -> Name {
         const { Name::of(P::NAME) }
@@ -221,7 +234,8 @@ impl<P: Procedure> Erased for Of<P> {
             Err(error) if error.retryable() || error.code() == Code::INTERNAL => return Err(error),
             Err(_) => return Ok(Performed::Moved),
         };
-        if judged_hash(&subject.judged()) != claim.judged {
+        let judged = subject.judged();
+        if judged_hash(&judged) != claim.judged {
             return Ok(Performed::Moved);
         }
         match P::handle(cx, Allowed::new(subject, Conditions::new()), input).await {
@@ -232,6 +246,7 @@ impl<P: Procedure> Erased for Of<P> {
                 let declared = [P::ERRORS, Code::COMMON, Code::MUTATION].iter().any(|codes| codes.contains(&code));
                 debug_assert!(declared, "{} refuses with {code:?}, which it does not declare", P::NAME);
                 error.trace();
+                let error = if code == Code::VERSION_CONFLICT { changed_by(cx, &judged, error).await } else { error };
                 Ok(Performed::Ended(Outcome::Refusal((&error).into())))
             }
         }
@@ -244,6 +259,22 @@ impl<P: Procedure> Erased for Of<P> {
         drop(judging);
         about(&subject.judged());
         Ok(authorize(gateway, &actor, Entry::of::<P>(), &subject).await?.0)
+    }
+}
+
+/// Adds to a conflict who changed the thing last, by the log.
+async fn changed_by(cx: &Context, judged: &Judged, error: Error) -> Error {
+    let (Judged::One(resource), Ok(tx)) = (judged, cx.tx().await) else { return error };
+    let sql = "SELECT actor FROM event WHERE resource_id = $1 AND organization_id = $2 ORDER BY seq DESC LIMIT 1";
+    let values = [resource.id.into(), cx.owner().0.into()];
+    let found = tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await;
+    match (found, error.detail()) {
+        (Ok(Some(row)), Some(details)) => {
+            let mut details = details.clone();
+            details["changedBy"] = row.try_get::<Uuid>("", "actor").map(|id| id.to_string()).ok().into();
+            error.details(details)
+        }
+        _ => error,
     }
 }
 

@@ -2,7 +2,7 @@
 //! trace and nowhere else. The type has no `Display` on purpose: a blanket `?` into a transport's
 //! error type would leak inner text.
 
-use crate::{Code, Type};
+use crate::{Code, FieldCode, Type};
 use schemars::JsonSchema;
 use sea_orm::{DbErr, RuntimeErr};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 pub struct FieldError {
     /// Path of the field in the input, camelCase, list positions as numbers: `address.postalCode`.
     pub field: String,
-    pub code: String,
+    pub code: FieldCode,
     pub message: String,
 }
 
@@ -40,8 +40,8 @@ impl Error {
         self
     }
 
-    pub fn field(mut self, field: impl Into<String>, code: impl Into<String>, message: impl Into<String>) -> Self {
-        self.0.field_errors.push(FieldError { field: field.into(), code: code.into(), message: message.into() });
+    pub fn field(mut self, field: impl Into<String>, code: &str, message: impl Into<String>) -> Self {
+        self.0.field_errors.push(FieldError { field: field.into(), code: FieldCode::named(code), message: message.into() });
         self
     }
 

@@ -28,6 +28,14 @@ pub enum Judged {
 pub trait Subject: Send + Sync {
     fn judged(&self) -> Judged;
 
+    /// The kind of the thing that a new row is to hang on, by whose rights it is judged.
+    fn below() -> Option<&'static str>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// The resource that decides how a refusal is told: FORBIDDEN to those who can see it, NOT_FOUND to others. None: always
     /// FORBIDDEN.
     fn beheld(&self) -> Option<Resource> {

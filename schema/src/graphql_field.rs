@@ -1,7 +1,9 @@
 //! The mutation root over the table: the one place that uses async-graphql's undocumented interfaces. Its schema is the same as
 //! derives would give.
 
-use crate::{Answer, Caller, Error, Gateway, Name, Operation, Procedure, Reads, Result, entry::idempotency_key, input, run};
+use crate::{
+    Answer, Caller, Error, Gateway, Name, Operation, Procedure, Reads, Result, UserError, entry::idempotency_key, input, run,
+};
 use async_graphql::{
     Context, ContextSelectionSet, InputType, InputValueResult, OutputType, Positioned, ServerError, ServerResult, Value,
     parser::types::Field,
@@ -13,8 +15,8 @@ use indexmap::IndexMap;
 use std::{borrow::Cow, sync::Arc};
 use uuid::Uuid;
 
-/// `{ result, operation, replayed }` of one procedure.
-pub struct Payload<P: Procedure>(Answer<P::Output>);
+/// `{ result, operation, replayed, errors }` of one procedure.
+pub struct Payload<P: Procedure>(Result<Answer<P::Output>, Vec<UserError>>);
 
 pub(crate) fn field<P: Procedure>(registry: &mut Registry) -> MetaField {
     let key = <Uuid as InputType>::create_type_info(registry);
@@ -30,7 +32,7 @@ pub(crate) fn field<P: Procedure>(registry: &mut Registry) -> MetaField {
 }
 
 /// An argument as it was sent, so that both surfaces parse it by the same code.
-struct Raw(Option<Value>);
+pub(crate) struct Raw(pub(crate) Option<Value>);
 
 impl InputType for Raw {
     type RawValueType = Self;
@@ -64,7 +66,7 @@ pub(crate) async fn resolve<P: Procedure>(cx: &Context<'_>) -> ServerResult<Opti
     let body = argument(cx, "input")?.unwrap_or(serde_json::Value::Object(serde_json::Map::new()));
     match answer::<P>(cx, key, body).await {
         Ok(answer) => {
-            let resolved = Payload::<P>(answer).resolve(&cx.with_selection_set(&cx.item.node.selection_set), cx.item).await;
+            let resolved = Payload::<P>(Ok(answer)).resolve(&cx.with_selection_set(&cx.item.node.selection_set), cx.item).await;
             if let Ok(reads) = cx.data::<Arc<Reads>>() {
                 reads.close().await;
             }
@@ -73,9 +75,14 @@ pub(crate) async fn resolve<P: Procedure>(cx: &Context<'_>) -> ServerResult<Opti
         // Nullable on purpose: an `Err` here would also skip the mutations after it.
         Err(error) => {
             error.trace();
+            let told = UserError::of(&error);
             let error = async_graphql::Error::from(error).into_server_error(cx.item.pos);
             cx.add_error(cx.set_error_path(error));
-            Ok(Some(Value::Null))
+            if told.is_empty() {
+                return Ok(Some(Value::Null));
+            }
+            let payload = Payload::<P>(Err(told));
+            payload.resolve(&cx.with_selection_set(&cx.item.node.selection_set), cx.item).await.map(Some)
         }
     }
 }
@@ -120,15 +127,20 @@ impl<P: Procedure> OutputType for Payload<P> {
             };
             add(
                 "result",
-                "Null while the operation is still running.",
+                "Null while the operation is still running, and where it was refused.",
                 <Option<P::Output> as OutputType>::create_type_info(registry),
             );
             add(
                 "operation",
-                "What was recorded: ask for it again by its id.",
-                <Operation as OutputType>::create_type_info(registry),
+                "What was recorded: ask for it again by its id. Null where it was refused.",
+                <Option<Operation> as OutputType>::create_type_info(registry),
             );
             add("replayed", "True if an earlier request with this key did it.", <bool as OutputType>::create_type_info(registry));
+            add(
+                "errors",
+                "The mistakes that a form can show, beside the error of the whole answer. Empty where all went well.",
+                <Vec<UserError> as OutputType>::create_type_info(registry),
+            );
             ObjectBuilder::new(Self::type_name().into_owned(), fields).rust_typename(std::any::type_name::<Self>()).build()
         })
     }
@@ -143,9 +155,22 @@ impl<P: Procedure> ContainerType for Payload<P> {
     async fn resolve_field(&self, cx: &Context<'_>) -> ServerResult<Option<Value>> {
         let set = cx.with_selection_set(&cx.item.node.selection_set);
         match cx.item.node.name.node.as_str() {
-            "result" => OutputType::resolve(&self.0.result, &set, cx.item).await.map(Some),
-            "operation" => OutputType::resolve(&self.0.operation, &set, cx.item).await.map(Some),
-            "replayed" => OutputType::resolve(&self.0.replayed, &set, cx.item).await.map(Some),
+            "result" => {
+                let result = self.0.as_ref().ok().and_then(|answer| answer.result.as_ref());
+                OutputType::resolve(&result, &set, cx.item).await.map(Some)
+            }
+            "operation" => {
+                let operation = self.0.as_ref().ok().map(|answer| &answer.operation);
+                OutputType::resolve(&operation, &set, cx.item).await.map(Some)
+            }
+            "replayed" => {
+                let replayed = self.0.as_ref().is_ok_and(|answer| answer.replayed);
+                OutputType::resolve(&replayed, &set, cx.item).await.map(Some)
+            }
+            "errors" => {
+                let errors = self.0.as_ref().err().map_or(&[][..], Vec::as_slice);
+                OutputType::resolve(&errors, &set, cx.item).await.map(Some)
+            }
             _ => Ok(None),
         }
     }

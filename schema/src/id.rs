@@ -36,12 +36,6 @@ macro_rules! id {
             fn fact(&self) -> Option<$crate::private::serde_json::Value> {
                 self.0.fact()
             }
-            fn key(&self) -> String {
-                self.0.key()
-            }
-            fn bind(key: &str) -> Option<$crate::private::sea_orm::sea_query::SimpleExpr> {
-                <$crate::private::uuid::Uuid as $crate::Datum>::bind(key)
-            }
         }
 
         impl From<$name> for $crate::private::uuid::Uuid {

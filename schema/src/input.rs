@@ -1,6 +1,6 @@
 //! The parsing of inputs. Both surfaces use the same code, so they answer the same errors.
 
-use crate::{Code, Error, FieldError, Result};
+use crate::{Code, Error, FieldCode, FieldError, Result};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -139,7 +139,11 @@ pub fn validate<T: garde::Validate<Context = ()>>(input: &T) -> Result<()> {
         .map(|(path, error)| {
             let said = error.message();
             let (code, message) = said.split_once('|').unwrap_or(("INVALID", said));
-            FieldError { field: camel_case(&dotted(&path.to_string())), code: code.to_owned(), message: message.to_owned() }
+            FieldError {
+                field: camel_case(&dotted(&path.to_string())),
+                code: FieldCode::named(code),
+                message: message.to_owned(),
+            }
         })
         .collect();
     Err(Error::new(Code::INVALID_INPUT).fields(fields))
@@ -186,7 +190,7 @@ mod tests {
 
     fn field(value: Value) -> (String, String) {
         let error = parse::<Outer>(value).expect_err("refused");
-        (error.field_errors()[0].field.clone(), error.field_errors()[0].code.clone())
+        (error.field_errors()[0].field.clone(), error.field_errors()[0].code.as_str().to_owned())
     }
 
     #[test]

@@ -5,6 +5,7 @@
 extern crate self as schema;
 
 mod answer;
+mod arguments;
 mod clock;
 mod code;
 mod context;
@@ -14,6 +15,7 @@ mod entry;
 mod error;
 mod events;
 mod execute;
+mod field_code;
 mod filter;
 mod fingerprint;
 mod gateway;
@@ -34,10 +36,12 @@ mod states;
 mod text_enum;
 mod time;
 mod trace;
+mod user_error;
 pub mod valid;
 mod waits;
 
 pub use answer::Answer;
+pub use arguments::contained;
 pub use clock::{Chance, Clock, RandomIds, SystemClock};
 pub use code::{ARCHIVED, Code, ENDED, INVALID_TRANSITION, NOT_ARCHIVED, Said, TAKEN, Type};
 pub use context::{Context, relation};
@@ -47,6 +51,7 @@ pub use entry::{Entry, Surface};
 pub use error::{Cause, Constraint, Error, FieldError, Result};
 pub use events::{Change, NewEvent};
 pub use execute::execute;
+pub use field_code::FieldCode;
 pub use filter::{Allowed, Check, Judged, Resource, Subject};
 pub use fingerprint::FingerprintKey;
 pub use gateway::{Gateway, Limits, Table, Tasks};
@@ -56,10 +61,13 @@ pub use input::{camel_case, parse as parse_input, present};
 pub use live::{Expired, Live, LogId, LogPosition, Rights, Visibility, visibility};
 pub use long::Long;
 pub use metrics::SECONDS;
-pub use operation::{Claim, NewOperation, Operation, OperationError, OperationRow, OperationState, Outcome, StoredError};
+pub use operation::{
+    Claim, NewOperation, Operation, OperationError, OperationFields, OperationRow, OperationState, Outcome, StoredError,
+    declare_operation_fields,
+};
 pub use ports::{
-    Actor, Boundary, Claimed, Decide, Due, Engine, Faults, Filter, Guard, Identity, Log, NoFaults, Operations, PeopleAct, Run,
-    SignedIn, Through, Verdict,
+    Actor, Boundary, Claimed, Decide, Due, Engine, Faults, Filter, Guard, Identity, Judge, Log, NoFaults, Operations, PeopleAct,
+    Run, SignedIn, Through, Verdict,
 };
 pub use procedure::{Name, Procedure, Runs, Scope, Workflow};
 pub use reading::{Proven, Reading};
@@ -70,6 +78,7 @@ pub use store::{Cell, Lanes, MOST_ACROSS, Mode, Reach, Sight, Tx, one_of};
 pub use text_enum::{PrincipalKind, Role};
 pub use time::{Date, Time};
 pub use trace::{Carried, continue_from, current_trace_id, traceparent};
+pub use user_error::{ErrorCode, ErrorDetails, UserError, declare_codes};
 pub use waits::Waits;
 
 /// Re-exported for the macros of this crate.

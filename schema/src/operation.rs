@@ -1,11 +1,16 @@
 //! The record of a mutation: committed before its workflow starts, holding the outcome after.
 
 use crate::{AccessGrantId, Code, Error, FieldError, OperationId, OrganizationId, PrincipalId, PrincipalKind, Time, text_enum};
-use async_graphql::SimpleObject;
+use async_graphql::{
+    ComplexObject, ServerResult, SimpleObject,
+    registry::{MetaField, Registry},
+};
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::sync::OnceLock;
 use uuid::Uuid;
 
 text_enum!(
@@ -44,6 +49,7 @@ pub struct OperationError {
 /// What every mutation answers with, and what can be asked for later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject)]
 #[serde(rename_all = "camelCase")]
+#[graphql(complex)]
 pub struct Operation {
     pub id: OperationId,
     /// Who it was done for.
@@ -63,6 +69,34 @@ pub struct Operation {
     pub updated_at: Time,
     /// After this the outcome may be forgotten, and the key with it. Unfinished operations stay.
     pub expires_at: Option<Time>,
+}
+
+/// Fields of an operation that are declared above the contract, such as who asked for it.
+#[async_trait]
+pub trait OperationFields: Send + Sync {
+    fn fields(&self, registry: &mut Registry) -> Vec<(String, MetaField)>;
+    async fn resolve(&self, of: &Operation, cx: &async_graphql::Context<'_>) -> ServerResult<Option<async_graphql::Value>>;
+}
+
+static FIELDS: OnceLock<&'static dyn OperationFields> = OnceLock::new();
+
+/// Makes those fields known, before a schema is made.
+pub fn declare_operation_fields(fields: &'static dyn OperationFields) {
+    FIELDS.get_or_init(|| fields);
+}
+
+#[async_trait]
+impl ComplexObject for Operation {
+    fn fields(registry: &mut Registry) -> Vec<(String, MetaField)> {
+        FIELDS.get().map_or_else(Vec::new, |declared| declared.fields(registry))
+    }
+
+    async fn resolve_field(&self, cx: &async_graphql::Context<'_>) -> ServerResult<Option<async_graphql::Value>> {
+        match FIELDS.get() {
+            Some(declared) => declared.resolve(self, cx).await,
+            None => Ok(None),
+        }
+    }
 }
 
 /// An outcome as it is stored: a result or a refusal.

@@ -101,21 +101,26 @@ pub trait Decide: Send + Sync {
     /// A name for the policies in force, which changes when they do.
     async fn policies(&self) -> Result<String>;
 
-    /// One filter for each of these kinds, in order: the rows on which the actor may do this, in a query that can meet no rows
-    /// beyond `sight`.
-    async fn filters(
-        &self,
-        actor: &Actor,
-        action: &'static str,
-        kinds: &[&'static str],
-        sight: Sight,
-    ) -> Result<Vec<Box<dyn Filter>>>;
+    /// One filter for each of these kinds, in order: the rows on which the actor may do this.
+    async fn filters(&self, actor: &Actor, action: &'static str, kinds: &[&'static str]) -> Result<Vec<Box<dyn Filter>>>;
+
+    /// One judge for each of these kinds and actions, in order.
+    async fn judges(&self, actor: &Actor, asked: &[(&'static str, &'static str)]) -> Result<Vec<Box<dyn Judge>>>;
 
     /// The filter of one kind, written as a condition.
     async fn query_filter(&self, actor: &Actor, action: &'static str, kind: &'static str, sight: Sight) -> Result<Condition> {
-        let filters = self.filters(actor, action, &[kind], sight).await?;
-        filters.first().ok_or_else(|| crate::Error::internal(format!("no filter for {kind}")))?.condition()
+        let filters = self.filters(actor, action, &[kind]).await?;
+        filters.first().ok_or_else(|| crate::Error::internal(format!("no filter for {kind}")))?.condition(sight)
     }
+}
+
+/// The rule by which an actor may do something with a kind's things, applied in memory.
+pub trait Judge: Send + Sync {
+    /// Judges with the same identity answer alike.
+    fn identity(&self) -> [u8; 32];
+
+    /// Whether the resource `{"id": …, "attr": {…}}` is allowed.
+    fn allows(&self, resource: &serde_json::Value, now: DateTime<Utc>) -> Result<bool>;
 }
 
 /// The filter of a kind for an actor, known by its identity before it is written.
@@ -123,7 +128,8 @@ pub trait Filter: Send + Sync {
     /// Filters with the same identity are the same condition.
     fn identity(&self) -> [u8; 32];
 
-    fn condition(&self) -> Result<Condition>;
+    /// The condition for a query that can meet no rows beyond `sight`.
+    fn condition(&self, sight: Sight) -> Result<Condition>;
 }
 
 /// Identities: the principal behind a token, and the actor that the rows make of it.
@@ -162,6 +168,8 @@ pub trait Operations: Send + Sync {
     async fn get(&self, organization: OrganizationId, id: OperationId) -> Result<Option<OperationRow>>;
     /// The operation as it was recorded; None if the key is taken.
     async fn insert(&self, new: &NewOperation) -> Result<Option<OperationRow>>;
+    /// Forgets a failed operation, so that its key is free.
+    async fn release(&self, organization: OrganizationId, id: OperationId) -> Result<()>;
     /// Moves an operation from RETRYABLE to QUEUED with the next attempt's number; false if someone else did.
     async fn begin_again(&self, organization: OrganizationId, id: OperationId, attempt: i32) -> Result<bool>;
     async fn reauthorized(&self, organization: OrganizationId, id: OperationId, claim: &Claim) -> Result<()>;

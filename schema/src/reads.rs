@@ -2,7 +2,7 @@
 //! then the transaction opens, and all fields read from that one snapshot.
 
 use crate::{
-    AccessGrantId, Actor, Carried, Code, Decide, Error, Filter, Gateway, Mode, OrganizationId, PrincipalId, PrincipalKind,
+    AccessGrantId, Actor, Carried, Code, Decide, Error, Filter, Gateway, Judge, Mode, OrganizationId, PrincipalId, PrincipalKind,
     Result, Scope, Sight, Tx,
 };
 use async_graphql::{
@@ -15,6 +15,7 @@ use futures_util::{
     task::{FutureObj, Spawn, SpawnError},
 };
 use sea_orm::Condition;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{
     any::{Any, TypeId},
@@ -61,32 +62,44 @@ pub struct Planned {
     pub kinds: BTreeSet<&'static str>,
     /// Whether the document also reads rows of organizations that engaged the acting one.
     pub across: bool,
+    /// The kinds and actions that it asks leave for.
+    pub judged: BTreeSet<(&'static str, &'static str)>,
 }
 
 /// The filters under which the rows of each planned kind may be seen. A filter's condition is written when a field first needs it,
 /// so that `node` does not pay for every kind that there is.
-pub struct Filters(BTreeMap<&'static str, KindFilter>);
+pub struct Filters {
+    kinds: BTreeMap<&'static str, KindFilter>,
+    judges: BTreeMap<(&'static str, &'static str), Box<dyn Judge>>,
+    across: bool,
+}
 
 struct KindFilter {
     filter: Box<dyn Filter>,
-    written: OnceLock<Condition>,
+    /// The condition where only the acting organization's rows can be met, and where others' can.
+    own: OnceLock<Condition>,
+    across: OnceLock<Condition>,
 }
 
 impl Filters {
     /// A hash of all the filters. Equal ones see the same rows.
     pub fn identity(&self) -> [u8; 32] {
-        self.0.values().fold(Sha256::new(), |hash, kind| hash.chain_update(kind.filter.identity())).finalize().into()
+        let hash = Sha256::new_with_prefix([u8::from(self.across)]);
+        let hash = self.kinds.values().fold(hash, |hash, kind| hash.chain_update(kind.filter.identity()));
+        self.judges.values().fold(hash, |hash, judge| hash.chain_update(judge.identity())).finalize().into()
     }
 
     /// A kind that was not planned is an error, never "all rows".
-    fn condition(&self, kind: &'static str) -> Result<Condition> {
-        let planned = self.0.get(kind);
+    fn condition(&self, kind: &'static str, sight: Sight) -> Result<Condition> {
+        let planned = self.kinds.get(kind);
         let planned = planned.ok_or_else(|| Error::internal(format!("the kind {kind} was not planned for this query")))?;
-        match planned.written.get() {
+        let sight = if self.across { Sight::Across } else { sight };
+        let written = if sight == Sight::Own { &planned.own } else { &planned.across };
+        match written.get() {
             Some(condition) => Ok(condition.clone()),
             None => {
-                let condition = planned.filter.condition()?;
-                Ok(planned.written.get_or_init(|| condition).clone())
+                let condition = planned.filter.condition(sight)?;
+                Ok(written.get_or_init(|| condition).clone())
             }
         }
     }
@@ -94,11 +107,16 @@ impl Filters {
 
 impl Planned {
     pub async fn filters(&self, decide: &dyn Decide, actor: &Actor) -> Result<Filters> {
-        let sight = if self.across || actor.through.is_some() { Sight::Across } else { Sight::Own };
         let kinds: Vec<_> = self.kinds.iter().copied().collect();
-        let filters = decide.filters(actor, "read", &kinds, sight).await?.into_iter();
-        let filters = filters.map(|filter| KindFilter { filter, written: OnceLock::new() });
-        Ok(Filters(kinds.into_iter().zip(filters).collect()))
+        let filters = decide.filters(actor, "read", &kinds).await?.into_iter();
+        let filters = filters.map(|filter| KindFilter { filter, own: OnceLock::new(), across: OnceLock::new() });
+        let asked: Vec<_> = self.judged.iter().copied().collect();
+        let judges = if asked.is_empty() { Vec::new() } else { decide.judges(actor, &asked).await? };
+        Ok(Filters {
+            kinds: kinds.into_iter().zip(filters).collect(),
+            judges: asked.into_iter().zip(judges).collect(),
+            across: self.across || actor.through.is_some(),
+        })
     }
 }
 
@@ -197,7 +215,15 @@ impl Snapshot {
 
     /// The condition under which rows of this kind may be seen.
     pub fn filter(&self, kind: &'static str) -> Result<Condition> {
-        self.filters.condition(kind)
+        self.filters.condition(kind, self.tx.sight())
+    }
+
+    /// Whether the reader may do this with a resource `{"id": …, "attr": {…}}` of a kind, by the policies.
+    pub fn may(&self, kind: &'static str, action: &'static str, resource: &Value) -> Result<bool> {
+        let judge = self.filters.judges.get(&(kind, action));
+        judge
+            .ok_or_else(|| Error::internal(format!("{action} {kind} was not planned for this query")))?
+            .allows(resource, self.now)
     }
 
     /// The loader of this type for this query: one statement for all fields that ask at once.

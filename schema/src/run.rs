@@ -87,7 +87,12 @@ async fn concluded(
     let fingerprint = gateway.fingerprint.of(name, grant, &payload)?;
     let turn = gateway.flights.turn((actor.organization, name, key), gateway.limits.answer).await;
 
-    if let Some(known) = gateway.operations.find(actor.organization, name, key).await? {
+    let mut known = gateway.operations.find(actor.organization, name, key).await?;
+    if let Some(refused) = known.take_if(|known| turn.is_some() && unspent(gateway, known)) {
+        may_replay(gateway, &actor, &refused).await?;
+        gateway.operations.release(actor.organization, refused.view.id).await?;
+    }
+    if let Some(known) = known {
         span.record("operation_id", tracing::field::display(known.view.id));
         may_replay(gateway, &actor, &known).await?;
         if known.fingerprint != fingerprint {
@@ -166,10 +171,21 @@ async fn concluded(
         // Another replica was first: its operation must be what this request asked for.
         may_replay(gateway, &actor, &stored).await?;
         if stored.fingerprint != fingerprint {
-            return Err(Error::new(Code::IDEMPOTENCY_KEY_REUSED));
+            return Err(match unspent(gateway, &stored) {
+                true => Error::unavailable("another replica had this key, and did not spend it"),
+                false => Error::new(Code::IDEMPOTENCY_KEY_REUSED),
+            });
         }
     }
     Ok((stored, replayed))
+}
+
+/// Whether an operation was refused in a way that leaves its key unspent.
+fn unspent(gateway: &Gateway, stored: &OperationRow) -> bool {
+    match &stored.outcome {
+        Some(Outcome::Refusal(refusal)) => gateway.table.code(&refusal.code).is_some_and(|code| !code.spends_key()),
+        _ => false,
+    }
 }
 
 pub(crate) fn about(judged: &Judged) {
@@ -290,13 +306,17 @@ pub(crate) async fn authorize(
             match gateway.decide.check(actor, &[check]).instrument(span).await?.first() {
                 Some(true) => Conditions::new(),
                 _ if action == "read" => return Err(Error::new(Code::NOT_FOUND)),
-                _ => return Err(Error::new(hidden(gateway, actor, subject).await?)),
+                _ => {
+                    let error = Error::new(hidden(gateway, actor, subject).await?);
+                    let lacking = serde_json::json!({ "action": action, "kind": resource.kind });
+                    return Err(if error.code() == Code::FORBIDDEN { error.details(lacking) } else { error });
+                }
             }
         }
         Judged::Filter(kinds) => {
             let sight = if entry.across() { Sight::Across } else { actor.reach(gateway.clock.now()).sight() };
-            let filters = gateway.decide.filters(actor, action, kinds, sight).instrument(span).await?;
-            kinds.iter().zip(filters).map(|(kind, filter)| Ok((*kind, filter.condition()?))).collect::<Result<_>>()?
+            let filters = gateway.decide.filters(actor, action, kinds).instrument(span).await?;
+            kinds.iter().zip(filters).map(|(kind, filter)| Ok((*kind, filter.condition(sight)?))).collect::<Result<_>>()?
         }
     };
     let claim = Claim {

@@ -1,7 +1,7 @@
 //! State machines, declared as tables: the states, the moves between them, the procedures that make a move, and the fields that
 //! their input must hold for it.
 
-use crate::{Code, Error, FieldError, INVALID_TRANSITION, Result};
+use crate::{Code, Error, FieldCode, FieldError, INVALID_TRANSITION, Result};
 use std::fmt::Write;
 
 /// One move of a state machine.
@@ -42,7 +42,7 @@ impl Machine {
         let missing: Vec<FieldError> = missing
             .map(|field| FieldError {
                 field: (*field).to_owned(),
-                code: "REQUIRED".to_owned(),
+                code: FieldCode::Required,
                 message: format!("must be given to move to {to}"),
             })
             .collect();

@@ -44,11 +44,12 @@ macro_rules! text_enum {
             fn fact(&self) -> Option<$crate::private::serde_json::Value> {
                 Some(self.as_str().into())
             }
-            fn key(&self) -> String {
-                self.as_str().to_owned()
+            fn mark(&self) -> i64 {
+                $name::ALL.iter().position(|one| one == self).map_or(-1, |at| at as i64)
             }
-            fn bind(key: &str) -> Option<$crate::private::sea_orm::sea_query::SimpleExpr> {
-                <String as $crate::Datum>::bind($name::parse(key)?.as_str())
+            fn marked(mark: i64) -> Option<$crate::private::sea_orm::sea_query::SimpleExpr> {
+                let one = $name::ALL.get(usize::try_from(mark).ok()?)?;
+                Some($crate::private::sea_orm::sea_query::Expr::val(one.as_str()))
             }
         }
 

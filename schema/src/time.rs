@@ -48,7 +48,7 @@ impl ScalarType for Time {
 }
 
 /// A day of the calendar, wherever one is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, JsonSchema, sea_orm::DeriveValueType)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, JsonSchema, sea_orm::DeriveValueType)]
 #[serde(transparent)]
 #[schemars(inline)]
 pub struct Date(pub NaiveDate);

@@ -14,6 +14,7 @@ pub fn files() -> Vec<(String, String)> {
         ("schema/golden/procedures.txt", procedures()),
         ("docs/states.md", schema::Machine::document(entities::MACHINES)),
         ("docs/configuration.md", crate::config::document()),
+        ("docs/clients/errors.md", errors_page()),
     ];
     let schemas = authz::schemas().into_iter().map(|(path, schema)| (path, broken(&schema, 0) + "\n"));
     let policies = schemas.chain([authz::delegated_roles()]);
@@ -68,6 +69,36 @@ pub fn errors() -> String {
     for code in schema::Table::new(resolvers::TABLE).codes() {
         let _ =
             writeln!(text, "{:<28} {:<15} {} {}", code.as_str(), code.error_type().as_str(), code.http_status(), code.message());
+    }
+    text
+}
+
+/// The page of errors that clients read: every code with the rule by which it spends a key, and every code of a field.
+fn errors_page() -> String {
+    let mut text = String::from(
+        "<!-- Written by `make bless`. -->
+# Errors
+
+Every error has a `code`, a message in English, the fields that are wrong, and a trace id. Over GraphQL they stand in `extensions` of the
+error, and those that a form can show in `errors` of the mutation's payload as well; over RPC in the body. Switch on codes, never on
+messages. A code keeps its meaning.
+
+**When a key is spent.** A mutation's `idempotencyKey` is spent by success, and by a decision that was made on rows that it had locked. Sent
+again with the same input, it then answers the same; with another input, `IDEMPOTENCY_KEY_REUSED`. After any other error nothing was done,
+and the same key carries the mended request. `UNAVAILABLE` says that nobody knows yet: send the same request with the same key.
+
+| code | type | status | spends the key | message |
+| --- | --- | --- | --- | --- |
+",
+    );
+    for code in schema::Table::new(resolvers::TABLE).codes() {
+        let (name, kind, status, message) = (code.as_str(), code.error_type().as_str(), code.http_status(), code.message());
+        let spends = if code.spends_key() { "yes" } else { "no" };
+        let _ = writeln!(text, "| `{name}` | {kind} | {status} | {spends} | {message} |");
+    }
+    text.push_str("\n## Codes of fields\n\n| code | the mistake |\n| --- | --- |\n");
+    for (code, about) in schema::FieldCode::ABOUT {
+        let _ = writeln!(text, "| `{}` | {about} |", code.as_str());
     }
     text
 }

@@ -91,7 +91,7 @@ pub const MOST_ACROSS: usize = 100;
 #[derive(Debug)]
 pub enum Unreached {
     TooMany,
-    Failed(Error),
+    Failed(DbErr),
 }
 
 /// A transaction, rolled back unless it is committed. A write rolls back at once. A read rolls back when its connection is next
@@ -160,11 +160,51 @@ impl Tx {
         }
         if others.len() > reached.len() {
             let all = self.began.iter().chain(&others).copied();
-            self.say(&scope(acting.uuid(), all)).await.map_err(Unreached::Failed)?;
+            self.say(&scope(acting.uuid(), all)).await.map_err(|error| Unreached::Failed(failed(error)))?;
             self.across.store(true, Ordering::Relaxed);
             *reached = others;
         }
         Ok(())
+    }
+
+    /// Runs a SELECT whose rows each name an organization, as `organization_id`, and reaches those as well: in one message, and as
+    /// far as grants cover them.
+    pub async fn reaching<T: Tenant>(
+        &self,
+        acting: T,
+        select: &str,
+        values: Vec<sea_orm::Value>,
+    ) -> Result<Vec<QueryResult>, Unreached> {
+        let mut reached = self.reached.lock().await;
+        let known = self.began.iter().chain(reached.iter()).copied().chain([acting.uuid()]);
+        let known = known.map(|id| id.to_string()).collect::<Vec<_>>().join(",");
+        // The role changes once the statement is done, for those that follow.
+        let sql = format!(
+            "WITH found AS MATERIALIZED ({select}),
+               beyond AS (SELECT array_agg(DISTINCT organization_id) AS all FROM found WHERE organization_id <> ALL ('{{{known}}}')),
+               reached AS MATERIALIZED (
+                 SELECT set_config('app.scope', (beyond.all || '{{{known}}}'::uuid[])::text, true),
+                   set_config('role', 'hestami_across', true)
+                 FROM beyond WHERE cardinality(beyond.all) <= {MOST_ACROSS})
+             SELECT found.*, (SELECT count(*) FROM reached) AS reached FROM found"
+        );
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+        let rows = self.query_all_raw(statement).await.map_err(Unreached::Failed)?;
+        let mut others = reached.clone();
+        for row in &rows {
+            let organization: Uuid = row.try_get("", "organization_id").map_err(Unreached::Failed)?;
+            if organization != acting.uuid() && !self.began.contains(&organization) {
+                others.insert(organization);
+            }
+        }
+        if others.len() > MOST_ACROSS {
+            return Err(Unreached::TooMany);
+        }
+        if others.len() > reached.len() {
+            self.across.store(true, Ordering::Relaxed);
+            *reached = others;
+        }
+        Ok(rows)
     }
 
     pub fn sight(&self) -> Sight {

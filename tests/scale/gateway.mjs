@@ -63,8 +63,8 @@ export class Gateway {
   async owner() {
     const organization = "Chen Holdings LLC";
     this.token ??= execFileSync(this.binary, ["token", "--role", "OWNER", "--organization", organization], { cwd: this.tree, env: this.environment(), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim().split("\n").at(-1);
-    const viewer = await this.ask(undefined, "{ viewer { memberships { organizationId } } }");
-    return viewer.viewer.memberships[0].organizationId;
+    const viewer = await this.ask(undefined, "{ viewer { memberships { nodes { organizationId } } } }");
+    return viewer.viewer.memberships.nodes[0].organizationId;
   }
 
   async post(url, organization, body) {

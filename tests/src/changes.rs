@@ -113,7 +113,7 @@ impl Client {
     async fn grants(&self, world: &World) -> Result<HashMap<String, Value>, String> {
         let page = self.ask(world, None, "accessGrant/v1/engaged", json!({ "first": 100 })).await?;
         let edges = page["edges"].as_array().cloned().unwrap_or_default();
-        Ok(edges.iter().map(|edge| (text(&edge["node"]["organizationId"]), edge["node"]["grantId"].clone())).collect())
+        Ok(edges.iter().map(|edge| (text(&edge["node"]["organizationId"]), edge["node"]["id"].clone())).collect())
     }
 
     async fn fresh(&self, world: &World) -> Result<Things, String> {

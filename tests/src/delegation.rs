@@ -73,13 +73,13 @@ async fn an_agent_may_do_two_things_with_three_houses_until_march() {
         .gql(
             &tom,
             None,
-            "{ viewer { memberships { role } delegations { organizationId organizationName actions endsAt } } }",
+            "{ viewer { memberships { nodes { role } } delegations { organizationId organization { name } actions endsAt } } }",
             json!({}),
         )
         .await;
     assert_eq!(
         viewer.data()["viewer"],
-        json!({ "memberships": [], "delegations": [{ "organizationId": home, "organizationName": "olga's", "actions": ["READ", "UPDATE", "RECORD_FINANCES"], "endsAt": delegation["endsAt"] }] })
+        json!({ "memberships": { "nodes": [] }, "delegations": [{ "organizationId": home, "organization": { "name": "olga's" }, "actions": ["READ", "UPDATE", "RECORD_FINANCES"], "endsAt": delegation["endsAt"] }] })
     );
     assert_eq!(scene.sees(&tom).await, ["0", "2"]);
     scene.touch(&tom, 0).await.ok();
@@ -120,13 +120,13 @@ async fn an_agent_may_do_two_things_with_three_houses_until_march() {
         .gql(
             olga,
             Some(home),
-            "query ($id: ID!) { property(id: $id) { history(first: 1) { edges { node { actorName onBehalfOf } } } } }",
+            "query ($id: ID!) { property(id: $id) { history(first: 1) { edges { node { actor { displayName onBehalfOf { id } } } } } } }",
             json!({ "id": houses[0] }),
         )
         .await;
     assert_eq!(
         history.data()["property"]["history"]["edges"][0]["node"],
-        json!({ "actorName": "tom", "onBehalfOf": delegation["id"] })
+        json!({ "actor": { "displayName": "tom", "onBehalfOf": { "id": delegation["id"] } } })
     );
 
     // A delegation ends to the millisecond; then the timer notes the end.
@@ -284,7 +284,11 @@ async fn a_delegation_is_to_somebody_over_something_of_ones_own() {
             "holderId",
             "NOT_FOUND",
         ),
-        (json!({ "propertyIds": [houses[0]], "actions": ["READ"], "holderId": world.principal(olga).await }), "holderId", "SELF"),
+        (
+            json!({ "propertyIds": [houses[0]], "actions": ["READ"], "holderId": world.principal(olga).await }),
+            "holderId",
+            "YOURSELF",
+        ),
     ] {
         let refused = scene.grant(olga, &tom, what.clone()).await;
         refused.refused("INVALID_INPUT");
@@ -340,9 +344,15 @@ async fn of_two_delegations_the_one_is_named_that_something_was_done_by() {
         scene.grant(olga, who, json!({ "propertyIds": [houses[0]], "actions": ["ARCHIVE"] })).await.ok();
         let update = scene.grant(olga, who, json!({ "propertyIds": [houses[0]], "actions": ["UPDATE"] })).await.ok().clone();
         scene.touch(who, 0).await.ok();
-        let query = "query ($id: ID!) { property(id: $id) { history(first: 1) { edges { node { onBehalfOf } } } } }";
+        let query =
+            "query ($id: ID!) { property(id: $id) { history(first: 1) { edges { node { actor { onBehalfOf { id } } } } } } }";
         let history = world.gql(olga, Some(home), query, json!({ "id": houses[0] })).await;
-        assert_eq!(history.data()["property"]["history"]["edges"][0]["node"]["onBehalfOf"], update["id"], "{}", who.subject);
+        assert_eq!(
+            history.data()["property"]["history"]["edges"][0]["node"]["actor"]["onBehalfOf"]["id"],
+            update["id"],
+            "{}",
+            who.subject
+        );
     }
 }
 

@@ -56,12 +56,12 @@ async fn a_concierge_sees_what_was_granted_from_the_moment_on_until_it_is_taken_
     assert_eq!((&listed.ok()["totalCount"], listed.ok()["edges"].as_array().map(Vec::len)), (&json!(2), Some(2)));
     let inside = world.read_through(&sam, desk, &grant["id"], "property/v1/list", json!({})).await;
     assert_eq!(inside.ok()["edges"].as_array().map(Vec::len), Some(2));
-    let query = "query ($id: ID!) { property(id: $id) { address { line1 } history { edges { node { kind actorName } } } } properties { totalCount } }";
+    let query = "query ($id: ID!) { property(id: $id) { address { line1 } history { edges { node { kind actor { displayName } } } } } properties { totalCount } }";
     let inside = world.gql_through(&sam, desk, &grant["id"], query, json!({ "id": after["id"] })).await;
     assert_eq!(inside.data()["property"]["address"]["line1"], "3 Moved");
     assert_eq!(
         inside.data()["property"]["history"]["edges"][0]["node"],
-        json!({ "kind": "property.updated", "actorName": "olga" })
+        json!({ "kind": "property.updated", "actor": { "displayName": "olga" } })
     );
     // The desk's own organization shows none of them.
     let own = world.gql(&sam, Some(desk), "{ properties { totalCount } }", json!({})).await;
@@ -71,15 +71,15 @@ async fn a_concierge_sees_what_was_granted_from_the_moment_on_until_it_is_taken_
 
     // The owners who engaged the desk, and their properties, in one request.
     let second = world.engage(&oscar, other, desk, "ACT").await;
-    let query = "{ engagedOrganizations { totalCount edges { node { organizationId grantId scopes organization { name } properties(orderBy: ADDRESS_ASC) { totalCount edges { node { address { line1 } portfolios { name } } } } } } } }";
+    let query = "{ engagedOrganizations { totalCount edges { node { organizationId id scopes organization { name } properties(orderBy: ADDRESS_ASC) { totalCount edges { node { address { line1 } portfolios { name } } } } } } } }";
     let engaged = world.gql(&sam, Some(desk), query, json!({})).await;
     let at = |line: &str| json!({ "node": { "address": { "line1": line }, "portfolios": [] } });
     assert_eq!(
         engaged.data()["engagedOrganizations"],
         json!({ "totalCount": 2, "edges": [
-            { "node": { "organizationId": home, "grantId": grant["id"], "scopes": ["READ"], "organization": { "name": "olga's" },
+            { "node": { "organizationId": home, "id": grant["id"], "scopes": ["READ"], "organization": { "name": "olga's" },
                         "properties": { "totalCount": 2, "edges": [at("1 Before"), at("3 Moved")] } } },
-            { "node": { "organizationId": other, "grantId": second["id"], "scopes": ["ACT"], "organization": { "name": "oscar's" },
+            { "node": { "organizationId": other, "id": second["id"], "scopes": ["ACT"], "organization": { "name": "oscar's" },
                         "properties": { "totalCount": 1, "edges": [at("9 Elsewhere")] } } },
         ] })
     );
@@ -89,13 +89,9 @@ async fn a_concierge_sees_what_was_granted_from_the_moment_on_until_it_is_taken_
 
     // Two grants at once: taking one back leaves the other.
     let wider = world.engage(&olga, home, desk, "ACT").await;
-    let both = world.gql(&sam, Some(desk), "{ engagedOrganizations { totalCount edges { node { grantId } } } }", json!({})).await;
+    let both = world.gql(&sam, Some(desk), "{ engagedOrganizations { totalCount edges { node { id } } } }", json!({})).await;
     assert_eq!(both.data()["engagedOrganizations"]["totalCount"], 2, "an organization is told of once");
-    assert_eq!(
-        both.data()["engagedOrganizations"]["edges"][1]["node"]["grantId"],
-        wider["id"],
-        "by the grant that goes furthest"
-    );
+    assert_eq!(both.data()["engagedOrganizations"]["edges"][1]["node"]["id"], wider["id"], "by the grant that goes furthest");
     world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 1 })).await.ok();
     assert_eq!(seen().await, ["1 Before", "3 Moved", "9 Elsewhere"]);
     world.read_through(&sam, desk, &grant["id"], "property/v1/list", json!({})).await.refused("GRANT_NOT_FOUND");
@@ -221,12 +217,12 @@ async fn what_is_done_through_a_grant_is_the_owners_and_names_who_did_it() {
     .expect("operations");
     assert_eq!(operations, [(desk, Some(home))]);
     // The owner reads in the history who it was.
-    let query = "query ($id: ID!) { property(id: $id) { history(first: 1) { edges { node { kind fields actorName actorKind actorOrganizationName onBehalfOf } } } } }";
+    let query = "query ($id: ID!) { property(id: $id) { history(first: 1) { edges { node { kind fields actorKind actor { displayName organization { name } onBehalfOf { id } } } } } } }";
     let history = world.gql(&olga, Some(home), query, json!({ "id": property["id"] })).await;
     assert_eq!(
         history.data()["property"]["history"]["edges"][0]["node"],
-        json!({ "kind": "property.updated", "fields": ["notes"], "actorName": "sam", "actorKind": "HUMAN",
-                "actorOrganizationName": "dana's", "onBehalfOf": act["id"] })
+        json!({ "kind": "property.updated", "fields": ["notes"], "actorKind": "HUMAN",
+                "actor": { "displayName": "sam", "organization": { "name": "dana's" }, "onBehalfOf": { "id": act["id"] } } })
     );
 }
 

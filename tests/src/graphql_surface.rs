@@ -14,8 +14,8 @@ async fn a_get_reads_and_never_mutates() {
             .bearer_auth(&owner.token)
             .header("x-organization-id", home.to_string())
     };
-    let read = world.send(get("{ viewer { memberships { role } } }")).await;
-    assert_eq!(read.data()["viewer"]["memberships"][0]["role"], "OWNER");
+    let read = world.send(get("{ viewer { memberships { nodes { role } } } }")).await;
+    assert_eq!(read.data()["viewer"]["memberships"]["nodes"][0]["role"], "OWNER");
     let mutation = "mutation { organizationCreate(idempotencyKey: \"6f3c2b1e-0d4a-4c59-9a7e-1f2d3c4b5a69\", input: { type: TRUST_OR_LLC, name: \"X\" }) { result { id } } }";
     let refused = world.send(get(mutation)).await;
     assert_eq!((refused.status, refused.gql_code()), (405, "METHOD_NOT_ALLOWED"));
@@ -239,4 +239,36 @@ async fn every_field_of_a_kind_is_planned() {
         }
     }
     assert!(seen >= 25, "only {seen} fields");
+}
+
+/// A front-end developer reads the schema's descriptions: nothing in it is without one.
+#[tokio::test]
+async fn everything_in_the_schema_is_described() {
+    const QUERY: &str = "{ __schema { types { name kind description fields { name description args { name description } }
+      inputFields { name description } enumValues { name description } } } }";
+    let response = graphql::schema(true).execute(QUERY).await;
+    let data = response.data.into_json().expect("JSON");
+    let (mut looked, mut bare) = (0, Vec::new());
+    let mut look = |path: String, told: &Value| {
+        looked += 1;
+        if told["description"].as_str().is_none_or(|about| about.trim().is_empty()) {
+            bare.push(path);
+        }
+    };
+    let list = |of: &Value, name: &str| of[name].as_array().cloned().unwrap_or_default();
+    for of in list(&data["__schema"], "types").iter().filter(|of| !of["name"].as_str().expect("a name").starts_with("__")) {
+        let name = of["name"].as_str().expect("a name");
+        look(name.to_owned(), of);
+        for part in ["fields", "inputFields", "enumValues"] {
+            for one in list(of, part) {
+                let path = format!("{name}.{}", one["name"].as_str().expect("a name"));
+                for argument in list(&one, "args") {
+                    look(format!("{path}({})", argument["name"].as_str().expect("a name")), &argument);
+                }
+                look(path, &one);
+            }
+        }
+    }
+    assert!(looked > 1_000, "{looked}");
+    assert_eq!(bare, Vec::<String>::new());
 }

@@ -1,8 +1,13 @@
-use crate::harness::{Options, Shaky, World, person, until};
+use crate::harness::{
+    Options, Person, Shaky, World,
+    examples::{Call, Examples, carried},
+    person, root, until,
+};
 use futures_util::future::join_all;
 use schema::{Boundary, Limits};
 use serde_json::{Value, json};
 use std::time::Duration;
+use uuid::Uuid;
 
 fn keyed(mut body: Value, key: uuid::Uuid) -> Value {
     body["idempotencyKey"] = key.to_string().into();
@@ -68,11 +73,81 @@ async fn a_replayed_archive_answers_as_the_first_time() {
     assert_eq!(first.ok().to_string(), second.ok().to_string(), "byte for byte");
     assert_eq!((&first.body["replayed"], &second.body["replayed"]), (&json!(false), &json!(true)));
     // Stored refusals are replayed too.
-    let stale = keyed(json!({ "id": property["id"], "version": 1 }), world.key());
-    let first = world.rpc(&owner, Some(home), "property/v1/archive", stale.clone()).await;
-    first.refused("VERSION_CONFLICT");
-    let second = world.rpc(&owner, Some(home), "property/v1/archive", stale).await;
-    assert_eq!(first.body["error"], second.body["error"]);
+    let needless = keyed(json!({ "id": property["id"], "version": 3 }), world.key());
+    let first = world.rpc(&owner, Some(home), "property/v1/restore", needless.clone()).await;
+    first.refused("PROPERTY_NOT_ARCHIVED");
+    world.call(&owner, home, "property/v1/archive", json!({ "id": property["id"], "version": 3 })).await.ok();
+    let second = world.rpc(&owner, Some(home), "property/v1/restore", needless).await;
+    assert_eq!(first.body["error"], second.body["error"], "what was decided stays so for this key");
+}
+
+/// A key is spent by success, and by what a handler decided on rows that it had locked. After anything else the same key carries
+/// the mended request.
+#[tokio::test]
+async fn a_key_is_not_spent_by_what_was_not_decided() {
+    let world = World::new().await;
+    let examples = Examples::new(&world).await;
+    let versioned: Vec<_> = carried()
+        .filter(|entry| entry.in_an_organization() && entry.is_mutation() && entry.example().get("version").is_some())
+        .collect();
+    assert!(versioned.len() > 15, "{}", versioned.len());
+    for (entry, home) in examples.lay(&world, versioned).await {
+        let key = world.key();
+        let ask = async |who: &Person, change: &dyn Fn(&mut Value)| {
+            let mut input = home.input(entry);
+            change(&mut input);
+            let organization = home.id().to_string();
+            Call { entry, who, organization: Some(&organization), key: Some(key), input }.by_rpc(&world).await
+        };
+        ask(&examples.owner, &|input| input["nonsense"] = json!(true)).await.refused("INVALID_INPUT");
+        ask(&examples.owner, &|input| input["version"] = json!(0)).await.refused("INVALID_INPUT");
+        ask(&examples.owner, &|input| input["id"] = json!(Uuid::from_u128(7))).await.refused("NOT_FOUND");
+        ask(&examples.stranger, &|_| ()).await.refused("ORGANIZATION_NOT_FOUND");
+        let refused = ask(&examples.staff, &|_| ()).await;
+        assert!(["FORBIDDEN", "NOT_FOUND"].contains(&refused.code()), "{}: {:#}", entry.name(), refused.body);
+        for version in [99, 98] {
+            let stale = ask(&examples.owner, &|input| input["version"] = json!(version)).await;
+            assert_eq!(stale.code(), "VERSION_CONFLICT", "{}: {:#}", entry.name(), stale.body);
+        }
+        let done = ask(&examples.owner, &|_| ()).await;
+        assert_eq!((done.status, &done.body["replayed"]), (200, &json!(false)), "{}: {:#}", entry.name(), done.body);
+        // Now it is.
+        ask(&examples.owner, &|input| input["version"] = json!(97)).await.refused("IDEMPOTENCY_KEY_REUSED");
+        let again = ask(&examples.owner, &|_| ()).await;
+        assert_eq!((&again.body["replayed"], &again.body["result"]), (&json!(true), &done.body["result"]), "{}", entry.name());
+    }
+}
+
+#[tokio::test]
+async fn a_reference_that_does_not_exist_spends_no_key() {
+    let world = World::new().await;
+    let owner = person("olga");
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    let key = world.key();
+    let mut house = World::property("1 First Street");
+    house["hoaId"] = json!(Uuid::from_u128(7));
+    let refused = world.rpc(&owner, Some(home), "property/v1/create", keyed(house, key)).await;
+    refused.refused("INVALID_INPUT");
+    assert_eq!(refused.body["field_errors"][0]["code"], "NOT_FOUND");
+    let mended = world.rpc(&owner, Some(home), "property/v1/create", keyed(World::property("1 First Street"), key)).await;
+    assert_eq!(mended.ok()["address"]["line1"], "1 First Street");
+    assert_eq!(world.count("SELECT count(*) FROM operation WHERE procedure = 'property/v1/create'").await, 1);
+}
+
+/// The rule by which each code spends a key, or does not, is written where clients read it.
+#[test]
+fn the_page_of_errors_says_of_each_code_if_it_spends_the_key() {
+    let page = std::fs::read_to_string(root().join("docs/clients/errors.md")).expect("the page");
+    let mut spending = 0;
+    for code in schema::Table::new(resolvers::TABLE).codes() {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{}` |", code.as_str())));
+        let row = row.unwrap_or_else(|| panic!("{code:?} is not on the page"));
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        assert_eq!(cells[3], code.http_status().to_string(), "{row}");
+        assert_eq!(cells[4] == "yes", code.spends_key(), "{row}");
+        spending += usize::from(code.spends_key());
+    }
+    assert!(spending > 10, "{spending}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod actions;
 mod authority;
 mod catalog;
 mod changes;
@@ -16,6 +17,7 @@ mod explain;
 mod external_party;
 mod figures;
 mod golden;
+mod graph;
 mod graphql_surface;
 mod house;
 mod http;
@@ -43,4 +45,5 @@ mod property;
 mod readme;
 mod rpc_surface;
 mod scope;
+mod search;
 mod states;

@@ -33,10 +33,15 @@ async fn an_invitation_is_for_the_one_it_names() {
     world.rpc(&alike, None, "membership/v1/accept", accept(world.key())).await.refused("NOT_FOUND");
 
     let viewer = world
-        .gql(&ines, None, "{ viewer { memberships { role } invitations { membershipId organizationName role } } }", json!({}))
+        .gql(
+            &ines,
+            None,
+            "{ viewer { memberships { nodes { role } } invitations { id organization { name } role } } }",
+            json!({}),
+        )
         .await;
-    assert_eq!(viewer.data()["viewer"]["memberships"], json!([]));
-    assert_eq!(viewer.data()["viewer"]["invitations"][0]["membershipId"], invited["id"]);
+    assert_eq!(viewer.data()["viewer"]["memberships"]["nodes"], json!([]));
+    assert_eq!(viewer.data()["viewer"]["invitations"][0]["id"], invited["id"]);
 
     let key = world.key();
     let accepted = world.rpc(&ines, None, "membership/v1/accept", accept(key)).await.ok().clone();
@@ -91,8 +96,8 @@ async fn two_governors_who_leave_at_once_do_not_both_go() {
     let (one, two) = (person("one"), person("two"));
     let trust = world.found(&one, "TRUST_OR_LLC").await;
     let second = world.join(&one, trust, &two, "OWNER").await;
-    let viewer = world.gql(&one, None, "{ viewer { memberships { membershipId } } }", json!({})).await;
-    let first = viewer.data()["viewer"]["memberships"][0]["membershipId"].clone();
+    let viewer = world.gql(&one, None, "{ viewer { memberships { nodes { id } } } }", json!({})).await;
+    let first = viewer.data()["viewer"]["memberships"]["nodes"][0]["id"].clone();
     let (a, b) = tokio::join!(
         world.call(&one, trust, "membership/v1/revoke", json!({ "id": second["id"], "version": 2 })),
         world.call(&two, trust, "membership/v1/revoke", json!({ "id": first, "version": 1 })),

@@ -227,8 +227,7 @@ async fn who_waits_costs_nothing_and_one_event_is_read_once_for_all_who_see_the_
         statements() - before
     };
     let alone = in_three_seconds().await;
-    let query =
-        "subscription { propertyChanged { cursor property { id address { line1 } hoa { name } } event { seq actorName } } }";
+    let query = "subscription { propertyChanged { cursor property { id address { line1 } hoa { name } } event { seq actor { displayName } } } }";
     let mut sockets = Vec::new();
     for number in 0..60 {
         let who = &people[number % people.len()];

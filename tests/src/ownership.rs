@@ -114,3 +114,58 @@ async fn the_shares_never_exceed_the_whole_however_many_record_at_once() {
     let error = sqlx::query(more).execute(&world.sql).await.expect_err("refused");
     assert_eq!(error.as_database_error().and_then(|error| error.constraint()), Some("ownership_whole"));
 }
+
+#[tokio::test]
+async fn a_transfer_gives_and_keeps_in_one() {
+    let world = World::new().await;
+    let owner = person("olga");
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    let house = world.create_property(&owner, home, "1 First Street").await["id"].clone();
+    let call = async |verb: &str, body: Value| world.call(&owner, home, &format!("ownership/v1/{verb}"), body).await;
+    let priya = call("record", share(&house, "Priya", 6_000, "2019-04-01")).await.ok().clone();
+    call("record", share(&house, "Jonas", 4_000, "2019-04-01")).await.ok();
+    let to = |shares: &[(&str, i64)]| -> Vec<Value> {
+        shares
+            .iter()
+            .map(|(name, points)| json!({ "holderName": name, "capacity": "CO_OWNER", "shareBasisPoints": points }))
+            .collect()
+    };
+    let transfer = |version: i32, from: &str, shares: &[(&str, i64)]| json!({ "id": priya["id"], "version": version, "startsOn": from, "to": to(shares), "reason": "Left to the children" });
+    // More than there is, before it began, to nobody, and twice from the same day.
+    let much = call("transfer", transfer(1, "2026-06-01", &[("Mara", 4_000), ("Ines", 2_001)])).await;
+    much.refused("OWNERSHIP_EXCEEDS_WHOLE");
+    assert_eq!(much.body["error"]["details"], json!({ "freeBasisPoints": 6_000, "from": "2026-06-01" }), "{:#}", much.body);
+    let early = call("transfer", transfer(1, "2019-04-01", &[("Mara", 1)])).await;
+    assert_eq!((early.code(), &early.body["field_errors"][0]["field"]), ("INVALID_INPUT", &json!("startsOn")));
+    let nobody = call("transfer", transfer(1, "2026-06-01", &[])).await;
+    assert_eq!(nobody.body["field_errors"][0], json!({ "field": "to", "code": "TOO_FEW", "message": "must be at least 1" }));
+    let mut nameless = transfer(1, "2026-06-01", &[("", 1)]);
+    nameless["to"][0]["shareBasisPoints"] = json!(10_001);
+    let fields = call("transfer", nameless).await.body["field_errors"].clone();
+    assert_eq!(fields.as_array().map(Vec::len), Some(2), "{fields:#}");
+    call("transfer", transfer(2, "2026-06-01", &[("Mara", 1)])).await.refused("VERSION_CONFLICT");
+
+    let done = call("transfer", transfer(1, "2026-06-01", &[("Mara", 3_000), ("Ines", 1_000)])).await.ok().clone();
+    assert_eq!((&done["given"]["endsOn"], &done["given"]["endReason"]), (&json!("2026-06-01"), &json!("Left to the children")));
+    let shown = |row: &Value| (row["holderName"].clone(), row["shareBasisPoints"].clone(), row["startsOn"].clone());
+    let received: Vec<_> = done["received"].as_array().expect("rows").iter().map(shown).collect();
+    let from = json!("2026-06-01");
+    assert_eq!(received, [(json!("Mara"), json!(3_000), from.clone()), (json!("Ines"), json!(1_000), from.clone())]);
+    assert_eq!(shown(&done["kept"]), (json!("Priya"), json!(2_000), from));
+    call("transfer", transfer(2, "2027-06-01", &[("Mara", 1)])).await.refused("OWNERSHIP_ENDED");
+    // The whole is owned on each day, and no more than the whole.
+    for day in ["2026-05-31", "2026-06-01"] {
+        let query = "query ($id: ID!, $day: Date!) { property(id: $id) { ownerships(on: $day) { shareBasisPoints } } }";
+        let held = world.gql(&owner, Some(home), query, json!({ "id": house, "day": day })).await;
+        let rows = held.data()["property"]["ownerships"].as_array().cloned().expect("rows");
+        assert_eq!(rows.iter().filter_map(|row| row["shareBasisPoints"].as_i64()).sum::<i64>(), 10_000, "{day}");
+    }
+    // How much is free, and from when on.
+    let free = call("record", share(&house, "Someone", 100, "2026-01-01")).await;
+    free.refused("OWNERSHIP_EXCEEDS_WHOLE");
+    assert_eq!(free.body["error"]["details"], json!({ "freeBasisPoints": 0, "from": "2026-01-01" }));
+    // The house's own history tells of it.
+    let query = "query ($id: ID!) { property(id: $id) { history(first: 4) { nodes { kind } } } }";
+    let history = world.gql(&owner, Some(home), query, json!({ "id": house })).await;
+    assert_eq!(history.data()["property"]["history"]["nodes"], json!(vec![json!({ "kind": "property.ownership_changed" }); 4]));
+}

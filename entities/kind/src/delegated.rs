@@ -5,6 +5,7 @@ use crate::{ASKING, ColumnInfo};
 use queryplan::{Attribute, Elements, Link, Of, Record, Scalar};
 use schema::{Name, OrganizationId, PrincipalId, Result, text_enum};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 text_enum!(
@@ -73,7 +74,7 @@ pub const fn attribute(link: &'static Link) -> Attribute {
 }
 
 /// The thing that a delegation must cover to count for a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Delegable {
     Property(Uuid),
     Portfolio(Uuid),
@@ -105,6 +106,39 @@ pub async fn over(
     rows.iter()
         .map(|row| Ok(Delegated { action: row.try_get("", "action")?, delegation: row.try_get("", "delegation_id")? }))
         .collect()
+}
+
+/// The same over many things, by one statement for each kind of them.
+pub async fn over_all(
+    db: &impl ConnectionTrait,
+    what: &[(OrganizationId, Delegable)],
+    holder: PrincipalId,
+) -> Result<HashMap<(OrganizationId, Delegable), Vec<Delegated>>> {
+    let mut found: HashMap<_, Vec<Delegated>> = HashMap::new();
+    let property = |what: &Delegable| if let Delegable::Property(id) = what { Some(*id) } else { None };
+    let portfolio = |what: &Delegable| if let Delegable::Portfolio(id) = what { Some(*id) } else { None };
+    let views: [(&str, &str, &(dyn Fn(&Delegable) -> Option<Uuid> + Sync), fn(Uuid) -> Delegable); 2] = [
+        ("delegated_property", "property_id", &property, Delegable::Property),
+        ("delegated_portfolio", "portfolio_id", &portfolio, Delegable::Portfolio),
+    ];
+    for (view, column, id_of, thing) in views {
+        let ids: Vec<Uuid> = what.iter().filter_map(|(_, what)| id_of(what)).collect();
+        if ids.is_empty() {
+            continue;
+        }
+        let organizations: Vec<Uuid> = what.iter().map(|(organization, _)| organization.0).collect();
+        let sql = format!(
+            "SELECT organization_id, {column} AS id, action, delegation_id FROM {view}
+             WHERE organization_id = ANY ($1) AND {column} = ANY ($2) AND holder_id = $3 ORDER BY 3, 4"
+        );
+        let values = [organizations.into(), ids.into(), holder.0.into()];
+        for row in db.query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await? {
+            let key = (OrganizationId(row.try_get("", "organization_id")?), thing(row.try_get("", "id")?));
+            let held = Delegated { action: row.try_get("", "action")?, delegation: row.try_get("", "delegation_id")? };
+            found.entry(key).or_default().push(held);
+        }
+    }
+    Ok(found)
 }
 
 /// The delegation that permits a procedure, if one of them does.

@@ -2,8 +2,8 @@
 
 use schema::TextEnum;
 use sea_orm::{
-    ColumnTrait, Condition,
-    sea_query::{Expr, SimpleExpr},
+    ColumnTrait, Condition, EntityTrait,
+    sea_query::{Alias, Expr, SimpleExpr},
 };
 
 /// An input that chooses rows of a kind.
@@ -27,4 +27,21 @@ pub fn shelf<T: TextEnum>(column: impl ColumnTrait, asked: Option<Vec<T>>) -> Si
 /// The condition that a column's text begins with these letters. Wildcards have no meaning in them.
 pub fn begins(column: impl ColumnTrait, start: String) -> SimpleExpr {
     Expr::cust_with_exprs("starts_with($1, $2)", [Expr::col(column.as_column_ref()), Expr::val(start)])
+}
+
+/// The most words of a search.
+const WORDS: usize = 10;
+
+/// The condition that each of these words occurs among the texts by which people know a row. A longer word may be misspelt: half of
+/// its trigrams are enough.
+pub fn search(of: impl EntityTrait, words: &str) -> Condition {
+    let words = words.split_whitespace().take(WORDS).map(str::to_lowercase);
+    let found = words.map(|word| {
+        let sql = match word.chars().count() {
+            0..4 => "strpos($1, $2) > 0",
+            _ => "(strpos($1, $2) > 0 OR word_similarity($2, $1) >= 0.5)",
+        };
+        Expr::cust_with_exprs(sql, [Expr::col((of, Alias::new("search"))), Expr::val(word)])
+    });
+    found.fold(Condition::all(), Condition::add)
 }

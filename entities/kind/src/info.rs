@@ -1,6 +1,6 @@
 //! The facts about a kind that the rest of the gateway uses without knowing its types.
 
-use crate::{Kind, Table, Thing, node::ApiOf};
+use crate::{Kind, Table, Thing, actions::OfEvery, node::ApiOf};
 use async_graphql::registry::Registry;
 use async_trait::async_trait;
 use schema::{ColumnType, Datum, OrganizationId, Reading, Result};
@@ -63,6 +63,11 @@ impl KindInfo {
         KindInfo { name, resource, rights: Rights::None, columns: T::COLUMNS, api: None }
     }
 
+    /// A view that policies know, whose rows are looked up by their ids for what names them.
+    pub const fn looked_up(name: &'static str, resource: &'static queryplan::Resource, columns: &'static [ColumnInfo]) -> Self {
+        KindInfo { name, resource, rights: Rights::None, columns, api: None }
+    }
+
     /// `external_party` is the namespace `externalParty` of procedures.
     pub fn namespace(&self) -> String {
         schema::camel_case(self.name)
@@ -77,7 +82,7 @@ impl std::fmt::Debug for KindInfo {
 
 /// The object that clients see of a kind, and the finding of its rows by id.
 #[async_trait]
-pub trait Api: Send + Sync {
+pub trait Api: OfEvery + Send + Sync {
     /// `ExternalParty`.
     fn object(&self) -> Cow<'static, str>;
     fn register(&self, registry: &mut Registry) -> String;
@@ -86,7 +91,8 @@ pub trait Api: Send + Sync {
     fn sample(&self) -> Option<serde_json::Value>;
     /// Whether events name its rows.
     fn logged(&self) -> bool;
-    /// The SELECT of those ids that exist, as `id`: `$1` are the organizations asked for, `$2` the ids, `$3` the acting one.
+    /// The SELECT of those ids that exist, as `id` and `organization_id`: `$1` are the ids, `$2` is the
+    /// organization asked about.
     fn probe(&self) -> String;
     /// The things with these ids in these organizations, as far as the reader may see them.
     async fn find(&self, reading: &dyn Reading, owners: &[OrganizationId], ids: Vec<Uuid>)

@@ -5,6 +5,7 @@
 #[cfg(test)]
 extern crate self as kind;
 
+pub mod actions;
 pub mod delegated;
 pub mod filter;
 mod info;
@@ -29,7 +30,7 @@ pub use object::{Fields, object, resolve_field};
 pub use one_pass::{OnePass, Ready};
 pub use page::{Connection, Edge, Listed, Page, PageInfo};
 pub use projected::Projected;
-pub use relation::{Plan, Root};
+pub use relation::{Plan, Root, Scope, Scoped};
 pub use row::{ColumnOf, Corrects, Fresh, Kind, Row, Shelved, Table, fact, facts, refusal, shelf};
 pub use subject::{New, NewBelow, Seen, event, expect_version};
 pub use term::{Term, Termed};

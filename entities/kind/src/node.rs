@@ -7,7 +7,7 @@ use async_graphql::{
 use async_trait::async_trait;
 use schema::{OrganizationId, Reading, Result};
 use schemars::{Schema, SchemaGenerator};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, QueryFilter, Statement};
+use sea_orm::{ColumnTrait, EntityTrait, IdenStatic, QueryFilter};
 use std::{any::Any, borrow::Cow, marker::PhantomData, sync::Arc};
 use uuid::Uuid;
 
@@ -84,9 +84,12 @@ impl<K: Kind> Api for ApiOf<K> {
     }
 
     fn probe(&self) -> String {
-        let owners = if K::ACTING { "ARRAY[$3::uuid]" } else { "$1::uuid[]" };
+        let owner = if K::ACTING { "(SELECT app.acting())" } else { "$2::uuid" };
         let (organization, id) = (K::ORGANIZATION.as_str(), K::ID.as_str());
-        format!("SELECT {id} AS id FROM {} WHERE {organization} = ANY ({owners}) AND {id} = ANY ($2::uuid[])", K::TABLE)
+        format!(
+            "SELECT {id} AS id, {organization} AS organization_id FROM {} WHERE {organization} = {owner} AND {id} = ANY ($1::uuid[])",
+            K::TABLE
+        )
     }
 
     #[expect(clippy::disallowed_methods, reason = "it begins with the organizations that are asked for")]
@@ -106,56 +109,63 @@ impl<K: Kind> Api for ApiOf<K> {
     }
 }
 
-/// The kinds of those ids that exist. The log knows most, by a statement of one size however many kinds there are; ids that no
-/// event names are looked for in every table.
+/// A thing that exists: its kind, its organization and its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub kind: &'static str,
+    pub owner: OrganizationId,
+    pub id: Uuid,
+}
+
+/// The places of those ids that exist, in the owner's data and in that of everyone who engaged the acting organization. The log
+/// knows most, by a statement of one size however many kinds there are, and the transaction reaches their owners in the same
+/// message. Ids that no event names are looked for in every table.
 pub async fn find(
     reading: &dyn Reading,
     kinds: impl Iterator<Item = (&'static str, &'static dyn Api)> + Send,
     owner: OrganizationId,
     ids: &[Uuid],
-) -> Result<Vec<(&'static str, Uuid)>> {
+) -> Result<Vec<Place>> {
     let (logged, others): (Vec<_>, Vec<_>) = kinds.partition(|(_, api)| api.logged());
     let log = std::iter::once(LOG.to_owned()).chain(probes(&others));
     let mut found = named(reading, &[logged.as_slice(), &others].concat(), log, owner, ids).await?;
-    let rest: Vec<Uuid> = ids.iter().copied().filter(|id| !found.iter().any(|(_, known)| known == id)).collect();
+    let rest: Vec<Uuid> = ids.iter().copied().filter(|id| !found.iter().any(|place| place.id == *id)).collect();
     if !rest.is_empty() {
         found.extend(named(reading, &logged, probes(&logged), owner, &rest).await?);
     }
     Ok(found)
 }
 
-/// One event of each thing, which names the thing's kind.
-const LOG: &str = "SELECT event.resource_kind AS kind, asked.id FROM unnest($2::uuid[]) AS asked (id) CROSS JOIN LATERAL (
-  SELECT resource_kind FROM event WHERE organization_id = ANY ($1::uuid[]) AND resource_id = asked.id LIMIT 1
-) AS event";
+/// The owner's and the engagers' things that events name.
+const LOG: &str = "SELECT kind, id, organization_id FROM app.whose($1::uuid[])";
 
 type Named = (&'static str, &'static dyn Api);
 
 /// A SELECT for each of these kinds.
 fn probes(kinds: &[Named]) -> impl Iterator<Item = String> {
-    kinds.iter().map(|(name, api)| format!("SELECT '{name}' AS kind, id FROM ({}) AS {name}", api.probe()))
+    kinds.iter().map(|(name, api)| format!("SELECT '{name}' AS kind, id, organization_id FROM ({}) AS {name}", api.probe()))
 }
 
-/// The rows of these statements, each a kind's name and an id.
+/// The rows of these statements, each a kind's name, an id and an organization.
 async fn named(
     reading: &dyn Reading,
     kinds: &[Named],
     statements: impl Iterator<Item = String>,
     owner: OrganizationId,
     ids: &[Uuid],
-) -> Result<Vec<(&'static str, Uuid)>> {
+) -> Result<Vec<Place>> {
     let sql = statements.collect::<Vec<_>>().join(" UNION ALL ");
-    let mut values = vec![vec![owner.0].into(), ids.to_vec().into()];
-    if sql.contains("$3") {
-        values.push(reading.acting().0.into());
+    let mut values = vec![ids.to_vec().into()];
+    if sql.contains("$2") {
+        values.push(owner.0.into());
     }
-    let rows = reading.tx().await?.query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+    let rows = reading.tx().await?.reaching(reading.acting(), &sql, values).await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in &rows {
         let kind: String = row.try_get("", "kind")?;
         // Events are about things as well that nobody can ask for by an id.
-        if let Some((name, _)) = kinds.iter().find(|(name, _)| *name == kind) {
-            found.push((*name, row.try_get("", "id")?));
+        if let Some((kind, _)) = kinds.iter().find(|(name, _)| *name == kind) {
+            found.push(Place { kind, owner: OrganizationId(row.try_get("", "organization_id")?), id: row.try_get("", "id")? });
         }
     }
     Ok(found)

@@ -150,6 +150,11 @@ impl<'a> Shape<'a> {
         Some(Shape { fields, empty })
     }
 
+    /// The shape of an object that may lie in another.
+    pub fn of_object<T: OnePass + 'static>(cx: &ContextSelectionSet<'a>) -> Option<Shape<'a>> {
+        Shape::of::<T>(cx)
+    }
+
     /// The shape of an object that lies in another.
     pub fn of_part<S, T: OnePass + 'static>(cx: &ContextSelectionSet<'a>, _: fn(&S) -> &T) -> Option<Shape<'a>> {
         Shape::of::<T>(cx)

@@ -5,8 +5,8 @@ use async_graphql::{ComplexObject, OutputType, SimpleObject, TypeName};
 use schema::{Code, Cursor, Error, OrganizationId, Reading, Result, Tx};
 use schemars::JsonSchema;
 use sea_orm::{
-    ColumnTrait, Condition, Order as Direction, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
-    sea_query::{Expr, ExprTrait},
+    ColumnTrait, Condition, IdenStatic, Order as Direction, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -69,6 +69,26 @@ pub struct Page {
     pub last: Option<i32>,
     pub before: Option<String>,
     pub with_total: bool,
+}
+
+impl Page {
+    /// The number of rows, and whether they are the last ones.
+    fn size(&self) -> Result<(u64, bool)> {
+        let backwards = match (self.first, self.last) {
+            (Some(_), Some(_)) => return Err(invalid("last", "EXCLUSIVE", "give first or last, not both")),
+            (None, Some(_)) => true,
+            // With `before` and no size, the page holds the rows next to the cursor.
+            (None, None) => self.before.is_some() && self.after.is_none(),
+            _ => false,
+        };
+        let asked = self.first.or(self.last);
+        let Some(size) = size(asked) else {
+            let small = asked.is_some_and(|asked| asked < 0);
+            let (code, message) = if small { ("TOO_SMALL", "must be at least 0") } else { ("TOO_LARGE", "must be at most 100") };
+            return Err(invalid(if backwards { "last" } else { "first" }, code, message));
+        };
+        Ok((size, backwards))
+    }
 }
 
 /// A sort column whose comparisons an index can serve under row security.
@@ -137,9 +157,9 @@ macro_rules! orders {
     };
 }
 
-/// The row with this id in the organization that the reader asks about, if the reader may see it; else NOT_FOUND.
-pub async fn one<K: Kind>(reading: &dyn Reading, id: K::Id) -> Result<K::Object> {
-    let select = K::by_id(K::whose(reading.actor()), id).filter(reading.filter(K::KIND)?);
+/// The organization's row with this id, if the reader may see it; else NOT_FOUND.
+pub async fn one<K: Kind>(reading: &dyn Reading, organization: OrganizationId, id: K::Id) -> Result<K::Object> {
+    let select = K::by_id(organization, id).filter(reading.filter(K::KIND)?);
     let row = select.one(reading.tx().await?).await?.ok_or_else(|| Error::new(Code::NOT_FOUND))?;
     Ok(row.into())
 }
@@ -163,16 +183,17 @@ pub async fn list_of<K: Listed>(
     order: Option<K::Order>,
     page: Page,
 ) -> Result<Connection<K::Object>> {
-    let select = select.filter(reading.filter(K::KIND)?).filter(filter.unwrap_or_default().condition());
-    self::page(reading.tx().await?, select, K::ID, order.unwrap_or(K::ELSE).sort(), page, K::id).await
+    let which = Condition::all().add(reading.filter(K::KIND)?).add(filter.unwrap_or_default().condition());
+    self::page(reading.tx().await?, select, which, K::ID, order.unwrap_or(K::ELSE).sort(), page, K::id).await
 }
 
 const DEFAULT_SIZE: u64 = 20;
 
-/// A page of a selection, in an order that its id makes total.
+/// A page of the rows of a selection that meet a condition, in an order that its id makes total.
 pub async fn page<R, T>(
     tx: &Tx,
     select: Select<R::Entity>,
+    which: Condition,
     id: ColumnOf<R>,
     sort: Sort<ColumnOf<R>>,
     page: Page,
@@ -182,7 +203,7 @@ where
     R: Table,
     T: From<R> + OutputType,
 {
-    Ok(rows(tx, select, id, sort, page, id_of).await?.connection(|row| Some(row.into())))
+    Ok(rows(tx, select, which, id, sort, page, id_of).await?.connection(|row| Some(row.into())))
 }
 
 /// The rows of a page, each with its cursor.
@@ -214,7 +235,7 @@ impl<R: Table> Rows<R> {
         total_count: Option<i64>,
     ) -> Self {
         let name = sort.name();
-        let cursor = |row: &R| Cursor { order: name.clone(), key: row.key(sort.column), id: id_of(row) }.encode();
+        let cursor = |row: &R| Cursor::new(&name, id_of(row), row.mark(sort.column)).encode();
         let rows: Vec<(String, R)> = rows.into_iter().map(|row| (cursor(&row), row)).collect();
         let start_cursor = rows.first().map(|(cursor, _)| cursor.clone());
         let end_cursor = rows.last().map(|(cursor, _)| cursor.clone());
@@ -222,40 +243,33 @@ impl<R: Table> Rows<R> {
     }
 }
 
-/// The rows of a page of a selection, in an order that its id makes total.
+/// The rows of a page of a selection, of those that meet a condition, in an order that its id makes total. A cursor may stand at any
+/// row of the selection, whatever the condition says of it by now.
 pub async fn rows<R: Table>(
     tx: &Tx,
     select: Select<R::Entity>,
+    which: Condition,
     id: ColumnOf<R>,
     sort: Sort<ColumnOf<R>>,
     page: Page,
     id_of: fn(&R) -> Uuid,
 ) -> Result<Rows<R>> {
-    let backwards = match (page.first, page.last) {
-        (Some(_), Some(_)) => return Err(invalid("last", "EXCLUSIVE", "give first or last, not both")),
-        (None, Some(_)) => true,
-        // With `before` and no size, the page holds the rows next to the cursor.
-        (None, None) => page.before.is_some() && page.after.is_none(),
-        _ => false,
-    };
-    let asked = page.first.or(page.last);
-    let Some(size) = size(asked) else {
-        let small = asked.is_some_and(|asked| asked < 0);
-        let (code, message) = if small { ("TOO_SMALL", "must be at least 0") } else { ("TOO_LARGE", "must be at most 100") };
-        return Err(invalid(if backwards { "last" } else { "first" }, code, message));
-    };
+    let (size, backwards) = page.size()?;
     let total_count = match page.with_total {
-        true => Some(i64::try_from(select.clone().count(tx).await?).unwrap_or(i64::MAX)),
+        true => Some(i64::try_from(select.clone().filter(which.clone()).count(tx).await?).unwrap_or(i64::MAX)),
         false => None,
     };
 
-    let mut rows = select;
+    let mut rows = select.clone().filter(which);
     let (after, before) = (page.after.is_some(), page.before.is_some());
     for (text, field, beyond) in [(page.after, "after", !sort.descending), (page.before, "before", sort.descending)] {
         let Some(text) = text else { continue };
         let cursor = Cursor::decode(&text, &sort.name(), field)?;
-        let key =
-            R::bind(sort.column, &cursor.key).ok_or_else(|| invalid(field, "INVALID_CURSOR", Code::INVALID_CURSOR.message()))?;
+        let key = match R::marked(sort.column, cursor.mark) {
+            Some(key) => key,
+            None if sort.column.as_str() == id.as_str() => Expr::val(cursor.id),
+            None => key_of::<R>(tx, select.clone().filter(id.eq(cursor.id)), sort.column, cursor.mark, field).await?,
+        };
         // A row comparison, so that one index range serves it.
         let at = Expr::tuple([key, Expr::val(cursor.id)]);
         let row = Expr::tuple([Expr::col(sort.column.as_column_ref()), Expr::col(id.as_column_ref())]);
@@ -271,6 +285,39 @@ pub async fn rows<R: Table>(
     }
     let more = if backwards { (before, more) } else { (more, after) };
     Ok(Rows::new(rows, sort, id_of, more, total_count))
+}
+
+/// The sort key of the row at which a cursor stands. A row that has another place by now, or is out of sight, is no place to go on
+/// from: rows would be left out in silence.
+async fn key_of<R: Table>(tx: &Tx, select: Select<R::Entity>, column: ColumnOf<R>, mark: i64, field: &str) -> Result<SimpleExpr> {
+    let rows = row::all::<R>(tx, select.limit(1)).await?;
+    let row = rows.first().filter(|row| row.mark(column) == mark);
+    row.and_then(|row| row.value(column)).ok_or_else(|| Cursor::invalid(field))
+}
+
+/// A page of things that are all there, in their order.
+pub fn of_all<T: OutputType>(all: Vec<T>, list: &str, page: &Page, id_of: fn(&T) -> Uuid) -> Result<Connection<T>> {
+    let (size, backwards) = page.size()?;
+    let total_count = page.with_total.then(|| i64::try_from(all.len()).unwrap_or(i64::MAX));
+    let place = |text: &Option<String>, field: &str| -> Result<Option<usize>> {
+        let Some(text) = text else { return Ok(None) };
+        let cursor = Cursor::decode(text, list, field)?;
+        let at = all.iter().position(|one| id_of(one) == cursor.id);
+        at.map(Some).ok_or_else(|| Cursor::invalid(field))
+    };
+    let begin = place(&page.after, "after")?.map_or(0, |at| at + 1);
+    let end = place(&page.before, "before")?.unwrap_or(all.len()).max(begin);
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let (from, to) = match backwards {
+        true => (end.saturating_sub(size).max(begin), end),
+        false => (begin, begin.saturating_add(size).min(end)),
+    };
+    let (has_previous_page, has_next_page) = (from > 0, to < all.len());
+    let edges = all.into_iter().skip(from).take(to - from);
+    let edges: Vec<Edge<T>> = edges.map(|node| Edge { cursor: Cursor::new(list, id_of(&node), 0).encode(), node }).collect();
+    let start_cursor = edges.first().map(|edge| edge.cursor.clone());
+    let end_cursor = edges.last().map(|edge| edge.cursor.clone());
+    Ok(Connection { edges, page_info: PageInfo { has_next_page, has_previous_page, start_cursor, end_cursor }, total_count })
 }
 
 /// The number of rows of a page. None: the number asked for is out of range.
@@ -295,6 +342,5 @@ pub fn first<R: Table, T: From<R> + OutputType>(
 }
 
 fn invalid(field: &str, code: &str, message: &str) -> Error {
-    let kind = if code == "INVALID_CURSOR" { Code::INVALID_CURSOR } else { Code::INVALID_INPUT };
-    Error::new(kind).field(field, code, message)
+    Error::new(Code::INVALID_INPUT).field(field, code, message)
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use schema::{Error, OrganizationId, Reading, Result};
-use sea_orm::{IdenStatic, Iterable, QueryFilter, Select};
+use sea_orm::{Condition, IdenStatic, Iterable, Select};
 use std::collections::BTreeSet;
 
 /// The rows of another kind, projected for an organization that their owners let in.
@@ -43,9 +43,9 @@ pub async fn list<P: Projected>(
     order: Option<<P::Source as Listed>::Order>,
     page: Page,
 ) -> Result<Connection<<P::Source as Kind>::Object>> {
-    let select = P::of(reading.acting(), reading.now()).filter(reading.filter(P::KIND)?);
-    let select = select.filter(filter.unwrap_or_default().condition());
-    let rows = page::rows(reading.tx().await?, select, P::ID, sort::<P>(order)?, page, |row: &P| row.place().1).await?;
+    let which = Condition::all().add(reading.filter(P::KIND)?).add(filter.unwrap_or_default().condition());
+    let select = P::of(reading.acting(), reading.now());
+    let rows = page::rows(reading.tx().await?, select, which, P::ID, sort::<P>(order)?, page, |row: &P| row.place().1).await?;
     let places: Vec<Key> = rows.iter().map(P::place).collect();
     let owners: BTreeSet<OrganizationId> = places.iter().map(|(owner, _)| *owner).collect();
     reading.reach(&Vec::from_iter(owners)).await?;

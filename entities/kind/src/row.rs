@@ -25,11 +25,14 @@ pub trait Table: FromQueryResult + Clone + Send + Sync + Sized + 'static {
     /// Reads a row whose columns begin at a place.
     fn read(row: &sqlx::postgres::PgRow, from: usize) -> Result<Self, sqlx::Error>;
 
-    /// A column's value, as a cursor keeps it.
-    fn key(&self, column: ColumnOf<Self>) -> String;
+    /// A column's value, to be compared with the column.
+    fn value(&self, column: ColumnOf<Self>) -> Option<SimpleExpr>;
 
-    /// A cursor's key, to be compared with a column.
-    fn bind(column: ColumnOf<Self>, key: &str) -> Option<SimpleExpr>;
+    /// A column's value in the eight bytes that a cursor has for it.
+    fn mark(&self, column: ColumnOf<Self>) -> i64;
+
+    /// The value behind a mark of a column. None: the row must be looked up.
+    fn marked(column: ColumnOf<Self>, mark: i64) -> Option<SimpleExpr>;
 }
 
 /// A row that begins at a column of a result.

@@ -127,6 +127,10 @@ impl<R, F> NewBelow<R, F> {
 }
 
 impl<R: Row, F: Fresh<Row: Row>> Subject for NewBelow<R, F> {
+    fn below() -> Option<&'static str> {
+        Some(R::KIND)
+    }
+
     fn judged(&self) -> Judged {
         Judged::One(Resource {
             kind: F::Row::KIND,
@@ -170,14 +174,21 @@ pub fn event<K: Kind>(verb: &str, row: &K, change: Change) -> NewEvent {
     }
 }
 
-/// Refuses a change that was made on an older version.
-pub fn expect_version(row: i32, expected: i32) -> Result<()> {
-    match row {
-        _ if row == expected => Ok(()),
-        // Nobody can have read a version that is still to come.
-        _ if row < expected => Err(Error::conflict(row).message(format!("There is no version {expected} yet; it is at {row}."))),
-        _ => Err(Error::conflict(row)),
+/// Refuses a change that was made on an older version, and shows the row as it is now.
+pub fn expect_version<K: Kind>(row: &K, expected: i32) -> Result<()> {
+    let version = row.version().unwrap_or_default();
+    if version == expected {
+        return Ok(());
     }
+    let current = serde_json::to_value(K::Object::from(row.clone()))?;
+    let details = serde_json::json!({ "currentVersion": version, "changedAt": current["updatedAt"], "current": current });
+    let error = Error::conflict(version).details(details);
+    // Nobody can have read a version that is still to come.
+    Err(if version < expected {
+        error.message(format!("There is no version {expected} yet; it is at {version}."))
+    } else {
+        error
+    })
 }
 
 /// The name of a column on every surface.

@@ -79,7 +79,7 @@ mod tests {
             assert_eq!(term.can_end(at(then), at(now)), can);
             let refused = term.ensure_ahead(at(now)).err();
             let codes = refused.map(|error| error.field_errors().iter().map(|error| error.code.clone()).collect::<Vec<_>>());
-            assert_eq!(codes, (!can).then(|| vec!["TOO_EARLY".to_owned()]));
+            assert_eq!(codes, (!can).then(|| vec![schema::FieldCode::TooEarly]));
         }
         assert!(Term::of(at(10), None).ensure_ahead(at(15)).is_ok());
     }

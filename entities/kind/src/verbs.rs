@@ -131,6 +131,15 @@ pub trait Verbs {
     /// Puts another row in the place of a wrong one, which stays and says so. The wrong row has its event first, then the right.
     fn correct<K: Corrects>(&self, edit: Edit<K>, reason: String, right: K) -> impl Future<Output = Result<K>> + Send;
 
+    /// Writes a changed row, and then the new rows that follow from its change. Their events refer to it.
+    fn split<K: Kind, F: Fresh<Row: Kind>>(
+        &self,
+        edit: Edit<K>,
+        verb: &'static str,
+        news: Vec<F>,
+        new: (&'static str, &'static str),
+    ) -> impl Future<Output = Result<(K, Vec<F::Row>)>> + Send;
+
     /// Archives a row, or restores it.
     fn shelve<K: Shelved>(&self, edit: Edit<K>, archived: bool) -> impl Future<Output = Result<K>> + Send;
 
@@ -177,7 +186,7 @@ impl Verbs for Context {
 
     fn edit<K: Kind>(&self, allowed: Allowed<Seen<K>>, version: i32) -> Result<Edit<K>> {
         let edit = self.edit_any(allowed);
-        expect_version(edit.version().unwrap_or_default(), version)?;
+        expect_version(&edit.row, version)?;
         Ok(edit)
     }
 
@@ -207,6 +216,21 @@ impl Verbs for Context {
         let right = set_all(right).insert(tx).await?;
         self.changed(event("recorded", &right, Change::default().id("correctsId", wrong)));
         Ok(right)
+    }
+
+    async fn split<K: Kind, F: Fresh<Row: Kind>>(
+        &self,
+        edit: Edit<K>,
+        verb: &'static str,
+        news: Vec<F>,
+        (new_verb, refers): (&'static str, &'static str),
+    ) -> Result<(K, Vec<F::Row>)> {
+        let saved = self.save(edit, verb).await?;
+        let mut rows = Vec::with_capacity(news.len());
+        for fresh in news {
+            rows.push(written(self, fresh, new_verb, Change::default().id(refers, saved.id())).await?);
+        }
+        Ok((saved, rows))
     }
 
     async fn shelve<K: Shelved>(&self, mut edit: Edit<K>, archived: bool) -> Result<K> {

@@ -37,6 +37,10 @@ pub struct Model {
 /// Which contacts.
 #[filter]
 pub struct ContactFilter {
+    /// Words, each of which occurs in the name, the role, the addresses or the notes.
+    #[search]
+    #[text(100)]
+    pub search: Option<String>,
     #[is(ExternalPartyId)]
     pub external_party_id: Option<ExternalPartyId>,
     #[shelf(Status)]

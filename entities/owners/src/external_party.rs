@@ -43,6 +43,10 @@ pub struct Model {
 /// Which outside parties.
 #[filter]
 pub struct ExternalPartyFilter {
+    /// Words, each of which occurs in the name, the addresses or the notes.
+    #[search]
+    #[text(100)]
+    pub search: Option<String>,
     /// Any of these.
     #[any(Kind)]
     pub kind: Option<Vec<ExternalPartyKind>>,

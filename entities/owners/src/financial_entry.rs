@@ -60,6 +60,10 @@ pub struct Model {
 /// Which entries.
 #[filter]
 pub struct FinancialEntryFilter {
+    /// Words, each of which occurs in the source or the note.
+    #[search]
+    #[text(100)]
+    pub search: Option<String>,
     #[is(PropertyId)]
     pub property_id: Option<PropertyId>,
     /// Of the properties in this portfolio.
@@ -88,6 +92,7 @@ fn in_portfolio(portfolio: PortfolioId) -> SimpleExpr {
 
 orders!(FinancialEntryOrder of FinancialEntryFilter, else BookedDesc {
     BookedAsc = "BOOKED_ASC", BookedDesc = "BOOKED_DESC": BookedOn;
+    AmountAsc = "AMOUNT_ASC", AmountDesc = "AMOUNT_DESC": AmountMinor;
     // Ids are made in the order of their time.
     CreatedAsc = "CREATED_ASC", CreatedDesc = "CREATED_DESC": Id;
 });

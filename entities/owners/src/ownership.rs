@@ -56,6 +56,10 @@ pub struct Model {
 /// Which ownerships.
 #[filter]
 pub struct OwnershipFilter {
+    /// Words, each of which occurs in the owner's name or the evidence.
+    #[search]
+    #[text(100)]
+    pub search: Option<String>,
     #[is(PropertyId)]
     pub property_id: Option<PropertyId>,
     /// Any of these.

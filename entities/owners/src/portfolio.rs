@@ -38,6 +38,10 @@ pub struct Model {
 /// Which portfolios.
 #[filter]
 pub struct PortfolioFilter {
+    /// Words, each of which occurs in the name or the target notes.
+    #[search]
+    #[text(100)]
+    pub search: Option<String>,
     #[shelf(Status)]
     pub status: Option<Vec<PortfolioStatus>>,
     /// Its name begins so.

@@ -181,6 +181,10 @@ kind::related!(Property);
 /// Which properties.
 #[filter]
 pub struct PropertyFilter {
+    /// Words, each of which occurs in the address, the parcel number or the notes.
+    #[search]
+    #[text(100)]
+    pub search: Option<String>,
     /// Any of these.
     #[any(Kind)]
     pub kind: Option<Vec<PropertyKind>>,
@@ -215,6 +219,8 @@ orders!(PropertyOrder of PropertyFilter, else CreatedAsc {
     CreatedAsc = "CREATED_ASC", CreatedDesc = "CREATED_DESC": Id;
     UpdatedAsc = "UPDATED_ASC", UpdatedDesc = "UPDATED_DESC": UpdatedAt;
     AddressAsc = "ADDRESS_ASC", AddressDesc = "ADDRESS_DESC": Line1;
+    KindAsc = "KIND_ASC", KindDesc = "KIND_DESC": Kind;
+    LocalityAsc = "LOCALITY_ASC", LocalityDesc = "LOCALITY_DESC": Locality;
 });
 
 /// The rule for a time zone: an IANA name.

@@ -6,20 +6,25 @@ use crate::{
     ownership,
     portfolio::{self, PortfolioId},
     portfolio_property as member,
-    property::{self, PropertyId},
+    property::{self, PropertyId, PropertyStatus},
 };
-use async_graphql::SimpleObject;
+use async_graphql::{SimpleObject, dataloader::Loader};
+use async_trait::async_trait;
 use kind::{Filter as _, page};
-use schema::{Date, Long, OrganizationId, Reading, Result, text_enum};
+use schema::{Date, Error, Long, OrganizationId, Reading, Result, Snapshot, text_enum};
 use schemars::JsonSchema;
 use sea_orm::{
-    Condition, ConnectionTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect, QueryTrait,
+    ColumnTrait, Condition, ConnectionTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect, QueryTrait, Select,
     sea_query::{
         Alias, Expr, ExprTrait, Func, IntoCondition, Order, Query, SelectStatement, SimpleExpr, UnionType,
         extension::postgres::PgExpr,
     },
 };
 use serde::{Deserialize, Serialize};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
 
 /// What came in and went out, added up by currency, month and kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject)]
@@ -64,19 +69,30 @@ pub enum Over {
 pub const KINDS: &[&str] = &[property::KIND, portfolio::KIND, ownership::KIND, financial_entry::KIND];
 
 /// The financials of a property or a portfolio that the reader may see, or NOT_FOUND.
-pub async fn financials(reading: &dyn Reading, over: Over, from: Option<Date>, until: Option<Date>) -> Result<Financials> {
+pub async fn financials(
+    reading: &dyn Reading,
+    owner: OrganizationId,
+    over: Over,
+    from: Option<Date>,
+    until: Option<Date>,
+) -> Result<Financials> {
     match over {
-        Over::Property(id) => drop(page::one::<property::Model>(reading, id).await?),
-        Over::Portfolio(id) => drop(page::one::<portfolio::Model>(reading, id).await?),
+        Over::Property(id) => drop(page::one::<property::Model>(reading, owner, id).await?),
+        Over::Portfolio(id) => drop(page::one::<portfolio::Model>(reading, owner, id).await?),
     }
     let filter = match over {
         Over::Property(id) => FinancialEntryFilter { property_id: Some(id), from, until, ..Default::default() },
         Over::Portfolio(id) => FinancialEntryFilter { portfolio_id: Some(id), from, until, ..Default::default() },
     };
+    let select = sums(financial_entry::of(owner).filter(reading.filter(financial_entry::KIND)?).filter(filter.condition()));
+    let rows = reading.tx().await?.query_all(select.as_query()).await?;
+    Ok(Financials::of(rows.iter().map(|row| FinancialSum::from_query_result(row, "")).collect::<Result<_, _>>()?))
+}
+
+/// The sums of these entries, by currency, month and kind.
+fn sums(entries: Select<financial_entry::Entity>) -> Select<financial_entry::Entity> {
     use financial_entry::Column;
-    let mut select = financial_entry::of(reading.owner())
-        .filter(reading.filter(financial_entry::KIND)?)
-        .filter(filter.condition())
+    let mut select = entries
         .select_only()
         .column(Column::Currency)
         .column_as(Expr::cust("date_trunc('month', financial_entry.booked_on)::date"), "month")
@@ -88,22 +104,62 @@ pub async fn financials(reading: &dyn Reading, over: Over, from: Option<Date>, u
         .order_by(Alias::new("currency"), Order::Asc)
         .order_by(Alias::new("month"), Order::Asc)
         .order_by(Alias::new("kind"), Order::Asc);
-    let rows = reading.tx().await?.query_all(select.as_query()).await?;
-    let sums = rows.iter().map(|row| FinancialSum::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
-    let mut totals: Vec<FinancialTotal> = Vec::new();
-    for sum in &sums {
-        if totals.last().is_none_or(|total| total.currency != sum.currency) {
-            let none = Long(0);
-            let currency = sum.currency.clone();
-            totals.push(FinancialTotal { currency, income_minor: none, expenses_minor: none, net_minor: none });
-        }
-        if let Some(total) = totals.last_mut() {
-            let side = if sum.kind.income() { &mut total.income_minor } else { &mut total.expenses_minor };
-            side.0 = side.0.saturating_add(sum.amount_minor.0);
-            total.net_minor.0 = total.net_minor.0.saturating_add(sum.amount_minor.0);
-        }
+    select
+}
+
+/// A property, with the first day and the day after the last.
+type Asked = (OrganizationId, PropertyId, Option<Date>, Option<Date>);
+
+/// Loads the financials of many properties, one statement for each term and owner.
+pub struct OfProperties(pub Weak<Snapshot>);
+
+#[async_trait]
+impl Loader<Asked> for OfProperties {
+    type Value = Financials;
+    type Error = Arc<Error>;
+
+    async fn load(&self, asked: &[Asked]) -> Result<HashMap<Asked, Financials>, Arc<Error>> {
+        let load = async {
+            let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
+            let mut terms: HashMap<_, Vec<PropertyId>> = HashMap::new();
+            for (owner, property, from, until) in asked {
+                terms.entry((*owner, *from, *until)).or_default().push(*property);
+            }
+            let mut found: HashMap<Asked, Vec<FinancialSum>> = asked.iter().map(|asked| (*asked, Vec::new())).collect();
+            for ((owner, from, until), properties) in terms {
+                use financial_entry::Column::PropertyId as Of;
+                let filter = FinancialEntryFilter { from, until, ..Default::default() }.condition();
+                let entries = financial_entry::of(owner).filter(Of.eq_any(properties.iter().map(|id| id.0)));
+                let mut select = sums(entries.filter(snapshot.filter(financial_entry::KIND)?).filter(filter)).column(Of);
+                QuerySelect::query(&mut select).group_by_columns([Alias::new("property_id")]);
+                for row in snapshot.tx.query_all(select.as_query()).await? {
+                    let property: PropertyId = row.try_get("", "property_id")?;
+                    found.entry((owner, property, from, until)).or_default().push(FinancialSum::from_query_result(&row, "")?);
+                }
+            }
+            Ok(found.into_iter().map(|(asked, sums)| (asked, Financials::of(sums))).collect())
+        };
+        load.await.map_err(Arc::new)
     }
-    Ok(Financials { sums, totals })
+}
+
+impl Financials {
+    fn of(sums: Vec<FinancialSum>) -> Financials {
+        let mut totals: Vec<FinancialTotal> = Vec::new();
+        for sum in &sums {
+            if totals.last().is_none_or(|total| total.currency != sum.currency) {
+                let none = Long(0);
+                let currency = sum.currency.clone();
+                totals.push(FinancialTotal { currency, income_minor: none, expenses_minor: none, net_minor: none });
+            }
+            if let Some(total) = totals.last_mut() {
+                let side = if sum.kind.income() { &mut total.income_minor } else { &mut total.expenses_minor };
+                side.0 = side.0.saturating_add(sum.amount_minor.0);
+                total.net_minor.0 = total.net_minor.0.saturating_add(sum.amount_minor.0);
+            }
+        }
+        Financials { sums, totals }
+    }
 }
 
 text_enum!(
@@ -158,6 +214,7 @@ pub struct Report {
     /// For amounts: the first day, and the first day after.
     pub from: Option<Date>,
     pub until: Option<Date>,
+    pub with_archived: bool,
 }
 
 /// Every figure of a report, by one statement.
@@ -174,7 +231,7 @@ fn statement(reading: &dyn Reading, organization: OrganizationId, report: Report
     use financial_entry::Column as Entry;
     use ownership::Column as Owned;
     use property::Column as Property;
-    let Report { portfolios, by, measure, from, until } = report;
+    let Report { portfolios, by, measure, from, until, with_archived } = report;
     let money = measure != ReportMeasure::Properties;
     let ids = portfolios.map(|all| all.into_iter().map(|id| id.0).collect::<Vec<_>>());
     let entry = |column: Entry| Expr::col((financial_entry::Entity, column));
@@ -212,6 +269,9 @@ fn statement(reading: &dyn Reading, organization: OrganizationId, report: Report
         .from(property::Entity)
         .and_where(of(Property::OrganizationId).eq(organization.0))
         .cond_where(reading.filter(property::KIND)?);
+    if !with_archived {
+        select.and_where(of(Property::Status).ne(PropertyStatus::Archived.as_str()));
+    }
     if money {
         let filter = FinancialEntryFilter { from, until, ..Default::default() };
         let kinds: Vec<_> =

@@ -5,7 +5,7 @@ macro_rules! financials {
     ($over:ident, $kind:ident::$id:ident, $name:literal $about:literal, $input:ident, $query:ident.$field:ident) => {
         use crate::prelude::*;
         use async_graphql::Object;
-        use kind::{Plan, Root};
+        use kind::{Plan, Root, Scope, Scoped};
         use owners::{
             report::{self, Financials, Over},
             $kind::$id,
@@ -22,9 +22,9 @@ macro_rules! financials {
         }
 
         impl $input {
-            async fn read(self, reading: &dyn Reading) -> Result<Financials> {
+            async fn read(self, reading: &dyn Reading, owner: OrganizationId) -> Result<Financials> {
                 let $input { id, from, until } = self;
-                report::financials(reading, Over::$over(id), from, until).await
+                report::financials(reading, owner, Over::$over(id), from, until).await
             }
         }
 
@@ -48,12 +48,18 @@ macro_rules! financials {
             }
 
             async fn handle(cx: &Context, allowed: Allowed<Listed>, input: $input) -> Result<Financials> {
-                input.read(&cx.proven(&allowed)).await
+                input.read(&cx.proven(&allowed), cx.owner()).await
             }
         }
 
         #[derive(Default)]
-        pub struct $query;
+        pub struct $query(Scope);
+
+        impl Scoped for $query {
+            fn of(scope: Scope) -> Self {
+                $query(scope)
+            }
+        }
 
         impl Root for $query {
             const PLANS: &'static [Plan] = &[Plan::named(stringify!($field), report::KINDS)];
@@ -69,7 +75,12 @@ macro_rules! financials {
                 from: Option<Date>,
                 until: Option<Date>,
             ) -> Nullable<Financials> {
-                nullable(async { $input { id, from, until }.read(&*snapshot(cx).await?).await.map(Some) }).await
+                nullable(async {
+                    let snapshot = snapshot(cx).await?;
+                    let owner = self.0.owner(&*snapshot).await?;
+                    $input { id, from, until }.read(&*snapshot, owner).await.map(Some)
+                })
+                .await
             }
         }
     };

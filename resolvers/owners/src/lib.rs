@@ -25,7 +25,7 @@ pub const DOMAINS: &[&[Entry]] = &[
 ];
 
 kind::query! {
-    OwnersQuery:
+    OwnersQuery scoped:
     property::PropertyQuery,
     portfolio::PortfolioQuery,
     ownership::OwnershipQuery,

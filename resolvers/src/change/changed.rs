@@ -10,11 +10,12 @@ use entities::{
     feed::{Content, Entry},
     history::{self, HistoryEntry},
     node::{self, Node},
+    people::OrganizationCard,
     portfolio::{self, PortfolioId},
     portfolio_property,
-    property::PropertyId,
+    property::{self, PropertyId},
 };
-use kind::{Kind, Row, Seen, delegated};
+use kind::{Kind, Row, Seen, delegated, relations};
 use schema::{Check, Judged, OrganizationId, Reading as _, Reads, Result, Snapshot, Subject};
 use sea_orm::{ColumnTrait, QueryFilter};
 use std::borrow::Cow;
@@ -80,7 +81,7 @@ impl<K: Followed> ContainerType for Changed<K> {
             name if name.strip_suffix("Id").is_some_and(|name| name == K::INFO.namespace()) => {
                 self.id.map(|id| ID(schema::hyphenated(id))).resolve(&set, cx.item).await
             }
-            _ => return Ok(None),
+            _ => return kind::relation::resolve(self, cx).await,
         };
         value.map(Some)
     }
@@ -90,6 +91,7 @@ impl<K: Followed> ObjectType for Changed<K> {}
 
 /// Something happened.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct Event {
     /// To go on from here after a break.
     pub cursor: String,
@@ -104,6 +106,23 @@ pub struct Event {
     /// What happened, for who may read the history.
     pub event: Option<HistoryEntry>,
 }
+
+kind::related!(Event);
+
+relations!(OF_EVENT of Event {
+    /// Whose it is.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+});
+
+relations!(OF_PROPERTY_CHANGED of Changed<property::Model> {
+    /// Whose it is.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+});
+
+relations!(OF_PORTFOLIO_CHANGED of Changed<portfolio::Model> {
+    /// Whose it is.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+});
 
 /// An entry of the log, with those parts that the reader may see.
 pub struct Happened {

@@ -198,7 +198,7 @@ impl LiveSubscription {
         let found = async {
             let Delivery::Operation(state) = &**cx.data::<Arc<Delivery>>().map_err(internal)? else { return Ok(asked) };
             let snapshot = schema::snapshot(cx).await?;
-            let operation = kind::page::one::<operation::Model>(&*snapshot, id).await?;
+            let operation = kind::page::one::<operation::Model>(&*snapshot, snapshot.actor.organization, id).await?;
             *state.lock().unwrap_or_else(PoisonError::into_inner) = Some(operation.state);
             Ok(Some(operation))
         };

@@ -1,4 +1,4 @@
-mod changed;
+pub(crate) mod changed;
 pub mod list;
 pub mod live;
 pub mod topic;

@@ -126,14 +126,22 @@ impl Procedure for Grant {
             return Err(Error::invalid("propertyIds", "REQUIRED", "name a property or a portfolio"));
         }
         if new.fresh().holder_id == cx.actor.principal {
-            return Err(Error::invalid("holderId", "SELF", "one does not delegate to oneself"));
+            return Err(Error::invalid("holderId", "YOURSELF", "one does not delegate to oneself"));
         }
         Term::of(new.fresh().starts_at, ends_at).ensure_ahead(cx.now().into())?;
         let items = match parent {
             None => {
                 ensure_known(cx, &property_ids, &portfolio_ids).await?;
-                let properties = property_ids.into_iter().map(|id| Item { property_id: Some(id), portfolio_id: None });
-                let portfolios = portfolio_ids.into_iter().map(|id| Item { property_id: None, portfolio_id: Some(id) });
+                let properties = property_ids.into_iter().map(|id| Item {
+                    organization_id: cx.owner(),
+                    property_id: Some(id),
+                    portfolio_id: None,
+                });
+                let portfolios = portfolio_ids.into_iter().map(|id| Item {
+                    organization_id: cx.owner(),
+                    property_id: None,
+                    portfolio_id: Some(id),
+                });
                 properties.chain(portfolios).collect()
             }
             Some(Seen { row: parent, .. }) => {
@@ -203,7 +211,7 @@ async fn covered(cx: &Context, parent: &Delegation, properties: &[PropertyId], p
     let theirs = items(cx, parent).await?;
     let mut items = Vec::new();
     for (at, id) in properties.iter().enumerate() {
-        let itself = Item { property_id: Some(*id), portfolio_id: None };
+        let itself = Item { organization_id: cx.owner(), property_id: Some(*id), portfolio_id: None };
         if theirs.contains(&itself) {
             items.push(itself);
             continue;
@@ -218,12 +226,14 @@ async fn covered(cx: &Context, parent: &Delegation, properties: &[PropertyId], p
             .filter(member::Column::PortfolioId.eq_any(ids))
             .filter(member::Column::RemovedAt.is_null());
         match within.one(cx.tx().await?).await? {
-            Some(there) => items.push(Item { property_id: Some(*id), portfolio_id: Some(there.portfolio_id) }),
+            Some(there) => {
+                items.push(Item { organization_id: cx.owner(), property_id: Some(*id), portfolio_id: Some(there.portfolio_id) })
+            }
             None => return Err(exceeds(format!("propertyIds.{at}"), "it is none of yours")),
         }
     }
     for (at, id) in portfolios.iter().enumerate() {
-        let whole = Item { property_id: None, portfolio_id: Some(*id) };
+        let whole = Item { organization_id: cx.owner(), property_id: None, portfolio_id: Some(*id) };
         if !theirs.contains(&whole) {
             return Err(exceeds(format!("portfolioIds.{at}"), "it is none of yours"));
         }

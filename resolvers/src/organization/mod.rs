@@ -4,10 +4,12 @@ pub mod update;
 
 use crate::prelude::*;
 use async_graphql::Object;
-use entities::organization::{self, Organization};
-use kind::Plan;
-use schema::{Nullable, nullable, snapshot};
-use sea_orm::QueryFilter;
+use entities::{
+    actor,
+    organization::{self, Organization},
+};
+use kind::{Plan, Scope};
+use schema::{AccessGrantId, Nullable, nullable, snapshot};
 
 // One entry a line, so that a new procedure adds one line.
 #[rustfmt::skip]
@@ -28,12 +30,22 @@ impl kind::Root for OrganizationQuery {
 
 #[Object]
 impl OrganizationQuery {
-    /// An organization that the acting one may see: itself.
-    async fn organization(&self, cx: &async_graphql::Context<'_>, id: OrganizationId) -> Nullable<Organization> {
+    /// An organization: the acting one, or one that engaged it. Its fields are the root's, about its own things, so that a cache
+    /// keeps several organizations apart. Reading needs no `X-Grant-Id`: whichever grant counts lets in; `grantId` asks for one in
+    /// particular.
+    async fn organization(
+        &self,
+        cx: &async_graphql::Context<'_>,
+        id: OrganizationId,
+        grant_id: Option<AccessGrantId>,
+    ) -> Nullable<Organization> {
         nullable(async {
             let snapshot = snapshot(cx).await?;
-            let row = organization::of(id).filter(snapshot.filter(organization::KIND)?).one(&snapshot.tx).await?;
-            Ok(Some(row.ok_or_else(|| Error::new(Code::NOT_FOUND))?.into()))
+            if let Some(grant) = grant_id {
+                actor::ensure_through(&snapshot.tx, snapshot.actor.organization, grant, id, snapshot.now).await?;
+            }
+            let owner = Scope(Some(id)).owner(&*snapshot).await?;
+            kind::page::one::<organization::Model>(&*snapshot, owner, id).await.map(Some)
         })
         .await
     }

@@ -83,7 +83,13 @@ macro_rules! reads {
         }
 
         #[derive(Default)]
-        pub struct $query;
+        pub struct $query(::kind::Scope);
+
+        impl ::kind::Scoped for $query {
+            fn of(scope: ::kind::Scope) -> Self {
+                $query(scope)
+            }
+        }
 
         impl ::kind::Root for $query {
             const PLANS: &'static [::kind::Plan] = &[
@@ -101,7 +107,9 @@ macro_rules! reads {
                 id: <$kind::Model as ::kind::Kind>::Id,
             ) -> schema::Nullable<::kind::Ready<$kind::$object>> {
                 schema::nullable(async {
-                    Ok(Some(::kind::Ready(::kind::page::one::<$kind::Model>(&*schema::snapshot(cx).await?, id).await?)))
+                    let snapshot = schema::snapshot(cx).await?;
+                    let owner = self.0.whose::<$kind::Model>(&*snapshot).await?;
+                    Ok(Some(::kind::Ready(::kind::page::one::<$kind::Model>(&*snapshot, owner, id).await?)))
                 })
                 .await
             }
@@ -124,7 +132,7 @@ macro_rules! reads {
                     schema::input::validate_at("filter", filter.as_ref())?;
                     let snapshot = schema::snapshot(cx).await?;
                     let list = ::kind::page::list::<$kind::Model>;
-                    let owner = <$kind::Model as ::kind::Kind>::whose(&snapshot.actor);
+                    let owner = self.0.whose::<$kind::Model>(&*snapshot).await?;
                     Ok(Some(::kind::Ready(list(&*snapshot, owner, filter, order_by, page).await?)))
                 })
                 .await

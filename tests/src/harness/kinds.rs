@@ -15,7 +15,7 @@ pub struct Kind {
 }
 
 pub fn kinds() -> impl Iterator<Item = Kind> {
-    entities::declare();
+    resolvers::declare();
     entities::KINDS.iter().map(|kind| {
         let object = match (kind.api, kind.name) {
             (Some(api), _) => Some(api.object().into_owned()),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 pub const PROPERTIES: &str =
     "subscription ($after: String, $filter: PropertyChangeFilter) { propertyChanged(after: $after, filter: $filter) {
-    cursor change organizationId propertyId property { id notes address { line1 } } event { seq kind fields actorName } } }";
+    cursor change organizationId propertyId property { id notes address { line1 } } event { seq kind fields actor { displayName } } } }";
 pub const ALL: &str = "subscription ($after: String, $filter: EventFilter) { events(after: $after, filter: $filter) {
     cursor change organizationId resourceKind resourceId node { __typename id } event { seq kind } } }";
 

@@ -44,7 +44,7 @@ impl<C> ById<C> {
     }
 }
 
-fn open(snapshot: &Weak<Snapshot>) -> Result<Arc<Snapshot>> {
+pub(super) fn open(snapshot: &Weak<Snapshot>) -> Result<Arc<Snapshot>> {
     snapshot.upgrade().ok_or_else(|| Error::internal("the query is over"))
 }
 
@@ -125,6 +125,22 @@ pub struct Many<P, C: Kind> {
     pub plans: &'static [Plan],
     pub key: fn(&P) -> Key,
     pub rows: Rows<C>,
+    pub by: Option<By>,
+}
+
+/// An argument that narrows a relation's rows.
+pub struct By {
+    pub declare: fn(&mut Registry, &mut MetaField),
+    /// The argument's text, by which equal ones are told, with its condition. None: it is not given.
+    pub read: fn(&Context<'_>) -> ServerResult<Option<(String, Condition)>>,
+}
+
+type Narrowed = Option<(String, Condition)>;
+
+impl<P, C: Kind> Many<P, C> {
+    fn narrowed(&self, cx: &Context<'_>) -> ServerResult<Narrowed> {
+        self.by.as_ref().map_or(Ok(None), |by| (by.read)(cx))
+    }
 }
 
 /// The rows that name one of the parents in a column, in the order of another column.
@@ -147,18 +163,30 @@ pub async fn children<C: Kind>(
     Ok(rows.into_iter().map(|row| ((row.organization(), (parent.1)(&row)), row)).collect())
 }
 
-/// A parent of one relation.
-struct Parent<P: 'static, C: Kind>(&'static Many<P, C>, Key);
+/// A parent of one relation, as one field asks about it.
+struct Parent<P: 'static, C: Kind> {
+    relation: &'static Many<P, C>,
+    key: Key,
+    narrowed: Narrowed,
+}
+
+impl<P, C: Kind> Parent<P, C> {
+    /// Whether one statement answers both.
+    fn alike(&self, other: &Self) -> bool {
+        let text = |parent: &Self| parent.narrowed.as_ref().map(|(text, _)| text.clone());
+        std::ptr::eq(self.relation, other.relation) && text(self) == text(other)
+    }
+}
 
 impl<P, C: Kind> Clone for Parent<P, C> {
     fn clone(&self) -> Self {
-        Parent(self.0, self.1)
+        Parent { relation: self.relation, key: self.key, narrowed: self.narrowed.clone() }
     }
 }
 
 impl<P, C: Kind> PartialEq for Parent<P, C> {
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.0, other.0) && self.1 == other.1
+        self.key == other.key && self.alike(other)
     }
 }
 
@@ -166,7 +194,7 @@ impl<P, C: Kind> Eq for Parent<P, C> {}
 
 impl<P, C: Kind> Hash for Parent<P, C> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.1.hash(state);
+        self.key.hash(state);
     }
 }
 
@@ -178,9 +206,16 @@ impl<P, C> Children<P, C> {
     }
 }
 
-async fn of_keys<P, C: Kind>(relation: &Many<P, C>, snapshot: &Snapshot, keys: &[Key]) -> Result<HashMap<Key, Vec<C::Object>>> {
+async fn of_keys<P, C: Kind>(
+    relation: &Many<P, C>,
+    snapshot: &Snapshot,
+    keys: &[Key],
+    narrowed: &Narrowed,
+) -> Result<HashMap<Key, Vec<C::Object>>> {
     let mut found: HashMap<Key, Vec<C::Object>> = keys.iter().map(|key| (*key, Vec::new())).collect();
-    for (key, row) in (relation.rows)(&snapshot.tx, keys, Condition::all().add(snapshot.filter(C::KIND)?)).await? {
+    let which = narrowed.as_ref().map(|(_, condition)| condition.clone());
+    let which = Condition::all().add(snapshot.filter(C::KIND)?).add_option(which);
+    for (key, row) in (relation.rows)(&snapshot.tx, keys, which).await? {
         found.entry(key).or_default().push(row.into());
     }
     Ok(found)
@@ -197,11 +232,11 @@ impl<P: 'static, C: Kind> Loader<Parent<P, C>> for Children<P, C> {
             let mut left = parents.to_vec();
             let mut found = HashMap::new();
             // Mostly all parents are of one relation, and one round is enough.
-            while let Some(Parent(relation, _)) = left.first().cloned() {
-                let (these, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|parent| std::ptr::eq(parent.0, relation));
-                let keys: Vec<Key> = these.iter().map(|parent| parent.1).collect();
-                let rows = of_keys(relation, &snapshot, &keys).await?;
-                found.extend(rows.into_iter().map(|(key, rows)| (Parent(relation, key), rows)));
+            while let Some(first) = left.first().cloned() {
+                let (these, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|parent| parent.alike(&first));
+                let keys: Vec<Key> = these.iter().map(|parent| parent.key).collect();
+                let rows = of_keys(first.relation, &snapshot, &keys, &first.narrowed).await?;
+                found.extend(rows.into_iter().map(|(key, rows)| (Parent { key, ..first.clone() }, rows)));
                 left = others;
             }
             Ok(found)
@@ -213,7 +248,11 @@ impl<P: 'static, C: Kind> Loader<Parent<P, C>> for Children<P, C> {
 #[async_trait]
 impl<P: Sync + 'static, C: Kind> Relation<P> for Many<P, C> {
     fn fields(&self, registry: &mut Registry) -> Vec<(String, MetaField)> {
-        vec![(self.field.to_owned(), field::<Nullable<Vec<C::Object>>>(registry, self.field, self.about))]
+        let mut made = field::<Nullable<Vec<C::Object>>>(registry, self.field, self.about);
+        if let Some(by) = &self.by {
+            (by.declare)(registry, &mut made);
+        }
+        vec![(self.field.to_owned(), made)]
     }
 
     fn plans(&self) -> Vec<Plan> {
@@ -224,9 +263,10 @@ impl<P: Sync + 'static, C: Kind> Relation<P> for Many<P, C> {
         if !is(cx, self.field) {
             return Ok(None);
         }
+        let narrowed = self.narrowed(cx).map_err(|error| cx.set_error_path(error))?;
         let found: Nullable<Vec<C::Object>> = nullable(async {
             let loader = snapshot(cx).await?.loader(Children::<P, C>::of);
-            load_one(&loader, Parent(self, (self.key)(of))).await
+            load_one(&loader, Parent { relation: self, key: (self.key)(of), narrowed }).await
         })
         .await;
         value(cx, &found).await.map(Some)
@@ -237,10 +277,11 @@ impl<P: Sync + 'static, C: Kind> Relation<P> for Many<P, C> {
             let keys: Vec<Key> = of.iter().map(|row| (self.key)(row)).collect();
             Box::pin(async move {
                 let wanted: HashSet<Key> = keys.iter().copied().collect();
+                let narrowed = self.narrowed(cx).ok()?;
                 let snapshot = snapshot(cx).await.ok()?;
                 let mut found = HashMap::with_capacity(wanted.len());
                 for some in Vec::from_iter(wanted).chunks(AT_ONCE) {
-                    found.extend(of_keys(self, &snapshot, some).await.ok()?);
+                    found.extend(of_keys(self, &snapshot, some, &narrowed).await.ok()?);
                 }
                 let all: Vec<&[C::Object]> = keys.iter().map(|key| found.get(key).map_or(&[][..], Vec::as_slice)).collect();
                 lists(&cx.with_selection_set(&cx.item.node.selection_set), &all).await

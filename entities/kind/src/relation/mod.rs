@@ -1,12 +1,16 @@
 //! Relations between kinds. They are declared above all kinds, so that no kind imports another, and each says once how it is
 //! shown, planned, loaded for one row, and loaded for a whole level of rows.
 
+mod known;
 mod loaded;
 mod paged;
+mod scope;
 
+pub use known::{ById, Known, known};
 pub(crate) use loaded::by_id;
-pub use loaded::{Many, One, Rows, children};
-pub use paged::{Each, ListArguments, Pages};
+pub use loaded::{By, Many, One, Rows, children};
+pub use paged::{Each, ListArguments, Pages, argument};
+pub use scope::{InScope, Scope, Scoped};
 
 use async_graphql::{
     ComplexObject, Context, OutputType, ServerResult, Value,
@@ -38,6 +42,9 @@ pub trait Relation<P>: Send + Sync {
     }
 }
 
+/// The kind of the entries of a history.
+pub const HISTORY: &str = "event";
+
 /// The kinds that a field of an object reads: their filters are planned before the query's transaction opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
@@ -46,11 +53,13 @@ pub struct Plan {
     pub kinds: &'static [&'static str],
     /// Whether it reads rows of organizations that engaged the acting one, too.
     pub across: bool,
+    /// Whether it asks what the reader may do with the things of its kinds.
+    pub judging: bool,
 }
 
 impl Plan {
     pub const fn of(field: &'static str, kinds: &'static [&'static str]) -> Self {
-        Plan { field, method: false, kinds, across: false }
+        Plan { field, method: false, kinds, across: false, judging: false }
     }
 
     /// The plan of a method's field, which the schema writes in camel case.
@@ -66,6 +75,10 @@ impl Plan {
     pub const fn across(self) -> Self {
         Plan { across: true, ..self }
     }
+
+    pub const fn judging(self) -> Self {
+        Plan { judging: true, ..self }
+    }
 }
 
 /// Fields of the query root, with the kinds that each reads.
@@ -73,10 +86,20 @@ pub trait Root {
     const PLANS: &'static [Plan];
 }
 
-/// Merges the query fields of a pillar, and takes their plans along.
+/// Merges query fields, and takes their plans along. `scoped`: all of them can be asked of an organization.
 #[macro_export]
 macro_rules! query {
-    ($name:ident: $($query:ty,)*) => {
+    ($(#[doc = $about:literal])* $name:ident scoped: $($query:ty,)*) => {
+        $crate::query!($(#[doc = $about])* $name: $($query,)*);
+
+        impl $crate::Scoped for $name {
+            fn of(scope: $crate::Scope) -> Self {
+                $name($(<$query as $crate::Scoped>::of(scope),)*)
+            }
+        }
+    };
+    ($(#[doc = $about:literal])* $name:ident: $($query:ty,)*) => {
+        $(#[doc = $about])*
         #[derive(::async_graphql::MergedObject, Default)]
         pub struct $name($($query,)*);
 
@@ -114,32 +137,37 @@ impl<P: OutputType + 'static> Declared for Relations<P> {
     }
 }
 
-type ByParent = HashMap<TypeId, &'static (dyn Any + Send + Sync)>;
+type ByParent = HashMap<TypeId, Vec<&'static (dyn Any + Send + Sync)>>;
 
 static DECLARED: OnceLock<ByParent> = OnceLock::new();
 
-/// Makes the relations known, once, before any schema is made.
-pub fn declare(all: &[&'static dyn Declared]) {
+/// Makes the relations known, once, before any schema is made. An object may be declared at several levels of the house.
+pub fn declare(all: impl IntoIterator<Item = &'static dyn Declared>) {
+    schema::declare_operation_fields(&OfOperation);
     DECLARED.get_or_init(|| {
-        let by_parent: ByParent = all.iter().map(|relations| (relations.parent(), relations.any())).collect();
-        assert_eq!(by_parent.len(), all.len(), "an object's relations are declared together");
+        let mut by_parent = ByParent::new();
+        for relations in all {
+            by_parent.entry(relations.parent()).or_default().push(relations.any());
+        }
         by_parent
     });
 }
 
-fn of<P: 'static>() -> &'static [&'static dyn Relation<P>] {
+fn of<P: 'static>() -> impl Iterator<Item = &'static dyn Relation<P>> {
     let known = DECLARED.get().unwrap_or_else(|| panic!("relations are declared before a schema is made"));
-    let found = known.get(&TypeId::of::<P>()).and_then(|relations| relations.downcast_ref::<Relations<P>>());
-    found.map_or(&[], |relations| relations.0)
+    let declared = known.get(&TypeId::of::<P>()).into_iter().flatten();
+    declared.filter_map(|relations| relations.downcast_ref::<Relations<P>>()).flat_map(|relations| relations.0).copied()
 }
 
 pub fn fields<P: 'static>(registry: &mut Registry) -> Vec<(String, MetaField)> {
-    of::<P>().iter().flat_map(|relation| relation.fields(registry)).collect()
+    let mut fields = Vec::new();
+    of::<P>().for_each(|relation| fields.extend(relation.fields(registry)));
+    fields
 }
 
-pub async fn resolve<P: Sync + 'static>(row: &P, cx: &Context<'_>) -> ServerResult<Option<Value>> {
+pub async fn resolve<P: OutputType + Sync + 'static>(row: &P, cx: &Context<'_>) -> ServerResult<Option<Value>> {
     for relation in of::<P>() {
-        if let Some(value) = relation.resolve(row, cx).await? {
+        if let Some(value) = schema::contained(cx, &P::type_name(), relation.resolve(row, cx).await)? {
             return Ok(Some(value));
         }
     }
@@ -147,7 +175,21 @@ pub async fn resolve<P: Sync + 'static>(row: &P, cx: &Context<'_>) -> ServerResu
 }
 
 pub fn all<'a, P: 'static>(cx: &'a Context<'a>, rows: &'a [&'a P]) -> Option<BoxFuture<'a, Option<Vec<Value>>>> {
-    of::<P>().iter().find_map(|relation| relation.all(cx, rows))
+    of::<P>().find_map(|relation| relation.all(cx, rows))
+}
+
+/// The relations of operations, whose type belongs to the contract.
+struct OfOperation;
+
+#[async_trait]
+impl schema::OperationFields for OfOperation {
+    fn fields(&self, registry: &mut Registry) -> Vec<(String, MetaField)> {
+        fields::<schema::Operation>(registry)
+    }
+
+    async fn resolve(&self, of: &schema::Operation, cx: &Context<'_>) -> ServerResult<Option<Value>> {
+        resolve(of, cx).await
+    }
 }
 
 /// Adds the relations to an object that derives its own fields.
@@ -227,14 +269,45 @@ macro_rules! relations {
             child: std::marker::PhantomData,
         }
     };
+    // Someone who is known by an id alone, such as a person.
+    (@ known $parent:ty, $field:expr, $about:expr, $known:ty, |$row:ident| $id:expr) => {
+        &$crate::relation::ById::<$parent, $known> {
+            field: $field,
+            about: $about.trim_ascii(),
+            plans: &[$crate::relation::Plan::of($field, &[<$known as $crate::relation::Known>::KIND])],
+            id: |$row| $id,
+            known: std::marker::PhantomData,
+        }
+    };
     // The rows that one statement finds for many parents.
-    (@ many $parent:ty, $field:expr, $about:expr, $child:ty, $rows:expr) => {
+    (@ many $parent:ty, $field:expr, $about:expr, $child:ty, $rows:expr $(, by $name:literal: $of:ty = $condition:expr)?) => {
         &$crate::relation::Many::<$parent, $child> {
             field: $field,
             about: $about.trim_ascii(),
             plans: &[$crate::relation::Plan::of($field, &[<$child as $crate::Row>::KIND])],
             key: |row| (row.organization_id, row.id.0),
             rows: $rows,
+            by: $crate::relations!(@ by $($name, $of, $condition)?),
+        }
+    };
+    (@ by) => { None };
+    (@ by $name:literal, $of:ty, $condition:expr) => {
+        Some($crate::relation::By {
+            declare: |registry, field| $crate::relation::argument::<Option<$of>>(registry, field, $name),
+            read: |cx| {
+                let given: Option<$of> = cx.param_value($name, None)?.1;
+                Ok(given.map(|given| (given.to_string(), $condition(given))))
+            },
+        })
+    };
+    // The history of a thing of a kind.
+    (@ history $parent:ty, $field:expr, $about:expr, $kind:expr) => {
+        &$crate::relation::Pages::<$parent, _, _> {
+            field: $field,
+            about: $about.trim_ascii(),
+            plans: &[$crate::relation::Plan::of($field, &[$crate::relation::HISTORY])],
+            run: |snapshot, row, (), page| Box::pin(history::list(snapshot, row.organization_id, $kind, row.id.0, page)),
+            each: None,
         }
     };
     // A page of rows.

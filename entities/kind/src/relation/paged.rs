@@ -44,7 +44,8 @@ where
     }
 }
 
-fn argument<T: InputType>(registry: &mut Registry, field: &mut MetaField, name: &str) {
+/// Declares an argument of a field.
+pub fn argument<T: InputType>(registry: &mut Registry, field: &mut MetaField, name: &str) {
     let ty = T::create_type_info(registry);
     field.args.insert(name.to_owned(), MetaInputValue::new(name, ty));
 }

@@ -1,4 +1,4 @@
-use super::{CHANGE, OWNERSHIP_CORRECTED, OWNERSHIP_EXCEEDS_WHOLE, ensure_term, exceeds, property_of, tell};
+use super::{CHANGE, OWNERSHIP_CORRECTED, OWNERSHIP_EXCEEDS_WHOLE, ensure_free, ensure_term, exceeds, property_of, tell};
 use crate::prelude::*;
 use kind::amend;
 use owners::ownership::{Ownership, OwnershipCapacity, OwnershipId};
@@ -66,6 +66,7 @@ impl Procedure for Correct {
         amend!(right: holder_name, capacity, share_basis_points, starts_on, ends_on, evidence);
         ensure_term(right.starts_on, right.ends_on)?;
         let property = property_of(cx, wrong.property_id).await?;
+        ensure_free(cx, right.property_id, Some(wrong.id), right.share_basis_points, right.starts_on, right.ends_on).await?;
         let right = cx.correct(wrong, reason, right).await.taken("ownership_whole", exceeds)?;
         tell(cx, &property, &right);
         Ok(right)

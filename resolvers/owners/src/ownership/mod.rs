@@ -1,14 +1,16 @@
 pub mod correct;
 pub mod end;
 pub mod record;
+pub mod transfer;
 
 use crate::prelude::*;
 use kind::event;
 use owners::{
     ownership,
-    ownership::Ownership,
+    ownership::{Ownership, OwnershipId},
     property::{self, PropertyId},
 };
+use sea_orm::{ColumnTrait, QueryFilter};
 
 schema::codes! {
     OWNERSHIP_ENDED: Conflict, "The ownership has ended.";
@@ -22,6 +24,7 @@ pub const ALL: &[Entry] = &[
     Entry::of::<record::Record>(),
     Entry::of::<correct::Correct>(),
     Entry::of::<end::End>(),
+    Entry::of::<transfer::Transfer>(),
     Entry::of::<Get>(),
     Entry::of::<List>(),
 ];
@@ -46,6 +49,39 @@ fn ensure_term(starts_on: Date, ends_on: Option<Date>) -> Result<()> {
             Err(Error::new(Code::INVALID_INPUT).field("endsOn", "TOO_EARLY", "must be later than startsOn"))
         }
         _ => Ok(()),
+    }
+}
+
+/// Refuses a share for which there is no room on some day of its term, and says how much is free from when on. `but` is a record
+/// that this one takes the place of.
+async fn ensure_free(
+    cx: &Context,
+    property: PropertyId,
+    but: Option<OwnershipId>,
+    share: i32,
+    starts_on: Date,
+    ends_on: Option<Date>,
+) -> Result<()> {
+    let mut held = ownership::of(cx.owner())
+        .filter(ownership::Column::PropertyId.eq(property))
+        .filter(ownership::Column::CorrectedAt.is_null())
+        .all(cx.tx().await?)
+        .await?;
+    held.retain(|row| Some(row.id) != but);
+    // The sum only grows on a day on which some record begins.
+    let mut days: Vec<Date> = held.iter().map(|row| row.starts_on).chain([starts_on]).collect();
+    days.retain(|day| *day >= starts_on && ends_on.is_none_or(|end| *day < end));
+    days.sort_unstable();
+    let taken = |day: &Date| -> i32 {
+        let on = |row: &&Ownership| row.starts_on <= *day && row.ends_on.is_none_or(|end| end > *day);
+        held.iter().filter(on).map(|row| row.share_basis_points).sum()
+    };
+    match days.iter().find(|day| taken(day) + share > 10_000) {
+        None => Ok(()),
+        Some(day) => {
+            let free = (10_000 - taken(day)).max(0);
+            Err(exceeds().details(serde_json::json!({ "freeBasisPoints": free, "from": day })))
+        }
     }
 }
 

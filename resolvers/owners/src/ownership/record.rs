@@ -1,4 +1,4 @@
-use super::{CHANGE, OWNERSHIP_EXCEEDS_WHOLE, ensure_term, exceeds, tell};
+use super::{CHANGE, OWNERSHIP_EXCEEDS_WHOLE, ensure_free, ensure_term, exceeds, tell};
 use crate::prelude::*;
 use owners::{
     ownership::{Fresh, Ownership, OwnershipCapacity},
@@ -76,8 +76,9 @@ impl Procedure for Record {
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, _: OwnershipRecordInput) -> Result<Ownership> {
-        let Fresh { starts_on, ends_on, .. } = *allowed.subject().fresh();
+        let Fresh { property_id, share_basis_points, starts_on, ends_on, .. } = *allowed.subject().fresh();
         ensure_term(starts_on, ends_on)?;
+        ensure_free(cx, property_id, None, share_basis_points, starts_on, ends_on).await?;
         let unknown = || Error::new(Code::INVALID_INPUT).field("principalId", "NOT_FOUND", "there is no such principal");
         let recorded = cx.create_below(allowed, "recorded").await;
         let (property, row) = recorded.taken("ownership_principal_id_fkey", unknown).taken("ownership_whole", exceeds)?;

@@ -1,6 +1,6 @@
 use crate::prelude::*;
 use async_graphql::{Object, SimpleObject};
-use kind::{Plan, Root};
+use kind::{Plan, Root, Scope, Scoped};
 use owners::{
     portfolio::PortfolioId,
     report::{self, Report, ReportBy, ReportMeasure, ReportRow},
@@ -20,13 +20,16 @@ pub struct PortfolioReportInput {
     pub from: Option<Date>,
     /// For amounts: the first day after.
     pub until: Option<Date>,
+    /// Whether archived properties count as well.
+    pub with_archived: Option<bool>,
 }
 
 impl PortfolioReportInput {
-    async fn read(self, reading: &dyn Reading) -> Result<Figures> {
-        let PortfolioReportInput { portfolio_ids: portfolios, by, measure, from, until } = self;
-        let report = Report { portfolios, by, measure, from, until };
-        Ok(Figures { rows: report::report(reading, reading.owner(), report).await? })
+    async fn read(self, reading: &dyn Reading, owner: OrganizationId) -> Result<Figures> {
+        let PortfolioReportInput { portfolio_ids: portfolios, by, measure, from, until, with_archived } = self;
+        let with_archived = with_archived.unwrap_or_default();
+        let report = Report { portfolios, by, measure, from, until, with_archived };
+        Ok(Figures { rows: report::report(reading, owner, report).await? })
     }
 }
 
@@ -57,6 +60,7 @@ impl Procedure for ReportOf {
             measure: ReportMeasure::Properties,
             from: None,
             until: None,
+            with_archived: None,
         }
     }
 
@@ -65,12 +69,18 @@ impl Procedure for ReportOf {
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Listed>, input: PortfolioReportInput) -> Result<Figures> {
-        input.read(&cx.proven(&allowed)).await
+        input.read(&cx.proven(&allowed), cx.owner()).await
     }
 }
 
 #[derive(Default)]
-pub struct ReportQuery;
+pub struct ReportQuery(Scope);
+
+impl Scoped for ReportQuery {
+    fn of(scope: Scope) -> Self {
+        ReportQuery(scope)
+    }
+}
 
 impl Root for ReportQuery {
     const PLANS: &'static [Plan] = &[Plan::named("report", report::KINDS)];
@@ -79,6 +89,7 @@ impl Root for ReportQuery {
 #[Object]
 impl ReportQuery {
     /// Counts properties, or adds up amounts, over portfolios; over all properties if none is named.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a field")]
     async fn report(
         &self,
         cx: &async_graphql::Context<'_>,
@@ -87,11 +98,14 @@ impl ReportQuery {
         measure: ReportMeasure,
         from: Option<Date>,
         until: Option<Date>,
+        with_archived: Option<bool>,
     ) -> Nullable<Figures> {
         nullable(async {
-            let asked = PortfolioReportInput { portfolio_ids, by, measure, from, until };
+            let asked = PortfolioReportInput { portfolio_ids, by, measure, from, until, with_archived };
             schema::input::validate(&asked)?;
-            asked.read(&*snapshot(cx).await?).await.map(Some)
+            let snapshot = snapshot(cx).await?;
+            let owner = self.0.owner(&*snapshot).await?;
+            asked.read(&*snapshot, owner).await.map(Some)
         })
         .await
     }

@@ -1,0 +1,107 @@
+//! May I show this button: `actionsAllowed` says of every thing what a call then does.
+
+use crate::harness::{
+    Answer, Person, World,
+    examples::{Call, Examples},
+    kinds, person,
+};
+use resolvers::TABLE;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// The mutation that an action names, such as `PROPERTY_UPDATE`.
+fn procedure(action: &str) -> &'static schema::Entry {
+    let field =
+        |entry: &&schema::Entry| entry.parts().field().to_ascii_lowercase() == action.replace('_', "").to_ascii_lowercase();
+    TABLE.iter().filter(|entry| entry.is_mutation()).find(field).unwrap_or_else(|| panic!("{action} names no mutation"))
+}
+
+/// The actions on a thing that someone is told of. None: they see no such thing.
+async fn allowed(world: &World, who: &Person, organization: Uuid, object: &str, id: &Value) -> Option<BTreeSet<String>> {
+    let query = format!("query ($id: ID!) {{ node(id: $id) {{ ... on {object} {{ actionsAllowed }} }} }}");
+    let answer = world.gql(who, Some(organization), &query, json!({ "id": id })).await;
+    let names = answer.body["data"]["node"]["actionsAllowed"].as_array()?;
+    Some(names.iter().map(|name| name.as_str().expect("a name").to_owned()).collect())
+}
+
+/// Whether the policies let a call through. Whatever else may be wrong with it is told by another code.
+fn let_through(answer: &Answer) -> bool {
+    !["FORBIDDEN", "NOT_FOUND", "AUTHORITY_LOST", "ORGANIZATION_NOT_FOUND"].contains(&answer.code())
+}
+
+#[tokio::test]
+async fn what_is_allowed_is_what_a_call_then_does() {
+    let world = World::new().await;
+    let examples = Examples::new(&world).await;
+    let actions: Vec<_> = kinds()
+        .flat_map(|kind| kind::actions::of(kind.name).iter().map(move |action| (kind.object.clone().expect("an object"), action)))
+        .collect();
+    let (mut yes, mut no) = (0, 0);
+    for who in [&examples.owner, &examples.staff, &person("tom")] {
+        // An organization for each action, since a call changes it.
+        let homes = examples.lay(&world, actions.iter().map(|(_, action)| procedure(&action.name))).await;
+        for ((object, action), (entry, home)) in actions.iter().zip(homes) {
+            let input = home.input(entry);
+            let id = match object.as_str() {
+                "Organization" => json!(home.id()),
+                _ => input.get("id").or(input.get("propertyId")).cloned().expect("an id"),
+            };
+            let told =
+                allowed(&world, who, home.id(), object, &id).await.is_some_and(|names| names.contains(action.name.as_str()));
+            let organization = home.id().to_string();
+            let call = Call { entry, who, organization: Some(&organization), key: Some(world.key()), input };
+            let answer = call.by_rpc(&world).await;
+            assert_eq!(told, let_through(&answer), "{} by {}: {:#}", action.name, who.subject, answer.body);
+            if told { yes += 1 } else { no += 1 }
+        }
+    }
+    assert!(yes > actions.len() && no > actions.len(), "{yes} allowed, {no} not");
+}
+
+#[tokio::test]
+async fn every_mutation_in_an_organization_is_an_action_of_something() {
+    let known: BTreeSet<String> =
+        kinds().flat_map(|kind| kind::actions::of(kind.name)).map(|action| action.name.to_string()).collect();
+    // Of no kind that anyone can ask for: whoever answers for the organization registers an agent.
+    let without = ["principalRegister"];
+    for entry in TABLE.iter().filter(|entry| entry.is_mutation() && entry.in_an_organization()) {
+        let field = entry.parts().field();
+        let named = known.iter().any(|action| std::ptr::eq(procedure(action), entry));
+        assert_eq!(named, !without.contains(&field.as_str()), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_houses_says_it_for_each() {
+    let world = World::new().await;
+    let (olga, tom) = (person("olga"), person("tom"));
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    let mut houses = Vec::new();
+    for line1 in ["1 First Street", "2 Second Street", "3 Third Street"] {
+        houses.push(world.create_property(&olga, home, line1).await["id"].clone());
+    }
+    let holder = world.principal(&tom).await;
+    for (house, actions) in [(0, json!(["UPDATE"])), (1, json!(["ARCHIVE", "RECORD_FINANCES"]))] {
+        let grant = json!({ "holderId": holder, "propertyIds": [houses[house]], "actions": actions });
+        world.call(&olga, home, "delegation/v1/grant", grant).await.ok();
+    }
+    let query = "{ properties(orderBy: ADDRESS_ASC) { nodes { actionsAllowed } edges { node { actionsAllowed } } } }";
+    let toms = world.gql(&tom, Some(home), query, json!({})).await;
+    let list = &toms.data()["properties"]["nodes"];
+    assert_eq!(
+        *list,
+        json!([
+            { "actionsAllowed": ["PROPERTY_UPDATE"] },
+            { "actionsAllowed": ["PROPERTY_ARCHIVE", "PROPERTY_RESTORE", "FINANCIAL_ENTRY_RECORD"] },
+        ]),
+        "{:#}",
+        toms.body
+    );
+    let olgas = world.gql(&olga, Some(home), query, json!({})).await;
+    let first: Value = olgas.data()["properties"]["nodes"][0]["actionsAllowed"].clone();
+    assert_eq!(
+        first,
+        json!(["PROPERTY_UPDATE", "PROPERTY_ARCHIVE", "PROPERTY_RESTORE", "OWNERSHIP_RECORD", "FINANCIAL_ENTRY_RECORD"])
+    );
+}
