@@ -70,7 +70,7 @@ relations!(OF_ACCESS_GRANT of AccessGrant {
 });
 
 relations!(OF_ACTOR of Actor {
-    onBehalfOf: computed(|row| Leave(row.leave), &[Plan::of("onBehalfOf", &[access_grant::KIND, delegation::KIND])]),
+    onBehalfOf: computed(|row| Leave(row.leave), &[Plan::of("onBehalfOf", crate::NAMES)]),
 });
 
 relations!(OF_CONTACT of Contact {
@@ -317,7 +317,6 @@ impl Figures {
 #[ComplexObject]
 impl Figures {
     /// Counts its properties, or adds up their amounts.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a field")]
     async fn report(
         &self,
         cx: &Context<'_>,

@@ -21,7 +21,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, p
 $$
 DECLARE
   acting constant uuid := app.acting();
-  at constant timestamptz := app.clock();
+  moment constant timestamptz := app.clock();
 BEGIN
   RETURN QUERY SELECT e.resource_kind, asked.id, e.organization_id
   FROM unnest(ids) AS asked(id)
@@ -31,7 +31,7 @@ BEGIN
       AND (event.organization_id = acting OR EXISTS (
         SELECT FROM access_grant g
         WHERE g.organization_id = event.organization_id AND g.grantee_organization_id = acting
-          AND g.revoked_at IS NULL AND g.starts_at <= at AND (g.ends_at IS NULL OR g.ends_at > at)))
+          AND g.revoked_at IS NULL AND g.starts_at <= moment AND (g.ends_at IS NULL OR g.ends_at > moment)))
     LIMIT 1
   ) AS e;
 END $$;

@@ -28,6 +28,22 @@ const SEARCHED: &[(&str, &[&str])] = &[
 
 const ORDER: &str = r#"
 CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
+CREATE EXTENSION IF NOT EXISTS fuzzystrmatch WITH SCHEMA public;
+
+-- Whether a word occurs in a text, or one that is a letter or two away from it. Trigrams rule out most texts before their words are
+-- compared.
+CREATE FUNCTION app.occurs(word text, words text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$
+  SELECT strpos(words, word) > 0 OR (
+    length(word) BETWEEN 4 AND 100 AND public.word_similarity(word, words) >= 0.3
+    AND EXISTS (
+      SELECT FROM regexp_split_to_table(words, '[^[:alnum:]]+') AS one
+      WHERE length(one) <= 100
+        AND public.levenshtein_less_equal(one, word, CASE WHEN length(word) < 6 THEN 1 ELSE 2 END) <= CASE WHEN length(word) < 6 THEN 1 ELSE 2 END))
+$$;
+REVOKE ALL ON FUNCTION app.occurs(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.occurs(text, text) TO hestami_app;
 
 -- 2, 17 and 124 stand in this order. Equal is still only what is written alike.
 CREATE COLLATION app.natural (provider = icu, locale = 'und-u-kn-true');

@@ -26,6 +26,7 @@ field_codes! {
     TooManyOrganizations = "TOO_MANY_ORGANIZATIONS", "A request would reach more organizations than it may.";
     TooSmall = "TOO_SMALL", "A number is smaller than it may be.";
     TooLarge = "TOO_LARGE", "A number is larger than it may be.";
+    Zero = "ZERO", "An amount is zero.";
     TooEarly = "TOO_EARLY", "A time or a day is earlier than it may be.";
     WrongType = "WRONG_TYPE", "The value has another type or form.";
     UnknownField = "UNKNOWN_FIELD", "There is no such field.";

@@ -176,16 +176,15 @@ impl Tx {
         values: Vec<sea_orm::Value>,
     ) -> Result<Vec<QueryResult>, Unreached> {
         let mut reached = self.reached.lock().await;
-        let known = self.began.iter().chain(reached.iter()).copied().chain([acting.uuid()]);
-        let known = known.map(|id| id.to_string()).collect::<Vec<_>>().join(",");
         // The role changes once the statement is done, for those that follow.
         let sql = format!(
             "WITH found AS MATERIALIZED ({select}),
-               beyond AS (SELECT array_agg(DISTINCT organization_id) AS all FROM found WHERE organization_id <> ALL ('{{{known}}}')),
+               known AS (SELECT coalesce(nullif(current_setting('app.scope', true), '')::uuid[], ARRAY[app.acting()]) AS ids),
+               beyond AS (
+                 SELECT array_agg(DISTINCT found.organization_id) AS ids FROM found, known WHERE found.organization_id <> ALL (known.ids)),
                reached AS MATERIALIZED (
-                 SELECT set_config('app.scope', (beyond.all || '{{{known}}}'::uuid[])::text, true),
-                   set_config('role', 'hestami_across', true)
-                 FROM beyond WHERE cardinality(beyond.all) <= {MOST_ACROSS})
+                 SELECT set_config('app.scope', (beyond.ids || known.ids)::text, true), set_config('role', 'hestami_across', true)
+                 FROM beyond, known WHERE cardinality(beyond.ids) <= {MOST_ACROSS})
              SELECT found.*, (SELECT count(*) FROM reached) AS reached FROM found"
         );
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);

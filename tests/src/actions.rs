@@ -12,8 +12,7 @@ use uuid::Uuid;
 
 /// The mutation that an action names, such as `PROPERTY_UPDATE`.
 fn procedure(action: &str) -> &'static schema::Entry {
-    let field =
-        |entry: &&schema::Entry| entry.parts().field().to_ascii_lowercase() == action.replace('_', "").to_ascii_lowercase();
+    let field = |entry: &&schema::Entry| entry.parts().field().eq_ignore_ascii_case(&action.replace('_', ""));
     TABLE.iter().filter(|entry| entry.is_mutation()).find(field).unwrap_or_else(|| panic!("{action} names no mutation"))
 }
 

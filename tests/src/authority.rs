@@ -75,7 +75,7 @@ async fn agents_recommend_and_people_act() {
     // The machines' issuer makes no principals, and the people's issuer finds no machines.
     world.rpc(&machine("stranger"), Some(home), "property/v1/list", json!({})).await.refused("TOKEN_INVALID");
     let namesake = world.gql(&person("summarizer"), None, "{ viewer { kind memberships { nodes { role } } } }", json!({})).await;
-    assert_eq!(namesake.data()["viewer"], json!({ "kind": "HUMAN", "memberships": [] }));
+    assert_eq!(namesake.data()["viewer"], json!({ "kind": "HUMAN", "memberships": { "nodes": [] } }));
     let (agent, service) = (machine("summarizer"), machine("importer"));
     world.rpc(&agent, Some(home), "property/v1/list", json!({})).await.ok();
     let blocked = world.call(&agent, home, "property/v1/create", World::property("1 First Street")).await;

@@ -5,7 +5,9 @@ use crate::{
     harness::{Kind, Options, Person, World, kinds, person, until, until_or},
     plans::random::Dice,
 };
-use entities::{access_grant, delegation, engaged_property, history, membership, operation, organization};
+use entities::{
+    access_grant, delegation, engaged_property, history, membership, operation, organization, organization_card, person,
+};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -23,6 +25,8 @@ const LEFT_OUT: &[(&str, &str)] = &[
     (membership::KIND, "no list of its own"),
     (operation::KIND, "the acting organization's, and not told of"),
     (organization::KIND, "no list of its own"),
+    (organization_card::KIND, "a view, of which nothing is told"),
+    (person::KIND, "a view, of which nothing is told"),
 ];
 
 /// The kinds that a copy has.

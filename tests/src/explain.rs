@@ -34,7 +34,7 @@ async fn crowded(world: &World, home: Uuid) {
          {sampled}
          INSERT INTO portfolio_property (organization_id, portfolio_id, property_id, position, added_at)
            SELECT organization_id, g.id, p.id, 0, now() FROM portfolio g JOIN property p USING (organization_id)
-           WHERE split_part(g.name, ' ', 2) = split_part(p.line1, ' ', 1);
+           WHERE split_part(g.name, ' ', 2) = split_part(p.line1 COLLATE \"C\", ' ', 1);
          INSERT INTO principal (id, kind, issuer, subject, created_at, updated_at) SELECT id, 'HUMAN', 'crowd', id::text, now(), now() FROM crowd;
          INSERT INTO ownership (organization_id, id, property_id, holder_name, capacity, share_basis_points, starts_on, recorded_by, created_at, updated_at)
            SELECT organization_id, gen_random_uuid(), id, line1, 'OWNER', 10000, '2020-01-01'::date + (random() * 1000)::int, organization_id, now(), now() FROM property;
@@ -181,7 +181,11 @@ async fn what_10_000_owners_of_200_000_properties_engaged_is_read_by_index() {
             after = answer.data()["engagedProperties"]["pageInfo"]["endCursor"].clone();
             for table in ["engaged_property", "property"] {
                 let statements = explain.statements(table).await;
-                assert_eq!(statements.len(), 1, "one statement a table, {page} by {order}");
+                // A cursor in an order of texts stands at a row, which is looked up by its id.
+                let text = page == "the next"
+                    && table == "engaged_property"
+                    && ["ADDRESS", "LOCALITY"].iter().any(|by| order.starts_with(by));
+                assert_eq!(statements.len(), if text { 2 } else { 1 }, "one statement a table, {page} by {order}");
                 for statement in statements {
                     statement.uses_index(table);
                     assert!(!statement.plan.contains("Seq Scan on access_grant"), "{}", statement.plan);

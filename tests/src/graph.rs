@@ -1,7 +1,7 @@
 //! Scope in the graph: an organization has the root's fields, about its own things; and people and organizations have names for
 //! those who have to do with them.
 
-use crate::harness::{Answer, Person, World, Contract, person};
+use crate::harness::{Answer, Contract, Person, World, person};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -58,7 +58,7 @@ async fn one_query_reads_several_organizations_without_a_grants_header() {
     assert_eq!(lines(&data["b"]["properties"]), ["2 Second Street", "3 Third Street"], "{:#}", answer.body);
     assert_eq!(data["a"]["properties"]["nodes"][0]["organization"]["name"], "olga's");
     assert_eq!(data["a"]["property"]["id"], house["id"]);
-    assert_eq!(data["a"]["report"]["rows"][0]["value"], "1");
+    assert_eq!(data["a"]["report"]["rows"][0]["value"], 1);
     // The house of one is no house of the other, and what the desk reads of others is not its own.
     assert_eq!(data["b"]["property"], Value::Null);
     assert_eq!(answer.body["errors"][0]["path"], json!(["b", "property"]), "{:#}", answer.body);

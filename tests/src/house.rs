@@ -87,7 +87,8 @@ fn the_chapter_of_a_new_kind_lists_the_files_of_one() {
         let name = path.strip_prefix(root()).expect("below the root").display().to_string();
         let lines = text(&path);
         let lines = if name.contains("contact") { lines.lines().count() } else { lines.lines().filter(names).count() };
-        if lines > 0 && name != "tests/src/house.rs" {
+        // The contract says there whom to ask about it.
+        if lines > 0 && name != "tests/src/house.rs" && name != "rpc/src/openapi.rs" {
             there.push((name, lines));
         }
     }

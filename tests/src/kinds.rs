@@ -2,6 +2,7 @@
 //! application may change.
 
 use crate::harness::cluster;
+use entities::{organization_card, person};
 use kind::{ColumnInfo, KindInfo};
 use schema::ColumnType;
 use sqlx::{PgConnection, Row};
@@ -52,10 +53,15 @@ async fn checked(sql: &mut PgConnection, table: &str, column: &str) -> Option<BT
 }
 
 async fn compare(sql: &mut PgConnection, kind: &KindInfo) {
+    // Those are views.
+    if [person::KIND, organization_card::KIND].contains(&kind.name) {
+        return;
+    }
     let table = kind.resource.table;
     let stands = of(sql, table).await;
     let declared: BTreeSet<&str> = kind.columns.iter().map(|column| column.name).collect();
-    let there: BTreeSet<&str> = stands.keys().map(String::as_str).collect();
+    // The texts that a list is searched by: the database writes them.
+    let there: BTreeSet<&str> = stands.keys().map(String::as_str).filter(|name| *name != "search").collect();
     assert_eq!(declared, there, "{table}: the struct's fields and the table's columns");
     for ColumnInfo { name, column, nullable, texts, .. } in kind.columns {
         let (data_type, null) = &stands[*name];

@@ -253,7 +253,7 @@ async fn a_page_with_its_relations_is_a_few_statements() {
     assert_eq!(page.iter().filter(|text| text.starts_with("BEGIN")).count(), 1, "one transaction: {page:#?}");
     // Of which kind it is, however many there are, and then the row.
     let node = statements(&by_id);
-    assert_eq!((count(&node, "FROM event"), count(&node, "FROM \"property\"")), (1, 1), "{node:#?}");
+    assert_eq!((count(&node, "FROM app.whose"), count(&node, "FROM \"property\"")), (1, 1), "{node:#?}");
     assert_eq!(count(&node, "FROM portfolio") + count(&node, "FROM external_party"), 0, "no table is looked through: {node:#?}");
 }
 

@@ -165,7 +165,8 @@ async fn a_transfer_gives_and_keeps_in_one() {
     free.refused("OWNERSHIP_EXCEEDS_WHOLE");
     assert_eq!(free.body["error"]["details"], json!({ "freeBasisPoints": 0, "from": "2026-01-01" }));
     // The house's own history tells of it.
-    let query = "query ($id: ID!) { property(id: $id) { history(first: 4) { nodes { kind } } } }";
+    let query = "query ($id: ID!) { property(id: $id) { history(first: 1) { nodes { kind references { id } } } } }";
     let history = world.gql(&owner, Some(home), query, json!({ "id": house })).await;
-    assert_eq!(history.data()["property"]["history"]["nodes"], json!(vec![json!({ "kind": "property.ownership_changed" }); 4]));
+    let told = json!([{ "kind": "property.ownership_changed", "references": [{ "id": priya["id"] }] }]);
+    assert_eq!(history.data()["property"]["history"]["nodes"], told);
 }

@@ -20,13 +20,14 @@ const TWIN: Projection = Projection {
     columns: &[
         ("kind", "text NOT NULL"),
         ("status", "text NOT NULL"),
-        ("line1", r#"text COLLATE "C" NOT NULL"#),
+        ("line1", "text COLLATE app.natural NOT NULL"),
         ("locality", r#"text COLLATE "C" NOT NULL"#),
         ("region", r#"text COLLATE "C""#),
         ("country", r#"text COLLATE "C" NOT NULL"#),
         ("updated_at", "timestamptz NOT NULL"),
+        ("search", "text"),
     ],
-    orders: &["updated_at", "line1"],
+    orders: &["updated_at", "line1", "kind", "locality"],
 };
 
 /// The number of rows, which is the same in both projections.
@@ -123,6 +124,8 @@ fn every_order_of_the_source_is_one_of_the_projection() {
             property::Column::Id => assert!(matches!(here.column, engaged_property::Column::PropertyId)),
             property::Column::UpdatedAt => assert!(matches!(here.column, engaged_property::Column::UpdatedAt)),
             property::Column::Line1 => assert!(matches!(here.column, engaged_property::Column::Line1)),
+            property::Column::Kind => assert!(matches!(here.column, engaged_property::Column::Kind)),
+            property::Column::Locality => assert!(matches!(here.column, engaged_property::Column::Locality)),
             other => panic!("{other:?}: which column of the projection is it?"),
         }
     }

@@ -115,17 +115,18 @@ pub async fn over_all(
     holder: PrincipalId,
 ) -> Result<HashMap<(OrganizationId, Delegable), Vec<Delegated>>> {
     let mut found: HashMap<_, Vec<Delegated>> = HashMap::new();
-    let property = |what: &Delegable| if let Delegable::Property(id) = what { Some(*id) } else { None };
-    let portfolio = |what: &Delegable| if let Delegable::Portfolio(id) = what { Some(*id) } else { None };
-    let views: [(&str, &str, &(dyn Fn(&Delegable) -> Option<Uuid> + Sync), fn(Uuid) -> Delegable); 2] = [
-        ("delegated_property", "property_id", &property, Delegable::Property),
-        ("delegated_portfolio", "portfolio_id", &portfolio, Delegable::Portfolio),
-    ];
-    for (view, column, id_of, thing) in views {
-        let ids: Vec<Uuid> = what.iter().filter_map(|(_, what)| id_of(what)).collect();
-        if ids.is_empty() {
-            continue;
+    let (mut properties, mut portfolios) = (Vec::new(), Vec::new());
+    for (_, what) in what {
+        match what {
+            Delegable::Property(id) => properties.push(*id),
+            Delegable::Portfolio(id) => portfolios.push(*id),
         }
+    }
+    let things = [
+        ("delegated_property", "property_id", properties, Delegable::Property as fn(Uuid) -> Delegable),
+        ("delegated_portfolio", "portfolio_id", portfolios, Delegable::Portfolio),
+    ];
+    for (view, column, ids, thing) in things.into_iter().filter(|(_, _, ids, _)| !ids.is_empty()) {
         let organizations: Vec<Uuid> = what.iter().map(|(organization, _)| organization.0).collect();
         let sql = format!(
             "SELECT organization_id, {column} AS id, action, delegation_id FROM {view}

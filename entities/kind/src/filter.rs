@@ -32,16 +32,10 @@ pub fn begins(column: impl ColumnTrait, start: String) -> SimpleExpr {
 /// The most words of a search.
 const WORDS: usize = 10;
 
-/// The condition that each of these words occurs among the texts by which people know a row. A longer word may be misspelt: half of
-/// its trigrams are enough.
+/// The condition that each of these words occurs among the texts by which people know a row. A longer word may be misspelt.
 pub fn search(of: impl EntityTrait, words: &str) -> Condition {
     let words = words.split_whitespace().take(WORDS).map(str::to_lowercase);
-    let found = words.map(|word| {
-        let sql = match word.chars().count() {
-            0..4 => "strpos($1, $2) > 0",
-            _ => "(strpos($1, $2) > 0 OR word_similarity($2, $1) >= 0.5)",
-        };
-        Expr::cust_with_exprs(sql, [Expr::col((of, Alias::new("search"))), Expr::val(word)])
-    });
+    let column = || Expr::col((of, Alias::new("search")));
+    let found = words.map(|word| Expr::cust_with_exprs("app.occurs($1, $2)", [Expr::val(word), column()]));
     found.fold(Condition::all(), Condition::add)
 }

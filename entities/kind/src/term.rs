@@ -78,7 +78,7 @@ mod tests {
             let term = Term::of(at(10), Some(at(then)));
             assert_eq!(term.can_end(at(then), at(now)), can);
             let refused = term.ensure_ahead(at(now)).err();
-            let codes = refused.map(|error| error.field_errors().iter().map(|error| error.code.clone()).collect::<Vec<_>>());
+            let codes = refused.map(|error| error.field_errors().iter().map(|error| error.code).collect::<Vec<_>>());
             assert_eq!(codes, (!can).then(|| vec![schema::FieldCode::TooEarly]));
         }
         assert!(Term::of(at(10), None).ensure_ahead(at(15)).is_ok());

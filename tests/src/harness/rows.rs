@@ -138,7 +138,8 @@ pub fn id_of(kind: &str) -> Uuid {
 #[test]
 fn every_kind_has_a_row_and_no_two_rows_share_an_id() {
     let rows = rows(&Principals::default());
-    for kind in super::kinds() {
+    // A view has none of its own.
+    for kind in super::kinds().filter(|kind| kind.object.is_some() || kind.name == entities::engaged_property::KIND) {
         assert!(rows.iter().any(|(table, _)| *table == kind.name), "{}: say in harness/rows.rs what a row of it is", kind.name);
     }
     let mut ids: Vec<&str> = rows.iter().filter_map(|(_, row)| row["id"].as_str()).collect();

@@ -5,8 +5,11 @@ use crate::harness::{World, cluster, examples::Examples, folder, kinds, people::
 use authz::{Bundle, Cerbos, Settings};
 use kind::{Row, Seen, delegated};
 use nix::sys::signal::Signal;
-use schema::{Actor, Check, Decide, Judged, OrganizationId, PrincipalId, PrincipalKind, Role, Sight, Subject};
-use sea_orm::{EntityTrait, QueryFilter, SqlxPostgresConnector};
+use schema::{Actor, Check, Decide, Judged, OrganizationId, PrincipalId, PrincipalKind, Resource, Role, Sight, Subject};
+use sea_orm::{
+    ConnectionTrait, EntityTrait, QueryFilter, SqlxPostgresConnector,
+    sea_query::{Expr, Query},
+};
 use serde_json::json;
 use server::embedded::{Folders, Spawner, start_cerbos};
 use std::{
@@ -118,8 +121,8 @@ async fn sql_memory_and_the_pdp_agree_on_our_own_rows() {
             for kind in kinds() {
                 match kind.name {
                     $(entities::$kind::KIND => judged(&world, entities::$kind::KIND, entities::$kind::Entity::find()).await,)*
-                    // No single row of the projection is ever judged.
-                    entities::engaged_property::KIND => {}
+                    // No single row of the projection is ever judged; of the views, below.
+                    entities::engaged_property::KIND | entities::person::KIND | entities::organization_card::KIND => {}
                     other => panic!("{other}: judge its rows here"),
                 }
             }
@@ -132,6 +135,40 @@ async fn sql_memory_and_the_pdp_agree_on_our_own_rows() {
             portfolio property
         );
     }
+}
+
+/// Who may know whose name: the same in SQL, in memory and by the PDP.
+#[tokio::test]
+async fn sql_memory_and_the_pdp_agree_on_who_is_known() {
+    let world = World::new().await;
+    let cerbos = watching(world.cluster.cerbos_url()).await;
+    let id = Uuid::from_u128(7);
+    let (mut yes, mut no) = (0, 0);
+    for kind in [entities::person::KIND, entities::organization_card::KIND] {
+        for actor in actors(id) {
+            for relation in ["OWN", "STAFF", "DESK", "ENGAGER"] {
+                let resource = Resource { kind, id, attributes: json!({ "relation": relation }), version: None };
+                let rule = cerbos.rule(&actor, "read", kind).await.unwrap_or_else(|error| panic!("{:?}", error.cause()));
+                let evaluated = rule.allows(&json!({ "id": id, "attr": resource.attributes }), super::now());
+                let known = entities::kind(kind).expect("a kind").columns[0].texts;
+                if !known.contains(&relation) {
+                    continue;
+                }
+                let check = Check { action: "read", resource };
+                let checked =
+                    cerbos.check(&actor, &[check]).await.unwrap_or_else(|error| panic!("{:?}", error.cause())) == [true];
+                let condition = cerbos.query_filter(&actor, "read", kind, Sight::Own).await;
+                let condition = condition.unwrap_or_else(|error| panic!("{:?}", error.cause()));
+                let row = Query::select().expr_as(Expr::val(id), "id").expr_as(Expr::val(relation), "relation").take();
+                let select = Query::select().expr(Expr::val(1)).from_subquery(row, kind).cond_where(condition).to_owned();
+                let db = SqlxPostgresConnector::from_sqlx_postgres_pool(world.sql.clone());
+                let selected = db.query_one(&select).await.expect("a row").is_some();
+                assert_eq!((selected, evaluated), (checked, checked), "{kind} {relation} as {:?}", actor.roles);
+                if checked { yes += 1 } else { no += 1 }
+            }
+        }
+    }
+    assert!(yes > 20 && no > 20, "{yes} and {no}");
 }
 
 /// Conditions that a plan cannot tell (see the page of `authz/queryplan`) are in no policy of ours.

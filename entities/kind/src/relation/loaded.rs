@@ -132,10 +132,11 @@ pub struct Many<P, C: Kind> {
 pub struct By {
     pub declare: fn(&mut Registry, &mut MetaField),
     /// The argument's text, by which equal ones are told, with its condition. None: it is not given.
-    pub read: fn(&Context<'_>) -> ServerResult<Option<(String, Condition)>>,
+    pub read: fn(&Context<'_>) -> ServerResult<Narrowed>,
 }
 
-type Narrowed = Option<(String, Condition)>;
+/// An argument's text and condition, if it is given.
+pub type Narrowed = Option<(String, Condition)>;
 
 impl<P, C: Kind> Many<P, C> {
     fn narrowed(&self, cx: &Context<'_>) -> ServerResult<Narrowed> {

@@ -139,9 +139,6 @@ impl Procedure for Transfer {
         let (given, mut received) = split.taken("ownership_principal_id_fkey", unknown).taken("ownership_whole", exceeds)?;
         let kept = if stays > 0 { received.pop() } else { None };
         tell(cx, &property, &given);
-        for row in received.iter().chain(&kept) {
-            tell(cx, &property, row);
-        }
         Ok(OwnershipTransfer { given, received, kept })
     }
 }
