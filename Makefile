@@ -19,7 +19,7 @@ run: $(SERVERS) ## Builds and serves with embedded PostgreSQL and Cerbos, and a 
 test: $(SERVERS) ## Runs all tests against real PostgreSQL, Cerbos and HTTP
 	$(CARGO) build --quiet --workspace
 	$(CARGO) build --quiet --workspace --tests
-	$(CARGO) test --quiet --workspace
+	$(CARGO) test --quiet --workspace --no-fail-fast
 
 test-clients: $(SERVERS) $(CLIENTS) ## Drives the gateway with graphql-ws, graphql-sse, Apollo Client, urql, and the example dashboard in chromium
 	$(CARGO) build --quiet --workspace

@@ -84,7 +84,8 @@ pub fn website<T: Text>(value: &T, _: &()) -> Valid {
 /// A country of ISO 3166-1, by its two letters.
 pub fn country<T: Text>(value: &T, _: &()) -> Valid {
     let Some(text) = value.text() else { return Ok(()) };
-    if text.bytes().all(|byte| byte.is_ascii_uppercase()) && text.parse::<iso_country::Country>().is_ok() {
+    // The crate takes an empty text for a country that is not specified.
+    if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase()) && text.parse::<iso_country::Country>().is_ok() {
         Ok(())
     } else {
         refuse("INVALID_COUNTRY", "must be the two-letter ISO 3166 code of a country, in upper case")
