@@ -76,7 +76,8 @@ impl Asker {
             let (mut plans, mut old) = (Vec::with_capacity(all.len()), None);
             for access in all {
                 let known = kept.plans.get(access).filter(|known| now < known.until)?;
-                if known.renew <= now && !kept.asking.contains_key(access) {
+                let asked = kept.asking.get(access).is_some_and(|asking| Arc::strong_count(asking) > 1);
+                if known.renew <= now && !asked {
                     old = Some(*access);
                 }
                 plans.push(Arc::clone(&known.plan));

@@ -167,7 +167,9 @@ pub async fn list(
 pub async fn feed(reading: &dyn Reading, organization: OrganizationId, page: Page) -> Result<Connection<HistoryEntry>> {
     let sort = page::Sort { list: "feed", order: "SEQ_DESC", column: Column::Seq, descending: true };
     let which = Condition::all().add(reading.filter(KIND)?);
+    // A number would tell of what is left out.
     let id = |row: &Model| row.operation_id.0;
+    let page = Page { with_total: false, ..page };
     let rows = page::rows(reading.tx().await?, of(organization), which, Column::OperationId, sort, page, id).await?;
     let thing = |row: &Model| Some((crate::kind(&row.resource_kind)?.name, row.resource_id));
     let things: Vec<(&'static str, Uuid)> = rows.iter().filter_map(thing).collect();

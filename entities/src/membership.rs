@@ -18,17 +18,19 @@ states!(
         new => [Invited by "membership/v1/invite", Active by "organization/v1/create" | "principal/v1/register"],
         Invited = "INVITED" => [
             Active by "membership/v1/accept",
+            Declined by "membership/v1/decline",
             Revoked by "membership/v1/revoke",
             Expired by "membership/v1/expire",
         ],
         Active = "ACTIVE" => [Revoked by "membership/v1/revoke", Expired by "membership/v1/expire"],
         Revoked = "REVOKED" => [],
         Expired = "EXPIRED" => [],
+        Declined = "DECLINED" => [],
     }
 );
 
 /// Who may act for an organization, as what, until when, and who said so.
-#[kind(Membership, table = "membership", names = principal_id, rights = Decides, changes = [state, ends_at, ended_at, ended_by, end_reason])]
+#[kind(Membership, table = "membership", names = principal_id, rights = Decides, changes = [role, state, ends_at, ended_at, ended_by, end_reason])]
 pub struct Model {
     pub id: MembershipId,
     pub organization_id: OrganizationId,
@@ -83,6 +85,16 @@ pub async fn accept(tx: &Tx, id: MembershipId, now: DateTime<Utc>) -> Result<Opt
         [id.0.into(), now.into()],
     );
     Model::find_by_statement(statement).one(tx).await
+}
+
+/// Declines an invitation. None: it is no longer open.
+pub async fn decline(tx: &Tx, id: MembershipId, now: DateTime<Utc>) -> Result<Option<Model>> {
+    let statement = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        "SELECT * FROM app.membership_decline($1, $2)",
+        [id.0.into(), now.into()],
+    );
+    Ok(Model::find_by_statement(statement).one(tx).await?)
 }
 
 /// The number of people's memberships besides this one that govern the acting organization without end.

@@ -182,7 +182,7 @@ relations!(OF_ORGANIZATION of Organization {
     memberships: page(reads &[membership::KIND], |snapshot, row, (), page| {
         Box::pin(membership::list(snapshot, row.id, page))
     }),
-    /// All that happened in it, newest first, of what the reader may see.
+    /// All that happened in it, newest first, of what the reader may see. Its total is not counted.
     history: page(reads crate::NAMES, |snapshot, row, (), page| {
         Box::pin(history::feed(snapshot, row.id, page))
     }),

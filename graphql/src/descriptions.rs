@@ -144,6 +144,7 @@ const VALUES: &[(&str, &str)] = &[
     ("OwnershipCapacity.CO_OWNER", "Owns a share beside others."),
     ("Role.CO_OWNER", "Owns together with others, and may do nearly all that an owner may."),
     ("COUNTRY", "By country."),
+    ("DECLINED", "Whoever was invited declined."),
     ("EXPENSES", "The sum that went out."),
     ("EXPIRED", "Its term has ended."),
     ("FEES", "Fees."),

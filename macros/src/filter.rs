@@ -35,7 +35,7 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
             each.attrs.push(syn::parse_quote!(#[doc = "Any of these. Without it, all but the archived."]));
         }
         if how == "search" {
-            each.attrs.push(syn::parse_quote!(#[doc = "Upper and lower case are the same, and a word of four letters or more may be misspelt."]));
+            each.attrs.push(syn::parse_quote!(#[doc = "Upper and lower case are the same, and a word of four letters or more may be misspelt where names and addresses stand."]));
         }
         conditions.push(if how == "search" {
             quote!(.add_option(#ident.map(|words| ::kind::filter::search(Entity, &words))))

@@ -28,6 +28,7 @@ mod m20261126_000020_rehearsal;
 mod m20261126_000021_whose;
 mod m20261126_000022_search;
 mod m20261126_000023_release;
+mod m20261126_000024_decline;
 pub mod projection;
 
 use sea_orm_migration::MigrationTrait;
@@ -88,6 +89,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000021_whose::Migration),
             Box::new(m20261126_000022_search::Migration),
             Box::new(m20261126_000023_release::Migration),
+            Box::new(m20261126_000024_decline::Migration),
         ]
     }
 }

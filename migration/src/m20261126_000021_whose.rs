@@ -42,10 +42,6 @@ const NAMES: &str = r"
 DROP INDEX membership_of_principal;
 CREATE INDEX membership_of_principal ON membership (principal_id, organization_id) WHERE principal_id IS NOT NULL;
 
--- The grants that the acting organization gave, for the names of those whom it let in.
-CREATE POLICY access_grant_definer_given ON access_grant FOR SELECT TO hestami_definer
-  USING (organization_id = (SELECT app.acting()));
-
 -- The organizations that the acting one has to do with: itself, desks that it let in at any time, and those whose grant to it
 -- counts.
 CREATE VIEW app.organization_card WITH (security_barrier) AS
@@ -63,7 +59,7 @@ CROSS JOIN LATERAL (
 ) AS known
 WHERE known.relation IS NOT NULL;
 
--- The people, agents and services that the acting organization has to do with: its members and delegates of any time, the staff
+-- The people, agents and services that the acting organization has to do with: those who ever accepted a membership, and delegates who acted, the staff
 -- of desks that it let in, and the members of those whose grant to it counts; and the gateway itself. Each with the organization
 -- through which they are known.
 CREATE VIEW app.person WITH (security_barrier) AS
@@ -72,19 +68,24 @@ FROM public.principal p
 CROSS JOIN LATERAL (
   SELECT * FROM (
     SELECT 'OWN' AS relation, app.acting() AS organization_id, 1 AS rank
-    WHERE EXISTS (SELECT FROM public.membership m WHERE m.organization_id = (SELECT app.acting()) AND m.principal_id = p.id)
+    WHERE EXISTS (
+      SELECT FROM public.membership m
+      WHERE m.organization_id = (SELECT app.acting()) AND m.principal_id = p.id AND m.accepted_at IS NOT NULL)
     UNION ALL
     SELECT 'OWN', NULL, 2
-    WHERE p.kind = 'SYSTEM' OR EXISTS (
-      SELECT FROM public.delegation d WHERE d.organization_id = (SELECT app.acting()) AND d.holder_id = p.id)
+    WHERE p.kind = 'SYSTEM' OR (
+      -- Nobody is asked before something is delegated to them: they are known once they have acted on it.
+      EXISTS (SELECT FROM public.delegation d WHERE d.organization_id = (SELECT app.acting()) AND d.holder_id = p.id)
+      AND EXISTS (SELECT FROM public.event e WHERE e.organization_id = (SELECT app.acting()) AND e.actor = p.id))
     UNION ALL
     SELECT 'STAFF', g.grantee_organization_id, 3
     FROM public.membership m JOIN public.access_grant g ON g.grantee_organization_id = m.organization_id
-    WHERE m.principal_id = p.id AND g.organization_id = (SELECT app.acting())
+    WHERE m.principal_id = p.id AND m.accepted_at IS NOT NULL AND g.organization_id = (SELECT app.acting())
+      AND m.accepted_at <= coalesce(g.revoked_at, g.ends_at, 'infinity')
     UNION ALL
     SELECT 'ENGAGER', g.organization_id, 4
     FROM public.membership m JOIN public.access_grant g ON g.organization_id = m.organization_id
-    WHERE m.principal_id = p.id AND g.grantee_organization_id = (SELECT app.acting())
+    WHERE m.principal_id = p.id AND m.accepted_at IS NOT NULL AND g.grantee_organization_id = (SELECT app.acting())
       AND g.revoked_at IS NULL AND g.starts_at <= app.clock() AND (g.ends_at IS NULL OR g.ends_at > app.clock())
   ) AS ways
   ORDER BY rank LIMIT 1

@@ -27,19 +27,16 @@ const SEARCHED: &[(&str, &[&str])] = &[
 ];
 
 const ORDER: &str = r#"
-CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
 CREATE EXTENSION IF NOT EXISTS fuzzystrmatch WITH SCHEMA public;
 
--- Whether a word occurs in a text, or one that is a letter or two away from it. Trigrams rule out most texts before their words are
--- compared.
+-- Whether a word occurs in a text; or among its first words, where names and addresses stand, one that is a letter or two away.
 CREATE FUNCTION app.occurs(word text, words text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$
   SELECT strpos(words, word) > 0 OR (
-    length(word) BETWEEN 4 AND 100 AND public.word_similarity(word, words) >= 0.3
-    AND EXISTS (
-      SELECT FROM regexp_split_to_table(words, '[^[:alnum:]]+') AS one
-      WHERE length(one) <= 100
+    length(word) BETWEEN 4 AND 100 AND EXISTS (
+      SELECT FROM regexp_split_to_table(left(words, 200), '[^[:alnum:]]+') AS one
+      WHERE abs(length(one) - length(word)) <= 2
         AND public.levenshtein_less_equal(one, word, CASE WHEN length(word) < 6 THEN 1 ELSE 2 END) <= CASE WHEN length(word) < 6 THEN 1 ELSE 2 END))
 $$;
 REVOKE ALL ON FUNCTION app.occurs(text, text) FROM PUBLIC;

@@ -1,7 +1,7 @@
 //! Opaque cursors of keyset pages: 38 characters, whatever the list is sorted by. A cursor says which ordering it belongs to, so that
 //! one of another list is refused instead of misread.
 
-use crate::{Code, Error, Result, datum::hash};
+use crate::{Code, Error, Result, mark_of_text};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
@@ -49,6 +49,6 @@ impl Cursor {
 }
 
 fn short(ordering: &str) -> [u8; 4] {
-    let [a, b, c, d, ..] = hash(ordering).to_be_bytes();
+    let [a, b, c, d, ..] = mark_of_text(ordering).to_be_bytes();
     [a, b, c, d]
 }

@@ -1,7 +1,7 @@
 //! The value of a column: its type in the database, its mark in a cursor, and its form in a policy.
 
 use crate::{Date, Long, Time};
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -78,21 +78,21 @@ data! {
     i32 = Int, self: (*self).into(), *self, i64::from(*self), |mark| Some(Expr::val(i32::try_from(mark).ok()?));
     i64 = Long, self: (*self).into(), *self, *self, |mark| Some(Expr::val(mark));
     Long = Long, self: self.0.into(), self.0, self.0, |mark| Some(Expr::val(mark));
-    String = Text, self: self.clone().into(), self.as_str(), hash(self), |_mark| None;
+    String = Text, self: self.clone().into(), self.as_str(), mark_of_text(self), |_mark| None;
     Uuid = Uuid, self: self.to_string().into();
     DateTime<Utc> = Time, self: self.to_rfc3339_opts(SecondsFormat::Micros, true).into(), *self, self.timestamp_micros(),
-        |mark| Some(Expr::val(DateTime::from_timestamp_micros(mark)?));
+        |mark| Some(Expr::val(DateTime::from_timestamp_micros(mark).filter(|time| (1..=9999).contains(&time.year()))?));
     Time = Time, self: self.0.to_rfc3339_opts(SecondsFormat::Micros, true).into(), self.0, self.0.timestamp_micros(),
         |mark| DateTime::<Utc>::marked(mark);
     Date = Date, self: self.to_string().into(), self.0, self.0.to_epoch_days().into(),
-        |mark| Some(Expr::val(NaiveDate::from_epoch_days(i32::try_from(mark).ok()?)?));
+        |mark| Some(Expr::val(NaiveDate::from_epoch_days(i32::try_from(mark).ok()?).filter(|day| (1..=9999).contains(&day.year()))?));
     Value = Json, self: self.clone();
     Vec<String> = Texts, self: self.clone().into();
     Vec<u8> = Bytes, self: Value::Null;
 }
 
 /// The first eight bytes of a text's hash.
-pub(crate) fn hash(text: &str) -> i64 {
+pub fn mark_of_text(text: &str) -> i64 {
     let digest = Sha256::digest(text.as_bytes());
     digest.first_chunk().map_or(0, |first| i64::from_be_bytes(*first))
 }

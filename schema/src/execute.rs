@@ -106,7 +106,8 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run, recorded: Option<&OperationRo
     };
     let who = (entry.scope() == Scope::Organization).then_some(recorded.view.initiator);
     let Claimed { tx, stored, actor } = gateway.operations.claim(organization, id, who, entry.changes_rights()).await?;
-    let Some(stored) = stored else { return Err(Error::internal("a claim found no operation")) };
+    // It was refused meanwhile, and made room for the next request with its key.
+    let Some(stored) = stored else { return Ok(Step::Done) };
     if stored.outcome.is_some() {
         // The process that committed the outcome may have died before it told anyone.
         gateway.live.committed(&[organization], (organization, stored.view.id));

@@ -71,6 +71,11 @@ impl<S> Allowed<S> {
         self.subject
     }
 
+    /// The same proof for a part of the subject, which was judged with it.
+    pub fn map<T>(self, part: impl FnOnce(S) -> T) -> Allowed<T> {
+        Allowed { subject: part(self.subject), filters: self.filters }
+    }
+
     pub fn subject(&self) -> &S {
         &self.subject
     }

@@ -46,7 +46,7 @@ pub use clock::{Chance, Clock, RandomIds, SystemClock};
 pub use code::{ARCHIVED, Code, ENDED, INVALID_TRANSITION, NOT_ARCHIVED, Said, TAKEN, Type};
 pub use context::{Context, relation};
 pub use cursor::Cursor;
-pub use datum::{ColumnType, Datum, TextEnum};
+pub use datum::{ColumnType, Datum, TextEnum, mark_of_text};
 pub use entry::{Entry, Surface};
 pub use error::{Cause, Constraint, Error, FieldError, Result};
 pub use events::{Change, NewEvent};

@@ -161,7 +161,7 @@ async fn concluded(
             Some(stored) => stored,
             None => {
                 let found = gateway_.operations.find(new.organization, name, key).await?;
-                found.ok_or_else(|| Error::internal("a recorded operation is not there"))?
+                found.ok_or_else(|| Error::unavailable("another request made room for its key"))?
             }
         };
         Ok::<_, Error>((carry_on(&gateway_, workflow, stored).await?, replayed))
@@ -267,7 +267,11 @@ async fn drive(gateway: &Arc<Gateway>, workflow: Workflow, run: Run, recorded: O
         return Ok(stored);
     }
     loop {
-        let stored = gateway.operations.get(organization, id).await?.ok_or_else(|| Error::internal("an operation is gone"))?;
+        let stored = gateway
+            .operations
+            .get(organization, id)
+            .await?
+            .ok_or_else(|| Error::unavailable("another request made room for its key"))?;
         let left = limit.saturating_duration_since(Instant::now());
         if stored.outcome.is_some() || stored.view.state == OperationState::Retryable || left.is_zero() {
             return Ok(stored);

@@ -45,10 +45,10 @@ macro_rules! text_enum {
                 Some(self.as_str().into())
             }
             fn mark(&self) -> i64 {
-                $name::ALL.iter().position(|one| one == self).map_or(-1, |at| at as i64)
+                $crate::mark_of_text(self.as_str())
             }
             fn marked(mark: i64) -> Option<$crate::private::sea_orm::sea_query::SimpleExpr> {
-                let one = $name::ALL.get(usize::try_from(mark).ok()?)?;
+                let one = $name::ALL.iter().find(|one| $crate::mark_of_text(one.as_str()) == mark)?;
                 Some($crate::private::sea_orm::sea_query::Expr::val(one.as_str()))
             }
         }

@@ -74,6 +74,9 @@ struct TokenArguments {
     /// Seconds.
     #[arg(long, default_value_t = 12 * 3_600)]
     lifetime: i64,
+    /// Prints what the pages for clients use, as lines for a shell: `eval "$(hestami token --role OWNER --env)"`.
+    #[arg(long)]
+    env: bool,
 }
 
 fn role(text: &str) -> Result<Role, String> {
@@ -184,9 +187,16 @@ async fn print_token(config: &Config, arguments: TokenArguments) -> Result<(), F
         lifetime: arguments.lifetime,
     };
     let issued = token::issue(config, &secrets, owner.as_ref(), wanted, SystemClock.now().timestamp()).await?;
-    if let Some((id, name)) = issued.organization {
+    if let Some((id, name)) = &issued.organization {
         eprintln!("{} in {name}; X-Organization-Id: {id}", issued.subject);
     }
-    println!("{}", issued.token);
+    if !arguments.env {
+        println!("{}", issued.token);
+        return Ok(());
+    }
+    println!("export URL='http://{}'\nexport TOKEN='{}'", config.listen, issued.token);
+    if let Some((id, _)) = issued.organization {
+        println!("export ORGANIZATION='{id}'");
+    }
     Ok(())
 }

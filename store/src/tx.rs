@@ -184,8 +184,10 @@ impl Tx {
                  SELECT array_agg(DISTINCT found.organization_id) AS ids FROM found, known WHERE found.organization_id <> ALL (known.ids)),
                reached AS MATERIALIZED (
                  SELECT set_config('app.scope', (beyond.ids || known.ids)::text, true), set_config('role', 'hestami_across', true)
-                 FROM beyond, known WHERE cardinality(beyond.ids) <= {MOST_ACROSS})
-             SELECT found.*, (SELECT count(*) FROM reached) AS reached FROM found"
+                 FROM beyond, known WHERE cardinality(beyond.ids) + cardinality(known.ids) <= {} )
+             SELECT found.*, (SELECT count(*) FROM reached) AS reached FROM found",
+            // Besides those that it began with.
+            MOST_ACROSS + 1 + self.began.len()
         );
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
         let rows = self.query_all_raw(statement).await.map_err(Unreached::Failed)?;

@@ -7,7 +7,9 @@ import { Client as UrqlClient, fetchExchange, subscriptionExchange } from '@urql
 import { createClient as createSse } from 'graphql-sse';
 import { createClient as createWs } from 'graphql-ws';
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import http from 'node:http';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
 import { start, until, way } from './gateway.mjs';
@@ -214,4 +216,57 @@ test('urql over HTTP', async () => {
   const exchanges = [fetchExchange];
   const client = new UrqlClient({ url: road.url, exchanges, fetchOptions, fetchSubscriptions: true, preferGetMethod: false });
   await story(road, urql(client));
+});
+
+test('eighteen screens of an owner portal', async () => {
+  const env = { ...process.env, URL: gateway.url, TOKEN: robert.token, ORGANIZATION: robert.organization };
+  const child = spawn(process.execPath, [new URL('portal.mjs', import.meta.url).pathname], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => { said += text; });
+  const code = await new Promise((resolve) => child.once('exit', resolve));
+  assert.equal(code, 0, said);
+  assert.match(said, /18 screens/);
+});
+
+test('a page of 26 houses is small enough for a phone', async () => {
+  const query = '{ properties(first: 26, orderBy: ADDRESS_ASC) { totalCount edges { cursor node { id kind status version address { line1 locality region } } } pageInfo { hasNextPage endCursor } } }';
+  const body = JSON.stringify({ query });
+  const headers = { ...robert.headers, 'content-type': 'application/json', 'accept-encoding': 'gzip' };
+  const size = await new Promise((resolve, reject) => {
+    const request = http.request(`${gateway.url}/graphql`, { method: 'POST', headers }, (response) => {
+      assert.equal(response.headers['content-encoding'], 'gzip');
+      let bytes = 0;
+      response.on('data', (part) => { bytes += part.length; });
+      response.on('end', () => resolve(bytes));
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
+  assert.ok(size < 2500, `${size} bytes`);
+});
+
+test('one cache keeps two owners apart, and shows what the server says of each', async () => {
+  const sam = gateway.who('Sam Reyes');
+  const link = new HttpLink({ uri: `${gateway.url}/graphql`, headers: sam.headers });
+  const client = new ApolloClient({ link, cache: new InMemoryCache() });
+  const { engagedOrganizations } = await gateway.query(sam, '{ engagedOrganizations { nodes { organization { id name } } } }');
+  const owners = engagedOrganizations.nodes.map(({ organization }) => organization);
+  assert.ok(owners.length >= 2, 'the demo has two owners who engaged the desk');
+  const OF = apolloGql`query Of($id: ID!) {
+    organization(id: $id) { id name portfolios(first: 20) { totalCount } properties(first: 5, orderBy: ADDRESS_ASC) { totalCount nodes { id organization { id } } } }
+  }`;
+  for (const { id } of owners) await client.query({ query: OF, variables: { id } });
+  for (const { id, name } of owners) {
+    const kept = await client.query({ query: OF, variables: { id }, fetchPolicy: 'cache-only' });
+    const said = await client.query({ query: OF, variables: { id }, fetchPolicy: 'no-cache' });
+    assert.deepEqual(kept.data, said.data, name);
+    assert.ok(kept.data.organization.properties.nodes.every(({ organization }) => organization.id === id), name);
+    // Each row is found again by its id alone, as a cache that refetches one does.
+    const [row] = kept.data.organization.properties.nodes;
+    const { node } = await gateway.query(sam, 'query ($id: ID!) { node(id: $id) { id ... on Property { organization { id } } } }', row);
+    assert.deepEqual([node.id, node.organization.id], [row.id, id]);
+  }
+  const counts = owners.map(({ id }) => client.readQuery({ query: OF, variables: { id } }).organization.properties.totalCount);
+  assert.notDeepEqual(counts, owners.map(() => counts[0]), 'the owners differ, so that a mix would show');
+  client.stop();
 });

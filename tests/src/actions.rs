@@ -103,4 +103,13 @@ async fn a_page_of_houses_says_it_for_each() {
         first,
         json!(["PROPERTY_UPDATE", "PROPERTY_ARCHIVE", "PROPERTY_RESTORE", "OWNERSHIP_RECORD", "FINANCIAL_ENTRY_RECORD"])
     );
+    // Rows that hang on one house are judged alike, however many there are.
+    for day in ["2026-01-01", "2026-02-01"] {
+        let entry = json!({ "propertyId": houses[1], "kind": "RENT", "amountMinor": 100, "currency": "USD", "bookedOn": day, "source": "Bank" });
+        world.call(&olga, home, "financialEntry/v1/record", entry).await.ok();
+    }
+    let query = "{ financialEntries { nodes { actionsAllowed } } }";
+    let toms = world.gql(&tom, Some(home), query, json!({})).await;
+    let both = json!({ "actionsAllowed": ["FINANCIAL_ENTRY_CORRECT"] });
+    assert_eq!(toms.data()["financialEntries"]["nodes"], json!([both, both]), "{:#}", toms.body);
 }

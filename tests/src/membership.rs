@@ -1,6 +1,7 @@
 use crate::harness::{World, person, until};
 use serde_json::{Value, json};
 use std::time::Duration;
+use uuid::Uuid;
 
 #[tokio::test]
 async fn an_invitation_is_for_the_one_it_names() {
@@ -165,4 +166,51 @@ async fn a_term_is_moved_and_taken_away() {
     assert_eq!((&open.ok()["endsAt"], &open.ok()["version"]), (&Value::Null, &json!(4)));
     world.clock.advance(Duration::from_secs(7_200));
     world.rpc(&ines, Some(trust), "property/v1/list", json!({})).await.ok();
+}
+
+#[tokio::test]
+async fn an_invitation_is_declined_and_a_role_changed() {
+    let world = World::new().await;
+    let (olga, ines, tom, adam) = (person("olga"), person("ines"), person("tom"), person("adam"));
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    world.principal(&ines).await;
+    let invite = json!({ "email": "ines@example.com", "role": "TRUSTEE", "reason": "Helps out" });
+    let invited = world.call(&olga, home, "membership/v1/invite", invite.clone()).await.ok().clone();
+    let decline = |key: Uuid| json!({ "idempotencyKey": key, "id": invited["id"] });
+    // Only whom it is addressed to declines it, once, and is no member by that.
+    world.rpc(&tom, None, "membership/v1/decline", decline(world.key())).await.refused("NOT_FOUND");
+    let declined = world.rpc(&ines, None, "membership/v1/decline", decline(world.key())).await.ok().clone();
+    assert_eq!((&declined["state"], declined["endedAt"].is_null()), (&json!("DECLINED"), false));
+    world.rpc(&ines, None, "membership/v1/decline", decline(world.key())).await.refused("MEMBERSHIP_NOT_PENDING");
+    world.rpc(&ines, None, "membership/v1/accept", decline(world.key())).await.refused("MEMBERSHIP_NOT_PENDING");
+    world.rpc(&ines, Some(home), "property/v1/list", json!({})).await.refused("ORGANIZATION_NOT_FOUND");
+    // Whoever invited them sees that, and no name of theirs.
+    let query =
+        "query ($id: ID!) { organization(id: $id) { memberships(last: 1) { nodes { state email principal { displayName } } } } }";
+    let seen = world.gql(&olga, Some(home), query, json!({ "id": home })).await;
+    assert_eq!(
+        seen.data()["organization"]["memberships"]["nodes"][0],
+        json!({ "state": "DECLINED", "email": "ines@example.com", "principal": null })
+    );
+    world.call(&olga, home, "membership/v1/invite", invite).await.ok();
+
+    // A role is changed: rights follow at once.
+    let toms = world.join(&olga, home, &tom, "CONCIERGE_STAFF").await;
+    world.call(&tom, home, "property/v1/create", World::property("1 First Street")).await.refused("FORBIDDEN");
+    let change = |row: &serde_json::Value, role: &str| json!({ "id": row["id"], "version": row["version"], "role": role });
+    world.call(&tom, home, "membership/v1/changeRole", change(&toms, "OWNER")).await.refused("FORBIDDEN");
+    let toms = world.call(&olga, home, "membership/v1/changeRole", change(&toms, "TRUSTEE")).await.ok().clone();
+    assert_eq!((&toms["role"], &toms["version"]), (&json!("TRUSTEE"), &json!(3)));
+    world.call(&tom, home, "property/v1/create", World::property("1 First Street")).await.ok();
+    // An administrator makes no owner, and unmakes none; the last owner stays one.
+    let adams = world.join(&olga, home, &adam, "ADMINISTRATOR").await;
+    world.call(&adam, home, "membership/v1/changeRole", change(&toms, "OWNER")).await.refused("FORBIDDEN");
+    let query = "query ($id: ID!) { organization(id: $id) { memberships { nodes { id version role } } } }";
+    let all = world.gql(&olga, Some(home), query, json!({ "id": home })).await;
+    let olgas = all.data()["organization"]["memberships"]["nodes"][0].clone();
+    assert_eq!(olgas["role"], "OWNER");
+    world.call(&adam, home, "membership/v1/changeRole", change(&olgas, "TRUSTEE")).await.refused("FORBIDDEN");
+    let adams = world.call(&olga, home, "membership/v1/changeRole", change(&adams, "TRUSTEE")).await.ok().clone();
+    world.call(&olga, home, "membership/v1/changeRole", change(&olgas, "TRUSTEE")).await.refused("MEMBERSHIP_LAST_OWNER");
+    world.call(&adam, home, "membership/v1/changeRole", change(&adams, "OWNER")).await.refused("FORBIDDEN");
 }

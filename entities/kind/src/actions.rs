@@ -183,11 +183,11 @@ async fn allowed<K: Kind>(snapshot: &Snapshot, keys: &[Key]) -> Result<HashMap<K
         true => rows.iter().filter_map(|row| Some((row.organization(), row.delegable()?))).collect(),
         false => Vec::new(),
     };
-    let mut delegations = delegated::over_all(&snapshot.tx, &what, snapshot.actor.principal).await?;
+    let delegations = delegated::over_all(&snapshot.tx, &what, snapshot.actor.principal).await?;
     let mut found = HashMap::with_capacity(rows.len());
     for row in rows {
         let place = (row.organization(), row.id());
-        let held = row.delegable().and_then(|what| delegations.remove(&(row.organization(), what))).unwrap_or_default();
+        let held = row.delegable().and_then(|what| delegations.get(&(row.organization(), what)).cloned()).unwrap_or_default();
         let Judged::One(resource) = Seen::of(row, snapshot.actor.organization, held).judged() else { continue };
         let may = |action: &Action| {
             let attributes = match &action.fresh {

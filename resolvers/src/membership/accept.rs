@@ -13,8 +13,16 @@ pub struct Accept;
 
 /// An invitation, as its addressee sees it.
 pub struct Invitation {
-    row: Membership,
+    pub row: Membership,
     addressee: PrincipalId,
+}
+
+impl Invitation {
+    pub async fn find(cx: &Context, id: MembershipId) -> Result<Self> {
+        let row = membership::invitation(cx.tx().await?, id).await?;
+        let row = row.ok_or_else(|| Error::new(Code::NOT_FOUND))?;
+        Ok(Invitation { row, addressee: cx.actor.principal })
+    }
 }
 
 impl Subject for Invitation {
@@ -40,9 +48,7 @@ impl Procedure for Accept {
     }
 
     async fn subject(cx: &Context, input: &MembershipAcceptInput) -> Result<Invitation> {
-        let row = membership::invitation(cx.tx().await?, input.id).await?;
-        let row = row.ok_or_else(|| Error::new(Code::NOT_FOUND))?;
-        Ok(Invitation { row, addressee: cx.actor.principal })
+        Invitation::find(cx, input.id).await
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Invitation>, _: MembershipAcceptInput) -> Result<Membership> {

@@ -1,4 +1,6 @@
 pub mod accept;
+pub mod change_role;
+pub mod decline;
 pub mod expire;
 pub mod extend;
 pub mod invite;
@@ -26,6 +28,8 @@ schema::codes! {
 pub const ALL: &[Entry] = &[
     Entry::of::<invite::Invite>(),
     Entry::of::<accept::Accept>(),
+    Entry::of::<decline::Decline>(),
+    Entry::of::<change_role::ChangeRole>(),
     Entry::of::<extend::Extend>(),
     Entry::of::<revoke::Revoke>(),
     Entry::of::<expire::Expire>(),
