@@ -1,8 +1,8 @@
 //! The history: the event log as people read it, with who changed a thing, when, and on whose behalf.
 
 use crate::{
+    doer::Doer,
     node::{self, Node},
-    people::Doer,
     prelude::*,
 };
 use async_graphql::{ComplexObject, Context, SimpleObject};

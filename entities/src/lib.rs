@@ -8,6 +8,7 @@ pub mod change;
 pub mod deadline;
 pub mod delegation;
 pub mod delegation_item;
+pub mod doer;
 pub mod engaged_organization;
 pub mod engaged_property;
 pub mod event;
@@ -17,14 +18,14 @@ pub mod membership;
 pub mod node;
 pub mod operation;
 pub mod organization;
-pub mod people;
+pub mod organization_card;
+pub mod person;
 pub mod principal;
 pub mod relations;
 pub mod replica;
 pub mod viewer;
 
 pub use owners::*;
-pub use people::{organization_card, person};
 
 use kind::KindInfo;
 

@@ -6,7 +6,7 @@ use crate::{
     membership::{MembershipId, MembershipState},
     operation,
     organization::OrganizationType,
-    people::OrganizationCard,
+    organization_card::OrganizationCard,
 };
 use async_graphql::{ComplexObject, SimpleObject};
 use chrono::{DateTime, Utc};

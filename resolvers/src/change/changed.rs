@@ -10,7 +10,7 @@ use entities::{
     feed::{Content, Entry},
     history::{self, HistoryEntry},
     node::{self, Node},
-    people::OrganizationCard,
+    organization_card::OrganizationCard,
     portfolio::{self, PortfolioId},
     portfolio_property,
     property::{self, PropertyId},
