@@ -166,6 +166,28 @@ async fn people_have_names_for_those_who_have_to_do_with_them() {
     );
 }
 
+/// An id is no way to a name: whoever is invited, or delegated to, without a part of their own in it stays unknown.
+#[tokio::test]
+async fn nobody_learns_a_name_by_a_delegation_or_an_invitation_alone() {
+    let Scene { world, olga, oscar, home, .. } = scene().await;
+    let house = world.create_property(&olga, home, "1 First Street").await["id"].clone();
+    let oscars = world.principal(&oscar).await;
+    let grant = json!({ "holderId": oscars, "propertyIds": [house], "actions": ["UPDATE"] });
+    world.call(&olga, home, "delegation/v1/grant", grant).await.ok();
+    let invite = json!({ "principalId": oscars, "role": "TRUSTEE", "reason": "To learn a name" });
+    world.call(&olga, home, "membership/v1/invite", invite).await.ok();
+    let query = "query ($id: ID!) { delegations { nodes { holderId holder { displayName } } }
+      organization(id: $id) { memberships(last: 1) { nodes { principalId principal { displayName } } } } }";
+    let seen = async || world.gql(&olga, Some(home), query, json!({ "id": home })).await.data().clone();
+    let before = seen().await;
+    assert_eq!(before["delegations"]["nodes"][0], json!({ "holderId": oscars, "holder": null }));
+    assert_eq!(before["organization"]["memberships"]["nodes"][0], json!({ "principalId": oscars, "principal": null }));
+    // Once they act on it, they are known for what they did.
+    let note = json!({ "id": house, "version": 1, "notes": "The fence leans" });
+    world.call(&oscar, home, "property/v1/update", note).await.ok();
+    assert_eq!(seen().await["delegations"]["nodes"][0]["holder"], json!({ "displayName": "oscar" }));
+}
+
 #[tokio::test]
 async fn the_feed_of_an_organization_goes_backwards_and_hides_what_its_reader_may_not_see() {
     let Scene { world, olga, sam, home, desk, .. } = scene().await;
