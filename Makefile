@@ -21,10 +21,11 @@ test: $(SERVERS) ## Runs all tests against real PostgreSQL, Cerbos and HTTP
 	$(CARGO) build --quiet --workspace --tests
 	$(CARGO) test --quiet --workspace --no-fail-fast
 
-test-clients: $(SERVERS) $(CLIENTS) ## Drives the gateway with graphql-ws, graphql-sse, Apollo Client, urql, and the example dashboard in chromium
+test-clients: $(SERVERS) $(CLIENTS) ## Drives the gateway with the libraries, generators, linters and fuzzers of clients, and the example dashboard in chromium
 	$(CARGO) build --quiet --workspace
 	tests/clients/chromium.sh
-	node --test --test-concurrency=1 tests/clients/clients.test.mjs tests/clients/dashboard.test.mjs
+	tests/clients/python.sh
+	node --test --test-concurrency=1 tests/clients/*.test.mjs
 
 conformance: $(SERVERS) ## Judges the query plans of CERBOS_CONFORMANCE_DIR: SQL, evaluator and PDP must agree
 	@$(CARGO) test --quiet -p tests --lib -- --nocapture --exact $(CONFORMANCE) >target/conformance.txt 2>&1; \
@@ -46,15 +47,22 @@ chaos: $(SERVERS) ## Breaks everything in turn for five minutes beside clients, 
 soak: $(SERVERS) ## Thirty minutes at half load: what must be flat is flat
 	$(BENCH) soak
 
+# The contract as the code makes it, held against the one that is kept: additions pass, breaks are told and refused.
+GATE = mkdir -p target/contract && for it in sdl:schema.graphql openapi:openapi.json errors:errors.txt procedures:procedures.txt; do \
+	./target/debug/hestami contract $${it%%:*} >target/contract/$${it\#*:} || exit 1; done && node schema/gate.mjs target/contract
+
 check: $(SERVERS) ## Format, clippy with warnings as errors, contracts and policies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
 	$(CARGO) build --quiet --workspace
+	@$(GATE)
+	node --test schema/gate.test.mjs >target/gate.txt || { cat target/gate.txt; exit 1; }
 	./target/debug/hestami contract --check
 	node embedded/node_modules/cerbos/index.js compile authz/policies
 
-bless: $(SERVERS) ## Writes the contract files anew; look at the difference before you commit it
+bless: $(SERVERS) ## Writes the contract files anew, unless something in them would break; look at the difference before you commit it
 	$(CARGO) build --quiet
+	@$(GATE)
 	./target/debug/hestami contract --write
 	BLESS=1 $(CARGO) test --quiet -p tests -- golden outcomes_of
 

@@ -3,7 +3,8 @@ use crate::{
     limits::{ALIASES, DEPTH, DIRECTIVES, FIELDS, RECURSION},
 };
 use async_graphql::{
-    Context, ContextSelectionSet, ObjectType, OutputType, Positioned, Schema, ServerResult, ValidationMode, Value,
+    Context, ContextSelectionSet, ObjectType, OutputType, Positioned, SDLExportOptions, Schema, ServerResult, ValidationMode,
+    Value,
     parser::types::Field,
     registry::{MetaType, MetaTypeId, ObjectBuilder, Registry},
     resolver_utils::{ContainerType, resolve_container, resolve_container_serial},
@@ -116,7 +117,7 @@ pub fn proven(introspection: bool) -> GatewaySchema {
 
 /// The schema's text, as committed with the contract.
 pub fn sdl() -> String {
-    schema(true).sdl()
+    schema(true).sdl_with_options(SDLExportOptions::new().include_specified_by())
 }
 
 #[async_trait]

@@ -47,7 +47,7 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
             condition(&how, &ident, &quote!(Column::#column))
         });
         let rule = rules::taken(each)?.map(|rule| if text { rules::unless_blank(rule) } else { Ok(rule) }).transpose()?;
-        rules::apply(each, rule);
+        rules::apply(each, rule, false);
         if text {
             texts.push(ident.clone());
         }

@@ -3,14 +3,17 @@
 use crate::{field, rules};
 use proc_macro2::TokenStream as Tokens;
 use quote::quote;
-use syn::{Error, Field, Fields, Ident, Meta, Result, parse_quote, spanned::Spanned};
+use syn::{
+    Error, Field, Fields, Ident, Meta, Result, Token, parse::Parser, parse_quote, punctuated::Punctuated, spanned::Spanned,
+};
 
 pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
-    let page = match args.to_string().as_str() {
-        "" => false,
-        "page" => true,
-        _ => return Err(Error::new(args.span(), "#[input] takes nothing, or page")),
-    };
+    let args = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(args)?;
+    let named = |meta: &Meta, word: &str| matches!(meta, Meta::Path(path) if path.is_ident(word));
+    let page = args.iter().any(|meta| named(meta, "page"));
+    let value = args.iter().any(|meta| named(meta, "value"));
+    let rest = args.iter().filter(|meta| !named(meta, "page") && !named(meta, "value"));
+    let mut between = rest.map(rules::Between::of).collect::<Result<Vec<_>>>()?;
     let mut item = field::plain(item, "input")?;
     let name = item.ident.clone();
     let Fields::Named(named) = &mut item.fields else { unreachable!("fields are named") };
@@ -35,19 +38,33 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
                 rules::taken(each)?
             }
         };
-        rules::apply(each, rule);
+        let needed = matches!(outer.as_deref(), Some("String"))
+            || (outer.as_deref() == Some("Option") && patched.last() == each.ident.as_ref());
+        rules::apply(each, rule, needed);
     }
     if page {
         paged(&mut named.named);
+        between.push(rules::Between::of(&parse_quote!(not_both(last, first)))?);
     }
+    for each in &between {
+        each.check(&mut named.named)?;
+    }
+    let told = between.iter().map(rules::Between::told);
     let of = if patched.is_empty() { Tokens::new() } else { of(&name, &required, &patched) };
     let default = page.then(|| quote!(Default,));
+    // A value is read as well as given, under two names in GraphQL.
+    let read = value.then(|| {
+        let input = format!("{name}Input");
+        quote!(#[derive(PartialEq, Eq, ::async_graphql::SimpleObject)] #[graphql(input_name = #input)])
+    });
     Ok(quote! {
         #[derive(
             Debug, Clone, #default ::serde::Serialize, ::serde::Deserialize, ::schemars::JsonSchema, ::garde::Validate,
             ::async_graphql::InputObject,
         )]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        #read
+        #(#told)*
         #item
         #of
     })
@@ -60,6 +77,9 @@ fn patch(each: &mut Field, outer: Option<&str>) -> Result<()> {
             each.attrs.push(
                 parse_quote!(#[serde(default, deserialize_with = "schema::present", skip_serializing_if = "Option::is_none")]),
             );
+            // Null is refused, so the contract has no null.
+            let inner = field::inner(&each.ty).map(|inner| quote!(#inner).to_string());
+            each.attrs.push(parse_quote!(#[schemars(with = #inner)]));
             Ok(())
         }
         Some("MaybeUndefined") => {

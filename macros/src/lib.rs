@@ -51,7 +51,8 @@ pub fn filter(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// An input of a procedure. Each field has at most one rule's word, such as `#[text(200)]`. `#[patch]` or `#[patch(text(200))]`
-/// marks a field that may be absent. `#[input(page)]` adds the fields that choose a page.
+/// marks a field that may be absent. `#[input(page)]` adds the fields that choose a page; `#[input(value)]` is read as well as
+/// given. `one_of(a, b)`, `some_of(a, b)` and `not_both(a, b)` are rules about several fields.
 #[proc_macro_attribute]
 pub fn input(args: TokenStream, item: TokenStream) -> TokenStream {
     let item = Tokens::from(item);

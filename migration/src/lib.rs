@@ -29,6 +29,7 @@ mod m20261126_000021_whose;
 mod m20261126_000022_search;
 mod m20261126_000023_release;
 mod m20261126_000024_decline;
+mod m20261127_000025_directory;
 pub mod projection;
 
 use sea_orm_migration::MigrationTrait;
@@ -90,6 +91,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000022_search::Migration),
             Box::new(m20261126_000023_release::Migration),
             Box::new(m20261126_000024_decline::Migration),
+            Box::new(m20261127_000025_directory::Migration),
         ]
     }
 }

@@ -55,7 +55,7 @@ pub fn openapi(table: &'static [Entry]) -> Value {
     if let Value::Object(definitions) = input_definitions {
         components.extend(definitions);
     }
-    components.insert("Error".into(), error_schema(schema::Table::new(table).codes()));
+    components.insert("Refusal".into(), error_schema(schema::Table::new(table).codes()));
     components.insert("IdempotencyKey".into(), key_schema());
 
     json!({
@@ -94,7 +94,37 @@ fn body_of(entry: &Entry, reference: Value, definitions: &mut BTreeMap<String, V
         required.insert(0, "idempotencyKey".into());
         body["required"] = required.into();
     }
-    body
+    if body.get("oneOf").is_some() { variants(body) } else { body }
+}
+
+/// A body of which exactly one of several fields is given, as a variant for each of them: generators make a type of each.
+fn variants(mut body: Value) -> Value {
+    let either = std::mem::take(&mut body["oneOf"]);
+    let either = either.as_array().cloned().unwrap_or_default();
+    let names: Vec<&str> = either.iter().filter_map(|one| one["required"][0].as_str()).collect();
+    let description = body["description"].clone();
+    let variant = |name: &str| {
+        let mut one = body.clone();
+        if let Value::Object(fields) = &mut one {
+            fields.remove("oneOf");
+            fields.remove("description");
+        }
+        one["title"] = format!("By{}", capital(name)).into();
+        one["properties"][name]["type"] = "string".into();
+        for other in names.iter().filter(|other| **other != name) {
+            one["properties"][*other] = json!({ "type": "null" });
+        }
+        if let Value::Array(required) = &mut one["required"] {
+            required.push(name.into());
+        }
+        one
+    };
+    json!({ "description": description, "oneOf": names.iter().map(|name| variant(name)).collect::<Vec<_>>() })
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
 fn operation_of(entry: &Entry, body: Value, result: Value, operation: &Value, getter: Option<&Entry>) -> Value {
@@ -209,7 +239,7 @@ fn refusal_of(codes: &[Code]) -> Value {
         codes.iter().map(|code| (code.as_str().to_owned(), shared("examples", code.as_str()))).collect();
     json!({
         "description": codes.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(", "),
-        "content": { MEDIA: { "schema": shared("schemas", "Error"), "examples": examples } },
+        "content": { MEDIA: { "schema": shared("schemas", "Refusal"), "examples": examples } },
     })
 }
 

@@ -4,13 +4,31 @@ use crate::{Code, Error, FieldCode, FieldError, Result};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-pub fn parse<T: DeserializeOwned + Serialize>(given: Value) -> Result<T> {
+pub fn parse<T: DeserializeOwned + Serialize>(mut given: Value) -> Result<T> {
+    whole(&mut given);
     let parsed: T = read(&given).map_err(|(field, code, message)| Error::new(Code::INVALID_INPUT).field(field, code, message))?;
     let taken = serde_json::to_value(&parsed)?;
     // Some parsers take a list for an object, or an object for a word. The contract does not.
     match bent(&given, &taken, "") {
         Some(field) => Err(Error::new(Code::INVALID_INPUT).field(field, "WRONG_TYPE", WRONG_TYPE)),
         None => Ok(without_blanks(&taken).unwrap_or(parsed)),
+    }
+}
+
+/// Writes a number without a fraction, such as 2.0, as the whole number that JSON Schema takes it for.
+fn whole(value: &mut Value) {
+    const MOST: f64 = crate::Long::MOST as f64;
+    match value {
+        Value::Number(number) if !number.is_i64() && !number.is_u64() => {
+            if let Some(whole) = number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() <= MOST) {
+                #[expect(clippy::cast_possible_truncation, reason = "a whole number of at most 53 bits")]
+                let whole = whole as i64;
+                *value = whole.into();
+            }
+        }
+        Value::Array(all) => all.iter_mut().for_each(whole),
+        Value::Object(fields) => fields.values_mut().for_each(whole),
+        _ => {}
     }
 }
 

@@ -75,7 +75,7 @@ pub use reads::{Caller, Filters, Nullable, Planned, Reads, Snapshot, load_one, n
 pub use run::{read, resume, run};
 pub use states::{Machine, Move};
 pub use store::{Cell, Lanes, MOST_ACROSS, Mode, Reach, Sight, Tx, one_of};
-pub use text_enum::{PrincipalKind, Role};
+pub use text_enum::{PrincipalKind, Role, told_enum};
 pub use time::{Date, Time};
 pub use trace::{Carried, continue_from, current_trace_id, traceparent};
 pub use user_error::{ErrorCode, ErrorDetails, UserError, declare_codes};

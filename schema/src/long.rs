@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema, sea_orm::DeriveValueType)]
 #[serde(transparent)]
-#[schemars(inline)]
+#[schemars(inline, extend("minimum" = -Long::MOST, "maximum" = Long::MOST))]
 pub struct Long(pub i64);
 
 store::wrapped!(Long);
@@ -29,7 +29,7 @@ impl<'de> Deserialize<'de> for Long {
 }
 
 /// A whole number of at most 53 bits, wider than an Int: JSON's number.
-#[Scalar(name = "Long")]
+#[Scalar(name = "Long", specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-6")]
 impl ScalarType for Long {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {

@@ -70,9 +70,13 @@ pub struct Planned {
 /// so that `node` does not pay for every kind that there is.
 pub struct Filters {
     kinds: BTreeMap<&'static str, KindFilter>,
-    judges: BTreeMap<(&'static str, &'static str), Box<dyn Judge>>,
+    judges: Judges,
+    /// The judges of the same reader through a grant that allows to act. None: it works for nobody, or through one grant already.
+    acting: Option<Judges>,
     across: bool,
 }
+
+type Judges = BTreeMap<(&'static str, &'static str), Box<dyn Judge>>;
 
 struct KindFilter {
     filter: Box<dyn Filter>,
@@ -86,7 +90,8 @@ impl Filters {
     pub fn identity(&self) -> [u8; 32] {
         let hash = Sha256::new_with_prefix([u8::from(self.across)]);
         let hash = self.kinds.values().fold(hash, |hash, kind| hash.chain_update(kind.filter.identity()));
-        self.judges.values().fold(hash, |hash, judge| hash.chain_update(judge.identity())).finalize().into()
+        let judges = self.judges.values().chain(self.acting.iter().flat_map(BTreeMap::values));
+        judges.fold(hash, |hash, judge| hash.chain_update(judge.identity())).finalize().into()
     }
 
     /// A kind that was not planned is an error, never "all rows".
@@ -110,13 +115,20 @@ impl Planned {
         let kinds: Vec<_> = self.kinds.iter().copied().collect();
         let filters = decide.filters(actor, "read", &kinds).await?.into_iter();
         let filters = filters.map(|filter| KindFilter { filter, own: OnceLock::new(), across: OnceLock::new() });
-        let asked: Vec<_> = self.judged.iter().copied().collect();
-        let judges = if asked.is_empty() { Vec::new() } else { decide.judges(actor, &asked).await? };
+        let works = !self.judged.is_empty() && actor.through.is_none() && actor.looks_after();
+        let acting = if works { Some(self.judges(decide, &actor.acting()).await?) } else { None };
         Ok(Filters {
             kinds: kinds.into_iter().zip(filters).collect(),
-            judges: asked.into_iter().zip(judges).collect(),
+            judges: self.judges(decide, actor).await?,
+            acting,
             across: self.across || actor.through.is_some(),
         })
+    }
+
+    async fn judges(&self, decide: &dyn Decide, actor: &Actor) -> Result<Judges> {
+        let asked: Vec<_> = self.judged.iter().copied().collect();
+        let judges = if asked.is_empty() { Vec::new() } else { decide.judges(actor, &asked).await? };
+        Ok(asked.into_iter().zip(judges).collect())
     }
 }
 
@@ -218,10 +230,12 @@ impl Snapshot {
         self.filters.condition(kind, self.tx.sight())
     }
 
-    /// Whether the reader may do this with a resource `{"id": …, "attr": {…}}` of a kind, by the policies.
-    pub fn may(&self, kind: &'static str, action: &'static str, resource: &Value) -> Result<bool> {
-        let judge = self.filters.judges.get(&(kind, action));
-        judge
+    /// Whether the reader may do this with a resource `{"id": …, "attr": {…}}` of a kind, by the policies; `acting`, through a grant
+    /// that allows to act.
+    pub fn may(&self, kind: &'static str, action: &'static str, resource: &Value, acting: bool) -> Result<bool> {
+        let judges = self.filters.acting.as_ref().filter(|_| acting).unwrap_or(&self.filters.judges);
+        judges
+            .get(&(kind, action))
             .ok_or_else(|| Error::internal(format!("{action} {kind} was not planned for this query")))?
             .allows(resource, self.now)
     }

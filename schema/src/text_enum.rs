@@ -13,7 +13,10 @@ macro_rules! text_enum {
             $crate::private::sea_orm::DeriveActiveEnum, $crate::private::sea_orm::EnumIter,
         )]
         #[serde(crate = "schema::private::serde")]
-        #[schemars(crate = "schema::private::schemars")]
+        #[schemars(
+            crate = "schema::private::schemars",
+            transform = |schema: &mut $crate::private::schemars::Schema| $crate::told_enum(schema, <$name as $crate::TextEnum>::TEXTS)
+        )]
         #[sea_orm(rs_type = "String", db_type = "Text")]
         pub enum $name {
             $($(#[$doc])* #[serde(rename = $text)] #[graphql(name = $text)] #[sea_orm(string_value = $text)] $variant,)*
@@ -88,5 +91,24 @@ impl Role {
     /// Whether members with this role stand for the owner, so that their delegations count. In SQL: `app.stands_for_owner(role)`.
     pub const fn stands_for_owner(self) -> bool {
         matches!(self, Role::Owner | Role::CoOwner | Role::Trustee | Role::Administrator)
+    }
+}
+
+/// Writes an enum's schema as one list of texts, with the meaning of each in its description: generators make one type of it.
+pub fn told_enum(schema: &mut schemars::Schema, texts: &[&str]) {
+    let about = |schema: &serde_json::Map<String, serde_json::Value>| {
+        schema.get("description").and_then(|about| about.as_str()).map(str::to_owned)
+    };
+    let mut lines: Vec<String> = schema.as_object().and_then(about).into_iter().collect();
+    for variant in schema.get("oneOf").and_then(|variants| variants.as_array()).into_iter().flatten() {
+        if let (Some(text), Some(about)) = (variant["const"].as_str(), variant.as_object().and_then(about)) {
+            lines.push(format!("`{text}`: {about}"));
+        }
+    }
+    schema.remove("oneOf");
+    schema.insert("type".into(), "string".into());
+    schema.insert("enum".into(), texts.into());
+    if !lines.is_empty() {
+        schema.insert("description".into(), lines.join("\n").into());
     }
 }

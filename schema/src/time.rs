@@ -33,7 +33,7 @@ impl From<DateTime<Utc>> for Time {
 }
 
 /// A point in time by RFC 3339, such as `2026-05-01T09:30:00Z`.
-#[Scalar(name = "DateTime")]
+#[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html")]
 impl ScalarType for Time {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for Date {
 }
 
 /// A day of the calendar, such as `2026-05-01`.
-#[Scalar(name = "Date")]
+#[Scalar(name = "Date", specified_by_url = "https://scalars.graphql.org/andimarek/local-date.html")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {

@@ -1,11 +1,28 @@
 //! Rules that inputs share, as garde's custom validators. A message is `CODE|what is wrong`.
 
 use async_graphql::MaybeUndefined;
+use serde_json::{Value, json};
+use std::fmt::Write;
 
 pub type Valid = Result<(), garde::Error>;
 
 fn refuse(code: &str, message: &str) -> Valid {
     Err(garde::Error::new(format!("{code}|{message}")))
+}
+
+/// A text without control characters but line breaks and tabs.
+pub const PRINTABLE: &str = r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*$";
+/// A text that has something in it, and no control characters but line breaks and tabs.
+pub const FILLED: &str =
+    r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*$";
+/// An e-mail address, as `email` judges it.
+pub const EMAIL: &str = r"^[^@\s\x00-\x1F\x7F-\x9F]+@[^@.\s\x00-\x1F\x7F-\x9F][^@\s\x00-\x1F\x7F-\x9F]*\.([^@\s\x00-\x1F\x7F-\x9F]*[^@.\s\x00-\x1F\x7F-\x9F])$";
+/// An address that a browser may open, as `website` judges it.
+pub const WEBSITE: &str = r"^https?://[^\s\x00-\x1F\x7F-\x9F]+$";
+
+/// A pattern that blank texts match as well.
+pub fn or_blank(pattern: impl std::fmt::Display) -> String {
+    format!(r"^[ \t\r\n]*$|{pattern}")
 }
 
 /// A field that holds a text, whether required, optional or part of a patch.
@@ -59,7 +76,7 @@ pub fn unless_blank<T: Text>(rule: impl FnOnce(&T, &()) -> Valid) -> impl FnOnce
 /// An e-mail address as far as it can be judged without sending to it.
 pub fn email<T: Text>(value: &T, _: &()) -> Valid {
     let Some(text) = value.text() else { return Ok(()) };
-    let sound = text.len() <= 254
+    let sound = text.chars().count() <= 254
         && !text.chars().any(|c| c.is_whitespace() || c.is_control())
         && text.split_once('@').is_some_and(|(local, domain)| {
             !local.is_empty()
@@ -76,7 +93,7 @@ pub fn website<T: Text>(value: &T, _: &()) -> Valid {
     let Some(text) = value.text() else { return Ok(()) };
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let sound = host.is_some_and(|host| !host.is_empty())
-        && text.len() <= 500
+        && text.chars().count() <= 500
         && !text.chars().any(|c| c.is_whitespace() || c.is_control());
     if sound { Ok(()) } else { refuse("INVALID_URL", "must begin with https:// or http://, at most 500 characters") }
 }
@@ -84,22 +101,55 @@ pub fn website<T: Text>(value: &T, _: &()) -> Valid {
 /// A country of ISO 3166-1, by its two letters.
 pub fn country<T: Text>(value: &T, _: &()) -> Valid {
     let Some(text) = value.text() else { return Ok(()) };
-    // The crate takes an empty text for a country that is not specified.
-    if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase()) && text.parse::<iso_country::Country>().is_ok() {
+    if is_country(text) {
         Ok(())
     } else {
         refuse("INVALID_COUNTRY", "must be the two-letter ISO 3166 code of a country, in upper case")
     }
 }
 
+// The crate takes an empty text for a country that is not specified.
+fn is_country(text: &str) -> bool {
+    text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase()) && text.parse::<iso_country::Country>().is_ok()
+}
+
 /// A currency of ISO 4217 in which amounts have minor units. Metals, funds for tests and the like have none.
 pub fn currency<T: Text>(value: &T, _: &()) -> Valid {
     let Some(text) = value.text() else { return Ok(()) };
-    if iso_currency::Currency::from_code(text).is_some_and(|currency| currency.exponent().is_some()) {
+    if is_currency(text) {
         Ok(())
     } else {
         refuse("INVALID_CURRENCY", "must be the three-letter ISO 4217 code of a currency, in upper case")
     }
+}
+
+fn is_currency(text: &str) -> bool {
+    iso_currency::Currency::from_code(text).is_some_and(|currency| currency.exponent().is_some())
+}
+
+/// A pattern of the countries that there are.
+pub fn countries() -> String {
+    one_of_codes(&[String::new()], is_country)
+}
+
+/// A pattern of the currencies that there are.
+pub fn currencies() -> String {
+    let first: Vec<String> = ('A'..='Z').map(String::from).collect();
+    one_of_codes(&first, is_currency)
+}
+
+/// A pattern of the codes that there are, each of which begins with one of these and ends with two more letters.
+fn one_of_codes(begin: &[String], is_code: fn(&str) -> bool) -> String {
+    let mut pattern = String::new();
+    for begin in begin.iter().flat_map(|begin| ('A'..='Z').map(move |letter| format!("{begin}{letter}"))) {
+        let last: String = ('A'..='Z').filter(|last| is_code(&format!("{begin}{last}"))).collect();
+        if !last.is_empty() {
+            let between = if pattern.is_empty() { "" } else { "|" };
+            // A String takes all that is written to it.
+            let _ = write!(pattern, "{between}{begin}[{last}]");
+        }
+    }
+    format!("^({pattern})$")
 }
 
 /// `#RRGGBB`, in upper case.
@@ -131,11 +181,14 @@ pub fn basis_points<T: Whole>(value: &T, _: &()) -> Valid {
     }
 }
 
+/// The largest amount, either way.
+pub const MOST_AMOUNT: i64 = 10_000_000_000_000;
+
 /// An amount in minor units, which is not 0.
 pub fn amount<T: Whole>(value: &T, _: &()) -> Valid {
     match value.whole() {
         Some(0) => refuse("ZERO", "must not be 0"),
-        Some(amount) if amount.abs() > 10_000_000_000_000 => refuse("TOO_LARGE", "must be at most 10000000000000 either way"),
+        Some(amount) if amount.abs() > MOST_AMOUNT => refuse("TOO_LARGE", "must be at most 10000000000000 either way"),
         _ => Ok(()),
     }
 }
@@ -182,6 +235,42 @@ impl<T> Many for Option<Vec<T>> {
     fn many(&self) -> Option<usize> {
         self.as_ref().map(Vec::len)
     }
+}
+
+/// Exactly one of these fields is given.
+pub fn one_of<T>(given: &[bool], names: &'static [&'static str]) -> impl FnOnce(&T, &()) -> Valid {
+    let sound = given.iter().filter(|given| **given).count() == 1;
+    move |_, ()| if sound { Ok(()) } else { refuse("EXACTLY_ONE", &format!("give either {}", names.join(" or "))) }
+}
+
+/// At least one of these lists has an element.
+pub fn some_of<T>(given: &[bool], names: &'static [&'static str]) -> impl FnOnce(&T, &()) -> Valid {
+    let sound = given.contains(&true);
+    move |_, ()| if sound { Ok(()) } else { refuse("REQUIRED", &format!("give {}", names.join(" or "))) }
+}
+
+/// One of these fields at most is given.
+pub fn not_both<T>(given: &[bool], names: &'static [&'static str]) -> impl FnOnce(&T, &()) -> Valid {
+    let sound = given.iter().filter(|given| **given).count() <= 1;
+    move |_, ()| if sound { Ok(()) } else { refuse("EXCLUSIVE", &format!("give {}, not both", names.join(" or "))) }
+}
+
+/// `one_of`, as JSON Schema says it.
+pub fn one_of_told(names: &[&str]) -> Value {
+    names.iter().map(|name| json!({ "required": [name], "properties": { *name: { "type": "string" } } })).collect()
+}
+
+/// `some_of`, as JSON Schema says it.
+pub fn some_of_told(names: &[&str]) -> Value {
+    let empty: serde_json::Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), json!({ "maxItems": 0 }))).collect();
+    json!({ "properties": empty })
+}
+
+/// `not_both`, as JSON Schema says it.
+pub fn not_both_told(names: &[&str]) -> Value {
+    let given: serde_json::Map<String, Value> =
+        names.iter().map(|name| ((*name).to_owned(), json!({ "not": { "type": "null" } }))).collect();
+    json!({ "required": names, "properties": given })
 }
 
 /// A version that a client read is at least 1.

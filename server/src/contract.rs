@@ -103,7 +103,7 @@ and the same key carries the mended request. `UNAVAILABLE` says that nobody know
     text
 }
 
-fn procedures() -> String {
+pub fn procedures() -> String {
     let mut text = String::new();
     for entry in resolvers::TABLE {
         let kind = match entry.runs() {

@@ -54,6 +54,7 @@ enum Contract {
     Sdl,
     Openapi,
     Errors,
+    Procedures,
 }
 
 #[derive(clap::Args)]
@@ -112,6 +113,7 @@ fn run(command: Command) -> Result<(), Fault> {
             (_, _, Contract::Sdl) => print(graphql::sdl()),
             (_, _, Contract::Openapi) => print(contract::openapi()),
             (_, _, Contract::Errors) => print(contract::errors()),
+            (_, _, Contract::Procedures) => print(contract::procedures()),
         };
     }
     // HTTPS clients that are made later find this provider.

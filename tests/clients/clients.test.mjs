@@ -244,29 +244,3 @@ test('a page of 26 houses is small enough for a phone', async () => {
   });
   assert.ok(size < 2500, `${size} bytes`);
 });
-
-test('one cache keeps two owners apart, and shows what the server says of each', async () => {
-  const sam = gateway.who('Sam Reyes');
-  const link = new HttpLink({ uri: `${gateway.url}/graphql`, headers: sam.headers });
-  const client = new ApolloClient({ link, cache: new InMemoryCache() });
-  const { engagedOrganizations } = await gateway.query(sam, '{ engagedOrganizations { nodes { organization { id name } } } }');
-  const owners = engagedOrganizations.nodes.map(({ organization }) => organization);
-  assert.ok(owners.length >= 2, 'the demo has two owners who engaged the desk');
-  const OF = apolloGql`query Of($id: ID!) {
-    organization(id: $id) { id name portfolios(first: 20) { totalCount } properties(first: 5, orderBy: ADDRESS_ASC) { totalCount nodes { id organization { id } } } }
-  }`;
-  for (const { id } of owners) await client.query({ query: OF, variables: { id } });
-  for (const { id, name } of owners) {
-    const kept = await client.query({ query: OF, variables: { id }, fetchPolicy: 'cache-only' });
-    const said = await client.query({ query: OF, variables: { id }, fetchPolicy: 'no-cache' });
-    assert.deepEqual(kept.data, said.data, name);
-    assert.ok(kept.data.organization.properties.nodes.every(({ organization }) => organization.id === id), name);
-    // Each row is found again by its id alone, as a cache that refetches one does.
-    const [row] = kept.data.organization.properties.nodes;
-    const { node } = await gateway.query(sam, 'query ($id: ID!) { node(id: $id) { id ... on Property { organization { id } } } }', row);
-    assert.deepEqual([node.id, node.organization.id], [row.id, id]);
-  }
-  const counts = owners.map(({ id }) => client.readQuery({ query: OF, variables: { id } }).organization.properties.totalCount);
-  assert.notDeepEqual(counts, owners.map(() => counts[0]), 'the owners differ, so that a mix would show');
-  client.stop();
-});

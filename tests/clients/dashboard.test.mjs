@@ -1,32 +1,20 @@
 // The example page in a real browser. The board is live, and still right after the gateway was killed and came back.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import puppeteer from 'puppeteer-core';
+import { launch } from './chromium.mjs';
 import { start, until } from './gateway.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const page = pathToFileURL(path.resolve(here, '../../examples/dashboard/index.html')).href;
 const picture = path.resolve(here, '../../target/dashboard.png');
 
-function chromium() {
-  for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
-    try {
-      return execFileSync('which', [name], { encoding: 'utf8' }).trim();
-    } catch {
-      // The next name may be installed.
-    }
-  }
-  throw new Error('there is no chromium: `make test-clients` installs it where it may');
-}
-
 test('the dashboard shows what happens, also while the gateway was away', async () => {
   const gateway = await start();
-  const browser = await puppeteer.launch({ executablePath: chromium(), headless: true, args: ['--no-sandbox', '--disable-gpu'] });
+  const browser = await launch();
   try {
     const robert = gateway.who('Robert Chen');
     const sam = gateway.who('Sam Reyes');

@@ -10,20 +10,22 @@ import { fileURLToPath } from 'node:url';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 
-export async function start() {
+/** Starts a gateway, with these settings besides its own. */
+export async function start(settings = {}) {
   const data = await mkdtemp(path.join(os.tmpdir(), 'hestami-clients-'));
-  const gateway = new Gateway(data);
+  const gateway = new Gateway(data, settings);
   await gateway.serve('127.0.0.1:0');
   return gateway;
 }
 
 class Gateway {
-  constructor(data) {
+  constructor(data, settings) {
     this.data = data;
+    this.settings = settings;
   }
 
   async serve(listen) {
-    const env = { ...process.env, HESTAMI_DATA: this.data, HESTAMI_LISTEN: listen, HESTAMI_LOG: 'warn' };
+    const env = { ...process.env, HESTAMI_DATA: this.data, HESTAMI_LISTEN: listen, HESTAMI_LOG: 'warn', ...this.settings };
     const options = { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] };
     this.child = spawn(path.join(root, 'target/debug/hestami'), ['serve'], options);
     let said = '';

@@ -113,3 +113,40 @@ async fn a_page_of_houses_says_it_for_each() {
     let both = json!({ "actionsAllowed": ["FINANCIAL_ENTRY_CORRECT"] });
     assert_eq!(toms.data()["financialEntries"]["nodes"], json!([both, both]), "{:#}", toms.body);
 }
+
+#[tokio::test]
+async fn a_desk_is_told_what_its_grants_let_it_do() {
+    let world = World::new().await;
+    let (olga, dana, sam) = (person("olga"), person("dana"), person("sam"));
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    let desk = world.found(&dana, "CONCIERGE_OPERATOR").await;
+    world.join(&dana, desk, &sam, "CONCIERGE_STAFF").await;
+    let house = world.create_property(&olga, home, "1 Palo Verde").await;
+    let told = async |who: &Person| allowed(&world, who, desk, "Property", &house["id"]).await;
+    assert_eq!(told(&sam).await, None, "nobody let the desk in");
+
+    let seeing = world.engage(&olga, home, desk, "READ").await;
+    assert_eq!(told(&sam).await, Some(BTreeSet::new()), "to see is not to act");
+    let acting = world.engage(&olga, home, desk, "ACT").await;
+    let may = told(&sam).await.expect("it sees the house");
+    assert!(
+        may.contains("PROPERTY_UPDATE") && may.contains("FINANCIAL_ENTRY_RECORD") && !may.contains("DELEGATION_GRANT"),
+        "{may:?}"
+    );
+    assert_eq!(told(&dana).await, Some(BTreeSet::new()), "an administrator looks on");
+
+    // What is told without naming a grant is what a call through the one that acts does, and the one that sees does not.
+    for (grant, answer) in [(&seeing, false), (&acting, true)] {
+        let query = "query ($id: ID!) { node(id: $id) { ... on Property { version actionsAllowed } } }";
+        let through = world.gql_through(&sam, desk, &grant["id"], query, json!({ "id": house["id"] })).await;
+        let node = &through.data()["node"];
+        let names: BTreeSet<_> = node["actionsAllowed"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+        assert_eq!(names, if answer { may.iter().map(String::as_str).collect() } else { BTreeSet::new() });
+        let note = json!({ "id": house["id"], "version": node["version"], "notes": "seen to" });
+        let called = world.call_through(&sam, desk, &grant["id"], "property/v1/update", note).await;
+        assert_eq!(let_through(&called), answer, "{:#}", called.body);
+    }
+
+    world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": acting["id"], "version": 1 })).await.ok();
+    assert_eq!(told(&sam).await, Some(BTreeSet::new()), "what was taken back is not told");
+}

@@ -12,7 +12,7 @@ fn files(folder: &Path, ends: &[&str], found: &mut Vec<PathBuf>) {
         let (path, name) = (entry.path(), entry.file_name());
         let name = name.to_string_lossy();
         if entry.file_type().expect("a type").is_dir() {
-            if !name.starts_with('.') && !["golden", "_schemas", "target", "node_modules"].contains(&&*name) {
+            if !name.starts_with('.') && !["golden", "_schemas", "target", "node_modules", "made"].contains(&&*name) {
                 files(&path, ends, found);
             }
         } else if ends.iter().any(|end| name.ends_with(end)) {

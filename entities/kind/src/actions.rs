@@ -1,7 +1,7 @@
 //! The mutations that a reader may call on a thing: the same policies as judge the call, applied in memory to a page of rows at once.
 
 use crate::{
-    Delegable, Kind, Seen, among, delegated,
+    Delegable, Kind, Row, Seen, among, delegated,
     node::ApiOf,
     relation::{Declared, Plan, Relation, Relations},
     row,
@@ -16,7 +16,7 @@ use async_graphql::{
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use schema::{Entry, Error, Judged, Nullable, OrganizationId, Result, Snapshot, Subject, load_one, nullable, relation, snapshot};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Statement};
 use serde_json::json;
 use std::{
     borrow::Cow,
@@ -126,8 +126,8 @@ impl OutputType for MutationName {
 }
 
 const FIELD: &str = "actionsAllowed";
-const ABOUT: &str =
-    "The mutations that you may call on it now, by the policies. Another reason may still refuse one, such as its state.";
+const ABOUT: &str = "The mutations that you may call on it now, by the policies; for what belongs to another organization, through its grant to yours. \
+     Another reason may still refuse one, such as its state.";
 
 /// The field `actionsAllowed` of a kind's object.
 struct ActionsAllowed<K>(PhantomData<fn() -> K>);
@@ -183,6 +183,7 @@ async fn allowed<K: Kind>(snapshot: &Snapshot, keys: &[Key]) -> Result<HashMap<K
         true => rows.iter().filter_map(|row| Some((row.organization(), row.delegable()?))).collect(),
         false => Vec::new(),
     };
+    let acted_for = acted_for(snapshot, rows.iter().map(Row::organization)).await?;
     let delegations = delegated::over_all(&snapshot.tx, &what, snapshot.actor.principal).await?;
     let mut found = HashMap::with_capacity(rows.len());
     for row in rows {
@@ -203,7 +204,7 @@ async fn allowed<K: Kind>(snapshot: &Snapshot, keys: &[Key]) -> Result<HashMap<K
                 }
             };
             let id = if action.fresh.is_some() { Uuid::nil() } else { resource.id };
-            snapshot.may(action.kind, action.action, &json!({ "id": id, "attr": attributes }))
+            snapshot.may(action.kind, action.action, &json!({ "id": id, "attr": attributes }), acted_for.contains(&place.0))
         };
         let mut names = Vec::new();
         for action in of(K::KIND) {
@@ -214,6 +215,18 @@ async fn allowed<K: Kind>(snapshot: &Snapshot, keys: &[Key]) -> Result<HashMap<K
         found.insert(place, names);
     }
     Ok(found)
+}
+
+/// Of these owners those for whom the reader may act, by a grant that a call would name. Through a grant of the request, that one says it.
+async fn acted_for(snapshot: &Snapshot, owners: impl Iterator<Item = OrganizationId>) -> Result<HashSet<OrganizationId>> {
+    let others: HashSet<Uuid> = owners.filter(|owner| *owner != snapshot.actor.organization).map(|owner| owner.0).collect();
+    if others.is_empty() || snapshot.actor.through.is_some() {
+        return Ok(HashSet::new());
+    }
+    const SQL: &str = "SELECT acted_for AS id FROM app.acted_for($1::uuid[])";
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, SQL, [Vec::from_iter(others).into()]);
+    let rows = snapshot.tx.query_all_raw(statement).await?;
+    rows.iter().map(|row| Ok(OrganizationId(row.try_get("", "id")?))).collect()
 }
 
 fn values(names: &[Name]) -> Value {

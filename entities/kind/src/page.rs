@@ -75,7 +75,7 @@ impl Page {
     /// The number of rows, and whether they are the last ones.
     fn size(&self) -> Result<(u64, bool)> {
         let backwards = match (self.first, self.last) {
-            (Some(_), Some(_)) => return Err(invalid("last", "EXCLUSIVE", "give first or last, not both")),
+            (Some(_), Some(_)) => return Err(invalid("last", "EXCLUSIVE", "give last or first, not both")),
             (None, Some(_)) => true,
             // With `before` and no size, the page holds the rows next to the cursor.
             (None, None) => self.before.is_some() && self.after.is_none(),

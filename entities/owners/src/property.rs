@@ -5,8 +5,8 @@ use crate::{
     portfolio::{self, PortfolioId},
     prelude::*,
 };
-use async_graphql::{InputObject, SimpleObject};
-use garde::Validate;
+use async_graphql::SimpleObject;
+use kind::input;
 use schemars::JsonSchema;
 use sea_orm::sea_query::SimpleExpr;
 use serde::{Deserialize, Serialize};
@@ -60,24 +60,22 @@ pub struct Model {
 }
 
 /// Where it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, SimpleObject, InputObject)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[graphql(input_name = "AddressInput")]
+#[input(value)]
 pub struct Address {
-    #[garde(custom(valid::text(200)))]
+    #[text(200)]
     pub line1: String,
-    #[garde(custom(valid::text(200)))]
+    #[text(200)]
     pub line2: Option<String>,
     /// City or town.
-    #[garde(custom(valid::text(100)))]
+    #[text(100)]
     pub locality: String,
     /// State or province.
-    #[garde(custom(valid::text(100)))]
+    #[text(100)]
     pub region: Option<String>,
-    #[garde(custom(valid::text(20)))]
+    #[text(20)]
     pub postal_code: Option<String>,
     /// ISO 3166-1 alpha-2, such as `US`.
-    #[garde(custom(valid::country))]
+    #[country]
     pub country: String,
 }
 

@@ -12,7 +12,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter};
 use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
 
-#[input]
+#[input(some_of(property_ids, portfolio_ids))]
 pub struct DelegationGrantInput {
     /// Who may. They need no membership.
     pub holder_id: PrincipalId,
@@ -122,9 +122,6 @@ impl Procedure for Grant {
         let DelegationGrantInput { property_ids, portfolio_ids, ends_at, .. } = input;
         let (property_ids, portfolio_ids) = (property_ids.unwrap_or_default(), portfolio_ids.unwrap_or_default());
         let Granted { parent, new } = allowed.subject();
-        if property_ids.is_empty() && portfolio_ids.is_empty() {
-            return Err(Error::invalid("propertyIds", "REQUIRED", "name a property or a portfolio"));
-        }
         if new.fresh().holder_id == cx.actor.principal {
             return Err(Error::invalid("holderId", "YOURSELF", "one does not delegate to oneself"));
         }

@@ -4,7 +4,7 @@ use entities::membership::{Fresh, Membership, MembershipState};
 use schema::Role;
 
 /// Name the person by e-mail address or, if you know it, by principal id.
-#[input]
+#[input(one_of(email, principal_id))]
 pub struct MembershipInviteInput {
     #[email]
     pub email: Option<String>,
@@ -63,9 +63,6 @@ impl Procedure for Invite {
 
     async fn handle(cx: &Context, allowed: Allowed<New<Fresh>>, _: MembershipInviteInput) -> Result<Membership> {
         let fresh = allowed.subject().fresh();
-        if fresh.email.is_some() == fresh.principal_id.is_some() {
-            return Err(Error::invalid("email", "EXACTLY_ONE", "give either email or principalId"));
-        }
         Term::of(fresh.starts_at, fresh.ends_at).ensure_ahead(cx.now().into())?;
         let unknown = || Error::invalid("principalId", "NOT_FOUND", "there is no such principal");
         let exists = || Error::new(MEMBERSHIP_EXISTS);

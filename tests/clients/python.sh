@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The Python tools that the tests drive, by `requirements.txt`, in target/python. Debian's python3 is installed where there is none.
+set -euo pipefail
+cd "$(dirname "$0")"
+home=../../target/python
+if cmp -s requirements.txt "$home/installed.txt"; then
+  exit 0
+fi
+if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+  if ! command -v apt-get >/dev/null; then
+    echo "install python3 with venv: some tests drive tools in Python" >&2
+    exit 1
+  fi
+  as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    as_root=(sudo)
+  fi
+  "${as_root[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends python3 python3-venv >/dev/null
+fi
+rm -rf "$home"
+python3 -m venv "$home"
+"$home/bin/pip" install --quiet --disable-pip-version-check --no-deps -r requirements.txt
+cp requirements.txt "$home/installed.txt"
