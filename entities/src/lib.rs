@@ -8,6 +8,7 @@ pub mod change;
 pub mod deadline;
 pub mod delegation;
 pub mod delegation_item;
+pub mod desk;
 pub mod doer;
 pub mod engaged_organization;
 pub mod engaged_property;
@@ -37,6 +38,7 @@ kind::kinds! {
     GROUND, GROUND_NAMES:
     access_grant,
     delegation,
+    desk,
     engaged_property,
     history,
     membership,

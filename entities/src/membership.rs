@@ -3,9 +3,8 @@
 
 use crate::prelude::*;
 use chrono::{DateTime, Utc};
-use kind::{Connection, Page, page};
-use schema::{Reading, Result, Tx};
-use sea_orm::{Condition, DbBackend, DbErr, FromQueryResult, Statement};
+use schema::{Result, Tx};
+use sea_orm::{Condition, DbBackend, DbErr, FromQueryResult, Statement, sea_query::Expr};
 
 schema::id!(
     /// One principal's standing in one organization.
@@ -56,20 +55,47 @@ pub struct Model {
     pub updated_at: Time,
 }
 
-/// A page of an organization's memberships, of those that the reader may see.
-pub async fn list(reading: &dyn Reading, organization: OrganizationId, page: Page) -> Result<Connection<Membership>> {
-    let sort = page::Sort { list: KIND, order: "CREATED_ASC", column: Column::Id, descending: false };
-    page::page(
-        reading.tx().await?,
-        of(organization),
-        Condition::all().add(reading.filter(KIND)?),
-        Column::Id,
-        sort,
-        page,
-        |row: &Model| row.id.0,
-    )
-    .await
+/// Which memberships. All that is given must hold.
+#[filter]
+pub struct MembershipFilter {
+    /// Words, each of which occurs in the member's name or the e-mail address of the invitation.
+    #[by(named)]
+    #[text(200)]
+    pub search: Option<String>,
+    /// Any of these. Without it: those that count or may yet be accepted.
+    #[any(State, open)]
+    pub state: Option<Vec<MembershipState>>,
+    #[any(Role)]
+    pub role: Option<Vec<Role>>,
+    #[is(PrincipalId)]
+    pub principal_id: Option<PrincipalId>,
 }
+
+/// The states of a membership that has not ended.
+fn open() -> Vec<MembershipState> {
+    vec![MembershipState::Invited, MembershipState::Active]
+}
+
+/// The condition that each of these words occurs in the member's name or in the address that was invited.
+fn named(words: String) -> Condition {
+    let mut all = Condition::all();
+    for word in kind::filter::words(&words) {
+        let name = Expr::cust_with_exprs(
+            "EXISTS (SELECT FROM app.person p WHERE p.id = $1 AND app.occurs($2, lower(p.display_name)))",
+            [Expr::col((Entity, Column::PrincipalId)), Expr::val(word.clone())],
+        );
+        let email = Expr::cust_with_exprs("app.occurs($1, lower($2))", [Expr::val(word), Expr::col((Entity, Column::Email))]);
+        all = all.add(Condition::any().add(name).add(email));
+    }
+    all
+}
+
+orders!(MembershipOrder of MembershipFilter, else CreatedAsc {
+    // Ids are made in the order of their time.
+    CreatedAsc = "CREATED_ASC", CreatedDesc = "CREATED_DESC": Id;
+    RoleAsc = "ROLE_ASC", RoleDesc = "ROLE_DESC": Role;
+    StartsAsc = "STARTS_ASC", StartsDesc = "STARTS_DESC": StartsAt;
+});
 
 /// An invitation, read by its addressee in that principal's own scope.
 pub async fn invitation(tx: &Tx, id: MembershipId) -> Result<Option<Model>> {

@@ -50,6 +50,9 @@ pub struct Model {
     #[fixed]
     pub r#type: OrganizationType,
     pub name: String,
+    pub handle: Option<String>,
+    pub about: Option<String>,
+    pub area: Option<String>,
     pub version: i32,
     pub created_at: Time,
     pub updated_at: Time,
@@ -101,6 +104,15 @@ pub struct Organization {
     pub id: OrganizationId,
     pub r#type: OrganizationType,
     pub name: String,
+    /// The public name by which a desk is found and let in, such as `desert-sky`. With one, it stands in the directory of desks.
+    #[serde(default)]
+    pub handle: Option<String>,
+    /// What a desk does, for the directory.
+    #[serde(default)]
+    pub about: Option<String>,
+    /// Where a desk works, for the directory.
+    #[serde(default)]
+    pub area: Option<String>,
     /// For optimistic locking: send it with a change.
     pub version: i32,
     pub created_at: Time,
@@ -108,8 +120,8 @@ pub struct Organization {
 }
 
 impl From<Model> for Organization {
-    fn from(Model { id, r#type, name, version, created_at, updated_at }: Model) -> Self {
-        Organization { id, r#type, name, version, created_at, updated_at }
+    fn from(Model { id, r#type, name, handle, about, area, version, created_at, updated_at }: Model) -> Self {
+        Organization { id, r#type, name, handle, about, area, version, created_at, updated_at }
     }
 }
 
@@ -117,6 +129,9 @@ kind::plain!(Organization {
     "id" = id,
     "type" = r#type,
     "name" = name,
+    "handle" = handle,
+    "about" = about,
+    "area" = area,
     "version" = version,
     "createdAt" = created_at,
     "updatedAt" = updated_at,
@@ -138,5 +153,16 @@ pub async fn create(
     let statement =
         Statement::from_sql_and_values(DbBackend::Postgres, "SELECT app.organization_create($1, $2, $3, $4, $5, $6)", values);
     tx.execute_raw(statement).await?;
-    Ok(Organization { id, r#type, name: name.to_owned(), version: 1, created_at: now.into(), updated_at: now.into() })
+    let (handle, about, area) = (None, None, None);
+    Ok(Organization {
+        id,
+        r#type,
+        name: name.to_owned(),
+        handle,
+        about,
+        area,
+        version: 1,
+        created_at: now.into(),
+        updated_at: now.into(),
+    })
 }

@@ -26,3 +26,11 @@ pub async fn register(
     );
     Ok(tx.query_one_raw(statement).await?.is_some())
 }
+
+/// The person who signed in with an e-mail address, if it is one person.
+pub async fn by_email(tx: &Tx, email: &str) -> Result<Option<PrincipalId>> {
+    let statement =
+        Statement::from_sql_and_values(DbBackend::Postgres, "SELECT app.principal_by_email($1) AS id", [email.into()]);
+    let Some(row) = tx.query_one_raw(statement).await? else { return Ok(None) };
+    Ok(row.try_get("", "id")?)
+}

@@ -180,10 +180,6 @@ relations!(OF_OPERATION of Operation {
 });
 
 relations!(OF_ORGANIZATION of Organization {
-    /// Who may act for it, and as what. You see all of them if your role manages members, else your own.
-    memberships: page(reads &[membership::KIND], |snapshot, row, (), page| {
-        Box::pin(membership::list(snapshot, row.id, page))
-    }),
     /// All that happened in it, newest first, of what the reader may see. Its total is not counted.
     history: page(reads crate::NAMES, |snapshot, row, (), page| {
         Box::pin(history::feed(snapshot, row.id, page))

@@ -20,9 +20,10 @@ use resolvers::{
     node::NodeQuery,
     operation::OperationQuery,
     organization::OrganizationQuery,
+    organization::desks::DesksQuery,
     viewer::ViewerQuery,
 };
-use schema::Surface;
+use schema::{Entry, Surface};
 use std::borrow::Cow;
 
 pub type GatewaySchema = Schema<Query, Mutation, LiveSubscription>;
@@ -72,6 +73,7 @@ kind::query! {
     NodeQuery,
     OrganizationQuery,
     EngagedOrganizationsQuery,
+    DesksQuery,
     EngagedPropertiesQuery,
     OrganizationsQuery,
     OperationQuery,
@@ -87,7 +89,8 @@ pub fn plans() -> impl Iterator<Item = (String, Plan)> {
         let object = relations.object();
         relations.plans().into_iter().map(move |plan| (object.clone(), plan))
     });
-    queries.chain(subscriptions).chain(relations)
+    let warned = |entry: &Entry| Some((entry.parts().payload(), Plan::of("warnings", entry.hints()?.kinds)));
+    queries.chain(subscriptions).chain(relations).chain(TABLE.iter().filter_map(warned))
 }
 
 /// The mutations of the table. Those of one request run one after the other; each answers or fails by itself.

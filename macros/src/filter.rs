@@ -3,7 +3,7 @@
 use crate::{field, rules};
 use proc_macro2::TokenStream as Tokens;
 use quote::quote;
-use syn::{Error, Fields, Ident, Path, Result, spanned::Spanned};
+use syn::{Error, Fields, Ident, Path, Result, Token, punctuated::Punctuated, spanned::Spanned};
 
 /// The words for how a field chooses. Each becomes one condition.
 const WORDS: &[&str] = &["any", "shelf", "is", "begins", "from", "until", "set", "unless", "search", "by"];
@@ -43,8 +43,15 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
             let function: Path = word.parse_args()?;
             quote!(.add_option(#ident.map(#function)))
         } else {
-            let column: Ident = word.parse_args()?;
-            condition(&how, &ident, &quote!(Column::#column))
+            let names = word.parse_args_with(Punctuated::<Ident, Token![,]>::parse_terminated)?;
+            match (how.as_str(), names.iter().collect::<Vec<_>>().as_slice()) {
+                // Those of the second, where none are asked for.
+                ("any", [column, otherwise]) => {
+                    quote!(.add(::kind::filter::any(Column::#column, #ident.unwrap_or_else(#otherwise))))
+                }
+                (_, [column]) => condition(&how, &ident, &quote!(Column::#column)),
+                _ => return Err(Error::new(word.span(), "name the column")),
+            }
         });
         let rule = rules::taken(each)?.map(|rule| if text { rules::unless_blank(rule) } else { Ok(rule) }).transpose()?;
         rules::apply(each, rule, false);

@@ -96,6 +96,12 @@ pub fn table_of(item: &ItemStruct, table: &LitStr, columns: &[Column], finder: b
     } else {
         Tokens::new()
     };
+    // A view stands in a schema of its own: `app.desk`.
+    let named = table.value();
+    let (schema, table) = match named.split_once('.') {
+        Some((schema, view)) => (quote!(#[sea_orm(schema_name = #schema)]), view.to_owned()),
+        None => (Tokens::new(), named),
+    };
     let (idents, types): (Vec<_>, Vec<_>) = columns.iter().map(|column| (&column.ident, &column.ty)).unzip();
     let names: Vec<String> = columns.iter().map(Column::name).collect();
     let fixed = columns.iter().map(|column| column.fixed);
@@ -105,6 +111,7 @@ pub fn table_of(item: &ItemStruct, table: &LitStr, columns: &[Column], finder: b
         #[derive(Debug, Clone, PartialEq, Eq, ::sea_orm::entity::prelude::DeriveEntityModel)]
         #derives
         #[sea_orm(table_name = #table)]
+        #schema
         #item
 
         #[derive(Debug, Clone, Copy, ::sea_orm::EnumIter, ::sea_orm::entity::prelude::DeriveRelation)]

@@ -4,8 +4,19 @@ use proc_macro2::TokenStream as Tokens;
 use quote::quote;
 use syn::{Attribute, Error, Field, Meta, Result, spanned::Spanned};
 
-const PLAIN: &[&str] =
-    &["email", "website", "country", "currency", "colour", "position", "basis_points", "amount", "version", "page_size"];
+const PLAIN: &[&str] = &[
+    "email",
+    "website",
+    "country",
+    "currency",
+    "colour",
+    "position",
+    "basis_points",
+    "amount",
+    "version",
+    "page_size",
+    "handle",
+];
 const WITH: &[&str] = &["text", "count"];
 
 pub fn names() -> Vec<&'static str> {
@@ -51,6 +62,7 @@ fn told(meta: &Meta) -> Result<Vec<(&'static str, Tokens)>> {
         "colour" => vec![("pattern", quote!("^#[0-9A-F]{6}$"))],
         "position" => vec![("minimum", quote!(0)), ("maximum", quote!(1_000_000))],
         "basis_points" => vec![("minimum", quote!(0)), ("maximum", quote!(10_000))],
+        "handle" => vec![("pattern", quote!(::schema::valid::HANDLE))],
         "version" => vec![("minimum", quote!(1))],
         "page_size" => vec![("minimum", quote!(0)), ("maximum", quote!(100))],
         _ => Vec::new(),

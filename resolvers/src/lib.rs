@@ -48,6 +48,7 @@ kind::query! {
     OrganizationsQuery scoped:
     OwnersQuery,
     delegation::DelegationQuery,
+    membership::MembershipQuery,
     access_grant::AccessGrantQuery,
 }
 

@@ -20,6 +20,11 @@ pub fn openapi(table: &'static [Entry]) -> Value {
         .for_serialize()
         .into_generator();
     let operation = outputs.subschema_for::<schema::Operation>().to_value();
+    let warnings = json!({
+        "type": "array",
+        "items": outputs.subschema_for::<schema::Warning>(),
+        "description": "What somebody may want to look at, though it was done. There if `withWarnings` asks for it.",
+    });
 
     let carried: Vec<&Entry> = table.iter().filter(|entry| entry.surface() == Surface::Everywhere).collect();
     let bodies: Vec<Value> = carried.iter().map(|entry| entry.input_schema(&mut inputs).to_value()).collect();
@@ -32,7 +37,7 @@ pub fn openapi(table: &'static [Entry]) -> Value {
     let mut examples = BTreeMap::new();
     for ((entry, body), result) in carried.iter().zip(bodies).zip(results) {
         let body = body_of(entry, body, &mut input_definitions);
-        let mut post = operation_of(entry, body, result, &operation, getter(entry, &carried));
+        let mut post = operation_of(entry, body, result, (&operation, &warnings), getter(entry, &carried));
         for (status, codes) in by_status(&entry.errors()) {
             let name = refusal_name(status, &codes);
             post["responses"][status.to_string()] = shared("responses", &name);
@@ -93,6 +98,10 @@ fn body_of(entry: &Entry, reference: Value, definitions: &mut BTreeMap<String, V
         let mut required = body["required"].as_array().cloned().unwrap_or_default();
         required.insert(0, "idempotencyKey".into());
         body["required"] = required.into();
+        if entry.hints().is_some() {
+            let about = "Answer `warnings` as well: what somebody may want to look at, though it was done.";
+            body["properties"][schema::WITH_WARNINGS] = json!({ "type": ["boolean", "null"], "description": about });
+        }
     }
     if body.get("oneOf").is_some() { variants(body) } else { body }
 }
@@ -127,7 +136,13 @@ fn capital(word: &str) -> String {
     letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
-fn operation_of(entry: &Entry, body: Value, result: Value, operation: &Value, getter: Option<&Entry>) -> Value {
+fn operation_of(
+    entry: &Entry,
+    body: Value,
+    result: Value,
+    (operation, warnings): (&Value, &Value),
+    getter: Option<&Entry>,
+) -> Value {
     let name = entry.parts();
     let mut example = entry.example();
     let mut properties = json!({ "result": result, "trace_id": { "type": "string" } });
@@ -137,6 +152,9 @@ fn operation_of(entry: &Entry, body: Value, result: Value, operation: &Value, ge
         properties["operation"] = operation.clone();
         properties["replayed"] = json!({ "type": "boolean", "description": "True if an earlier request with this key did it." });
         required.extend(["operation", "replayed"]);
+        if entry.hints().is_some() {
+            properties["warnings"] = warnings.clone();
+        }
     }
     let ok = json!({
         "description": "Done.",

@@ -1,7 +1,8 @@
 //! A procedure with its types erased, so that a table can hold it and every surface can carry it.
 
 use crate::{
-    Actor, Allowed, Caller, Code, Context, Error, Gateway, Judged, Name, Outcome, Procedure, Result, Runs, Scope, Subject,
+    Actor, Allowed, Answer, Caller, Code, Context, Error, Gateway, Hints, Judged, Name, Outcome, Procedure, Result, Runs, Scope,
+    Subject,
     filter::Conditions,
     graphql_field, input,
     operation::Claim,
@@ -60,6 +61,10 @@ impl Entry {
     /// The kind of the thing that a new row hangs on.
     pub fn below(&self) -> Option<&'static str> {
         self.0.below()
+    }
+    /// How the procedure finds its warnings.
+    pub fn hints(&self) -> Option<&'static Hints> {
+        self.0.hints()
     }
     pub(crate) fn changes_rights(&self) -> bool {
         self.0.changes_rights()
@@ -140,6 +145,7 @@ trait Erased: Send + Sync {
     fn surface(&self) -> Surface;
     fn errors(&self) -> &'static [Code];
     fn below(&self) -> Option<&'static str>;
+    fn hints(&self) -> Option<&'static Hints>;
     fn changes_rights(&self) -> bool;
     fn across(&self) -> bool;
     fn example(&self) -> Value;
@@ -152,6 +158,17 @@ trait Erased: Send + Sync {
     async fn resolve(&self, cx: &async_graphql::Context<'_>) -> ServerResult<Option<async_graphql::Value>>;
     async fn perform(&self, cx: &Context, payload: Value, claim: &Claim) -> Result<Performed>;
     async fn judge(&self, gateway: &Arc<Gateway>, actor: Actor, payload: Value) -> Result<Claim>;
+}
+
+/// The field beside the key that asks for warnings.
+pub const WITH_WARNINGS: &str = "withWarnings";
+
+fn warnings_wanted(body: &mut Map<String, Value>) -> Result<bool> {
+    match body.remove(WITH_WARNINGS) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(wanted)) => Ok(wanted),
+        Some(_) => Err(Error::invalid(WITH_WARNINGS, "WRONG_TYPE", input::WRONG_TYPE)),
+    }
 }
 
 struct Of<P>(PhantomData<fn() -> P>);
@@ -181,6 +198,9 @@ impl<P: Procedure> Erased for Of<P> {
     }
     fn errors(&self) -> &'static [Code] {
         P::ERRORS
+    }
+    fn hints(&self) -> Option<&'static Hints> {
+        P::HINTS
     }
     fn changes_rights(&self) -> bool {
         P::CHANGES_RIGHTS
@@ -215,10 +235,19 @@ impl<P: Procedure> Erased for Of<P> {
             }
             Runs::Mutation(_) => {
                 let key = idempotency_key(body.remove("idempotencyKey"))?;
+                let hints = match P::HINTS {
+                    Some(hints) if warnings_wanted(&mut body)? => Some(hints),
+                    _ => None,
+                };
                 let input = input::parse::<P::Input>(Value::Object(body))?;
                 let answer = mutate(gateway, caller, Entry::of::<P>(), key, payload::<P>(&input)).await?;
+                let Answer { result, operation, replayed } = answer;
                 // The result as it was stored, and not as its type is today: an outcome outlives the type that wrote it.
-                Ok(serde_json::json!({ "result": answer.result, "operation": answer.operation, "replayed": answer.replayed }))
+                let mut said = serde_json::json!({ "result": result, "operation": operation, "replayed": replayed });
+                if let (Some(hints), Some(result)) = (hints, &result) {
+                    said["warnings"] = serde_json::to_value(hints.read(gateway, caller, result).await)?;
+                }
+                Ok(said)
             }
         }
     }

@@ -39,11 +39,14 @@ field_codes! {
     InvalidCountry = "INVALID_COUNTRY", "The text is no country's code.";
     InvalidCurrency = "INVALID_CURRENCY", "The text is no currency's code.";
     InvalidColour = "INVALID_COLOUR", "The text is no colour.";
+    InvalidHandle = "INVALID_HANDLE", "The text is no handle of a desk.";
     InvalidCursor = "INVALID_CURSOR", "The cursor is of another list or order, or its row has moved.";
     Exclusive = "EXCLUSIVE", "Two fields exclude each other.";
     ExactlyOne = "EXACTLY_ONE", "Exactly one of several fields is needed.";
     NotFound = "NOT_FOUND", "There is no such thing, or the reader may not see it.";
     Archived = "ARCHIVED", "The thing that is named is archived.";
+    Taken = "TAKEN", "Somebody else has the name.";
+    NotADesk = "NOT_A_DESK", "The organization that is named is no concierge's desk.";
     NotAnHoa = "NOT_AN_HOA", "The party that is named is no association.";
     OwnOrganization = "OWN_ORGANIZATION", "The organization that is named is the acting one.";
     Yourself = "YOURSELF", "The person who is named is the one who asks.";

@@ -2,7 +2,8 @@
 //! derives would give.
 
 use crate::{
-    Answer, Caller, Error, Gateway, Name, Operation, Procedure, Reads, Result, UserError, entry::idempotency_key, input, run,
+    Answer, Caller, Error, Gateway, Hints, Name, Operation, Procedure, Reads, Result, UserError, Warning, entry::idempotency_key,
+    input, run, snapshot,
 };
 use async_graphql::{
     Context, ContextSelectionSet, InputType, InputValueResult, OutputType, Positioned, ServerError, ServerResult, Value,
@@ -15,7 +16,7 @@ use indexmap::IndexMap;
 use std::{borrow::Cow, sync::Arc};
 use uuid::Uuid;
 
-/// `{ result, operation, replayed, errors }` of one procedure.
+/// `{ result, operation, replayed, errors, warnings }` of one procedure.
 pub struct Payload<P: Procedure>(Result<Answer<P::Output>, Vec<UserError>>);
 
 pub(crate) fn field<P: Procedure>(registry: &mut Registry) -> MetaField {
@@ -141,6 +142,11 @@ impl<P: Procedure> OutputType for Payload<P> {
                 "The mistakes that a form can show, beside the error of the whole answer. Empty where all went well.",
                 <Vec<UserError> as OutputType>::create_type_info(registry),
             );
+            add(
+                "warnings",
+                "What somebody may want to look at, though it was done.",
+                <Vec<Warning> as OutputType>::create_type_info(registry),
+            );
             ObjectBuilder::new(Self::type_name().into_owned(), fields).rust_typename(std::any::type_name::<Self>()).build()
         })
     }
@@ -171,8 +177,23 @@ impl<P: Procedure> ContainerType for Payload<P> {
                 let errors = self.0.as_ref().err().map_or(&[][..], Vec::as_slice);
                 OutputType::resolve(&errors, &set, cx.item).await.map(Some)
             }
+            "warnings" => {
+                let result = self.0.as_ref().ok().and_then(|answer| answer.result.as_ref());
+                let warnings = match (P::HINTS, result) {
+                    (Some(hints), Some(result)) => warnings(hints, cx, result).await,
+                    _ => Vec::new(),
+                };
+                OutputType::resolve(&warnings, &set, cx.item).await.map(Some)
+            }
             _ => Ok(None),
         }
+    }
+}
+
+async fn warnings(hints: &Hints, cx: &Context<'_>, result: &impl serde::Serialize) -> Vec<Warning> {
+    match (snapshot(cx).await, serde_json::to_value(result)) {
+        (Ok(snapshot), Ok(result)) => hints.about(&*snapshot, &result).await,
+        _ => Vec::new(),
     }
 }
 

@@ -148,3 +148,12 @@ id!(
     /// One organization's leave for another to see, or to act.
     AccessGrantId = 0xe1
 );
+impl OrganizationId {
+    /// The id of none, for one that was named and not found.
+    pub const NONE: OrganizationId = OrganizationId(Uuid::nil());
+}
+
+impl PrincipalId {
+    /// The id of nobody, for one who was named and not found.
+    pub const NOBODY: PrincipalId = PrincipalId(Uuid::nil());
+}

@@ -101,7 +101,7 @@ fn below(path: &str, name: &str) -> String {
 }
 
 const NULL: &str = "must not be null";
-const WRONG_TYPE: &str = "is not of the right type or form";
+pub(crate) const WRONG_TYPE: &str = "is not of the right type or form";
 
 /// The path of the field whose given JSON has another shape than the parsed input.
 fn bent(given: &Value, taken: &Value, path: &str) -> Option<String> {

@@ -39,6 +39,7 @@ mod trace;
 mod user_error;
 pub mod valid;
 mod waits;
+mod warning;
 
 pub use answer::Answer;
 pub use arguments::contained;
@@ -47,7 +48,7 @@ pub use code::{ARCHIVED, Code, ENDED, INVALID_TRANSITION, NOT_ARCHIVED, Said, TA
 pub use context::{Context, relation};
 pub use cursor::Cursor;
 pub use datum::{ColumnType, Datum, TextEnum, mark_of_text};
-pub use entry::{Entry, Surface};
+pub use entry::{Entry, Surface, WITH_WARNINGS};
 pub use error::{Cause, Constraint, Error, FieldError, Result};
 pub use events::{Change, NewEvent};
 pub use execute::execute;
@@ -80,6 +81,7 @@ pub use time::{Date, Time};
 pub use trace::{Carried, continue_from, current_trace_id, traceparent};
 pub use user_error::{ErrorCode, ErrorDetails, UserError, declare_codes};
 pub use waits::Waits;
+pub use warning::{Hints, Warning, WarningCode};
 
 /// Re-exported for the macros of this crate.
 #[doc(hidden)]

@@ -1,6 +1,6 @@
 //! The trait of procedures. One implementation of it stands behind every surface.
 
-use crate::{Allowed, Code, Context, Result, Subject};
+use crate::{Allowed, Code, Context, Hints, Result, Subject};
 use async_graphql::{InputType, OutputType};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
@@ -61,6 +61,9 @@ pub trait Procedure: Send + Sync + 'static {
     const CHANGES_RIGHTS: bool = false;
     /// Whether the read meets rows of organizations that engaged the acting one, besides its own.
     const ACROSS: bool = false;
+
+    /// How warnings about a result are found, for a procedure that has any.
+    const HINTS: Option<&'static Hints> = None;
 
     type Input: InputType + Serialize + DeserializeOwned + JsonSchema + garde::Validate<Context = ()> + Clone;
     type Output: OutputType + Serialize + DeserializeOwned + JsonSchema;

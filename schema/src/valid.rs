@@ -20,6 +20,9 @@ pub const EMAIL: &str = r"^[^@\s\x00-\x1F\x7F-\x9F]+@[^@.\s\x00-\x1F\x7F-\x9F][^
 /// An address that a browser may open, as `website` judges it.
 pub const WEBSITE: &str = r"^https?://[^\s\x00-\x1F\x7F-\x9F]+$";
 
+/// A public name, as `handle` judges it.
+pub const HANDLE: &str = "^[a-z0-9][a-z0-9-]{1,38}[a-z0-9]$";
+
 /// A pattern that blank texts match as well.
 pub fn or_blank(pattern: impl std::fmt::Display) -> String {
     format!(r"^[ \t\r\n]*$|{pattern}")
@@ -161,6 +164,17 @@ pub fn colour<T: Text>(value: &T, _: &()) -> Valid {
     } else {
         refuse("INVALID_COLOUR", "must be a colour such as #2F6B4F")
     }
+}
+
+/// A public name, such as `desert-sky`.
+pub fn handle<T: Text>(value: &T, _: &()) -> Valid {
+    let Some(text) = value.text() else { return Ok(()) };
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let sound = (3..=40).contains(&text.len())
+        && text.bytes().all(|byte| plain(byte) || byte == b'-')
+        && text.bytes().next().is_some_and(plain)
+        && text.bytes().last().is_some_and(plain);
+    if sound { Ok(()) } else { refuse("INVALID_HANDLE", "must be 3 to 40 small letters, digits and hyphens, such as desert-sky") }
 }
 
 /// A place in an order.

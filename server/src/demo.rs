@@ -62,6 +62,7 @@ pub async fn load(gateway: &Arc<Gateway>, owner: &PgPool) -> Result<bool, Fault>
     }
     let demo = Demo { gateway };
     let desk = demo.found(&DANA, OrganizationType::ConciergeOperator, "Desert Sky Concierge").await?;
+    demo.list(&DANA, desk).await?;
     demo.maria().await?;
     demo.trust(desk).await?;
     let (grant, house) = demo.llc(desk).await?;
@@ -114,6 +115,20 @@ impl Demo<'_> {
     async fn found(&self, person: &Person, r#type: OrganizationType, name: &str) -> Result<OrganizationId, Fault> {
         let input = organization::create::OrganizationCreateInput { r#type, name: name.into() };
         Ok(self.act::<organization::create::Create>(person, None, name, input).await?.id)
+    }
+
+    /// Puts a desk into the directory.
+    async fn list(&self, by: &Person, desk: OrganizationId) -> Result<(), Fault> {
+        let input = organization::update::OrganizationUpdateInput {
+            handle: MaybeUndefined::Value("desert-sky".into()),
+            about: MaybeUndefined::Value(
+                "Looks after houses while their owners are away: keys, trades, associations, papers.".into(),
+            ),
+            area: MaybeUndefined::Value("Phoenix, Scottsdale and Tucson, Arizona".into()),
+            ..organization::update::OrganizationUpdateInput::of(desk, 1)
+        };
+        self.act::<organization::update::Update>(by, Some(desk), "desert-sky", input).await?;
+        Ok(())
     }
 
     async fn bring_in(&self, by: &Person, to: OrganizationId, whom: &Person, role: Role, reason: &str) -> Result<(), Fault> {
@@ -227,7 +242,8 @@ impl Demo<'_> {
     ) -> Result<AccessGrantId, Fault> {
         let input = access_grant::grant::AccessGrantGrantInput {
             kind: AccessGrantKind::Engagement,
-            grantee_organization_id: desk,
+            grantee_handle: None,
+            grantee_organization_id: Some(desk),
             scopes: vec![scope],
             starts_at: None,
             ends_at: None,
@@ -307,8 +323,10 @@ impl Demo<'_> {
             self.year(&ROBERT, llc, *house, 195_000).await?;
         }
         // An agent who may do two things with three houses until March.
+        self.who(&LENA).await?;
         let input = delegation::grant::DelegationGrantInput {
-            holder_id: self.who(&LENA).await?,
+            holder_email: Some(LENA.email.into()),
+            holder_id: None,
             property_ids: Some(phoenix[..3].to_vec()),
             portfolio_ids: None,
             actions: vec![DelegatedAction::Update, DelegatedAction::RecordFinances],

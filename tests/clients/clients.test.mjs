@@ -9,10 +9,12 @@ import { createClient as createWs } from 'graphql-ws';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
 import { start, until, way } from './gateway.mjs';
+import { PAGE, page } from './screens.mjs';
 
 const CHANGED = `subscription Changed($after: String) {
   propertyChanged(after: $after) { cursor change property { id notes } event { seq kind } }
@@ -226,6 +228,10 @@ test('eighteen screens of an owner portal', async () => {
   const code = await new Promise((resolve) => child.once('exit', resolve));
   assert.equal(code, 0, said);
   assert.match(said, /18 screens/);
+});
+
+test('the page of the screens is made from their script', () => {
+  assert.equal(readFileSync(PAGE, 'utf8'), page(), 'node tests/clients/screens.mjs --write');
 });
 
 test('a page of 26 houses is small enough for a phone', async () => {

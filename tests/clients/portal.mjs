@@ -30,7 +30,7 @@ async function read(query, variables) {
 /** Sends a form. Its key is made with the form, so that a second click does nothing twice. */
 async function send(field, type, input, result = 'id version', key = randomUUID()) {
   const query = `mutation Send($key: UUID!, $input: ${type}!) {
-    sent: ${field}(idempotencyKey: $key, input: $input) { replayed result { ${result} } errors { code field fieldCode message details { currentVersion freeBasisPoints } } } }`;
+    sent: ${field}(idempotencyKey: $key, input: $input) { replayed result { ${result} } errors { code field fieldCode message details { currentVersion freeBasisPoints } } warnings { code message others } } }`;
   return (await ask(query, { key, input })).data.sent;
 }
 
@@ -46,12 +46,15 @@ async function screen(name, show) {
 
 const PAGE = 'pageInfo { hasNextPage endCursor }';
 
+// The switcher, before anything else. `organizations` are those where one may do something, by a membership or a delegation; invitations wait
+// beside them, to be accepted or declined. This request needs no organization.
 await screen('Who am I, and for whom', async () => {
   const { viewer } = await read('{ viewer { id displayName organizations { id name type } memberships { nodes { role organization { id name } } } invitations { id role organization { name } } } }');
   assert.ok(viewer.organizations.some(({ id }) => id === ORGANIZATION));
   return `${viewer.displayName}, ${viewer.memberships.nodes.map(({ role, organization }) => `${role} of ${organization.name}`).join(', ')}`;
 });
 
+// Counts by `first: 0`, figures, and the last that happened. `actionsAllowed` of the organization says which buttons make something new.
 await screen('Home', async () => {
   const { organization } = await read(`query Home($organization: ID!) { organization(id: $organization) {
     name actionsAllowed properties(first: 0) { totalCount } portfolios(first: 0) { totalCount }
@@ -62,6 +65,8 @@ await screen('Home', async () => {
 });
 
 let house;
+// One request for the whole table: names of associations and portfolios, shares as of a day, the money of a year, the buttons of each row. The
+// search forgives case and slips of the finger, and an empty one is none. Archived houses are left out until `status` asks for them.
 await screen('Houses, searched and sorted', async () => {
   const { organization } = await read(`query Houses($organization: ID!, $search: String) { organization(id: $organization) {
     properties(first: 25, filter: { search: $search }, orderBy: ADDRESS_ASC) { totalCount ${PAGE} nodes {
@@ -72,6 +77,7 @@ await screen('Houses, searched and sorted', async () => {
   return `${organization.properties.totalCount}, first ${house.address.line1}`;
 });
 
+// By its id alone, whoever owns it. What happened to it says who, for whom they acted, and by whose leave.
 await screen('One house', async () => {
   const { node } = await read(`query House($id: ID!) { node(id: $id) { ... on Property {
     id version status notes parcel timeZone address { line1 line2 locality region postalCode country } organization { name } hoa { name phone }
@@ -83,6 +89,8 @@ await screen('One house', async () => {
 });
 
 let fresh;
+// The key is made with the form. A refused form has its mistakes in `errors` of the payload, by field; the key is not spent by that, and carries the
+// mended form. `warnings` says if a house with this address is there already: show it, and leave it to the owner.
 await screen('A new house, with mistakes first', async () => {
   const address = { line1: '31 Verbena Way', locality: 'Tucson', region: 'AZ', country: 'US' };
   const key = randomUUID();
@@ -96,6 +104,8 @@ await screen('A new house, with mistakes first', async () => {
   return `${refused.errors.length} mistakes shown, then made`;
 });
 
+// The version that was read goes with the change. In a conflict the refusal says the version that is there, who made it and when: read the house
+// again, and let the owner decide.
 await screen('A change that somebody else made first', async () => {
   const done = await send('propertyUpdate', 'PropertyUpdateInput', { id: fresh.id, version: fresh.version, notes: 'The gate sticks' });
   const refused = await send('propertyUpdate', 'PropertyUpdateInput', { id: fresh.id, version: fresh.version, notes: 'Mine' });
@@ -104,6 +114,7 @@ await screen('A change that somebody else made first', async () => {
   return `version ${refused.errors[0].details.currentVersion} is there already`;
 });
 
+// Nothing is deleted. What is put aside is out of lists and reports, and comes back by `restore`.
 await screen('Archive, and take back', async () => {
   const archived = await send('propertyArchive', 'PropertyArchiveInput', { id: fresh.id, version: fresh.version }, 'id version status');
   const restored = await send('propertyRestore', 'PropertyRestoreInput', { id: fresh.id, version: archived.result.version }, 'id version status');
@@ -112,6 +123,7 @@ await screen('Archive, and take back', async () => {
 });
 
 let portfolio;
+// With three houses of each for the cards, and figures, in one request.
 await screen('Portfolios', async () => {
   const { organization } = await read(`query Portfolios($organization: ID!) { organization(id: $organization) {
     portfolios(first: 20, orderBy: POSITION_ASC) { totalCount nodes { id version name colour properties(first: 3) { totalCount nodes { address { line1 } } } report(by: KIND, measure: NET) { key currency value } } } } }`);
@@ -119,6 +131,7 @@ await screen('Portfolios', async () => {
   return `${organization.portfolios.totalCount}, first ${portfolio.name} with ${portfolio.properties.totalCount} houses`;
 });
 
+// Both may be sent twice: a house that is in is in.
 await screen('A house into a portfolio, and out', async () => {
   await send('portfolioAddProperty', 'PortfolioAddPropertyInput', { id: portfolio.id, propertyId: fresh.id });
   const out = await send('portfolioRemoveProperty', 'PortfolioRemovePropertyInput', { id: portfolio.id, propertyId: fresh.id });
@@ -126,6 +139,7 @@ await screen('A house into a portfolio, and out', async () => {
   return 'both done';
 });
 
+// A transfer says who gives how much to whom, from which day, in one step, so that no day is without an owner.
 await screen('Owners of a house, and a sale', async () => {
   const share = { propertyId: fresh.id, holderName: 'Jonas Alvarez', capacity: 'OWNER', shareBasisPoints: 10000, startsOn: '2020-01-01' };
   const recorded = await send('ownershipRecord', 'OwnershipRecordInput', share);
@@ -134,6 +148,7 @@ await screen('Owners of a house, and a sale', async () => {
   return `${sold.result.received[0].holderName} has ${sold.result.received[0].shareBasisPoints / 100} %, ${sold.result.kept.holderName} keeps ${sold.result.kept.shareBasisPoints / 100} %`;
 });
 
+// The refusal says how much is free, and from when.
 await screen('More than the whole', async () => {
   const share = { propertyId: fresh.id, holderName: 'Somebody', capacity: 'OWNER', shareBasisPoints: 1, startsOn: '2026-07-01' };
   const refused = await send('ownershipRecord', 'OwnershipRecordInput', share);
@@ -141,6 +156,7 @@ await screen('More than the whole', async () => {
   return refused.errors[0].message;
 });
 
+// Entries with the house of each, and the sums beside them. Money is in minor units of its currency; what goes out is negative.
 await screen('The ledger of a portfolio', async () => {
   const { organization } = await read(`query Ledger($organization: ID!, $portfolio: ID!) { organization(id: $organization) {
     financialEntries(first: 20, filter: { portfolioId: $portfolio }, orderBy: BOOKED_DESC) { totalCount ${PAGE} nodes { id bookedOn kind amountMinor currency note recordedByActor { displayName } property { address { line1 } } } }
@@ -148,6 +164,7 @@ await screen('The ledger of a portfolio', async () => {
   return `${organization.financialEntries.totalCount} entries`;
 });
 
+// An entry is never changed. A correction stands in its place, and keeps the reason.
 await screen('An amount, and its correction', async () => {
   const entry = { propertyId: fresh.id, kind: 'MAINTENANCE', amountMinor: -12500, currency: 'USD', bookedOn: '2026-06-03', source: 'Invoice 7' };
   const recorded = await send('financialEntryRecord', 'FinancialEntryRecordInput', entry, 'id version amountMinor');
@@ -155,6 +172,7 @@ await screen('An amount, and its correction', async () => {
   return `${corrected.result.corrects.amountMinor} is ${corrected.result.amountMinor} now`;
 });
 
+// Several reports in one request, by aliases. Currencies are never added to each other: a row for each.
 await screen('Reports', async () => {
   const { organization } = await read(`query Reports($organization: ID!) { organization(id: $organization) {
     owners: report(by: OWNER, measure: NET, from: "2025-01-01") { rows { key currency value } }
@@ -163,6 +181,7 @@ await screen('Reports', async () => {
   return `${organization.owners.rows.length} rows by owner, ${organization.kinds.rows.length} by kind`;
 });
 
+// Associations and vendors, with the people there.
 await screen('Parties and contacts', async () => {
   const { organization } = await read(`query Parties($organization: ID!) { organization(id: $organization) {
     externalParties(first: 20, orderBy: NAME_ASC) { totalCount nodes { id name kind phone email contacts { name role phone } actionsAllowed } }
@@ -170,6 +189,7 @@ await screen('Parties and contacts', async () => {
   return `${organization.externalParties.totalCount} parties`;
 });
 
+// Ended memberships are left out until `state` asks for them. Whoever is invited sees the invitation after signing in with that address.
 await screen('Members, and an invitation', async () => {
   const { organization } = await read(`query Members($organization: ID!) { organization(id: $organization) {
     memberships { totalCount nodes { id version role state email principal { displayName } invitedByActor { displayName } actionsAllowed } } } }`);
@@ -178,13 +198,16 @@ await screen('Members, and an invitation', async () => {
   return organization.memberships.nodes.map(({ role, principal }) => `${principal?.displayName} is ${role}`).join(', ');
 });
 
+// Desks by `granteeHandle`, from the directory `desks`; people by `holderEmail`. Each can be narrowed, and taken back at once.
 await screen('Whom did we let in, and what did we delegate', async () => {
-  const { organization } = await read(`query Access($organization: ID!) { organization(id: $organization) {
+  const { organization, desks } = await read(`query Access($organization: ID!) { desks(first: 10, filter: { search: "phoenix" }) { nodes { handle name about area } } organization(id: $organization) {
     accessGrants(first: 20) { nodes { id version scopes startsAt endsAt revokedAt granteeOrganization { name } grantedByActor { displayName } actionsAllowed } }
     delegations(first: 20) { nodes { id state actions endsAt holder { displayName } grantor { displayName } items { property { address { line1 } } portfolio { name } } } } } }`);
+  assert.ok(desks.nodes.some(({ handle }) => handle === 'desert-sky'));
   return organization.accessGrants.nodes.map(({ granteeOrganization, scopes }) => `${granteeOrganization.name} may ${scopes.join(' and ')}`).join('; ') || 'nobody';
 });
 
+// The feed of the organization, newest first, and what was asked for, with how it ended.
 await screen('What happened to everything', async () => {
   const { organization, operations } = await read(`query Log($organization: ID!) {
     organization(id: $organization) { history(first: 20) { ${PAGE} nodes { id kind at fields actor { displayName } } } }

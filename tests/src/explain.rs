@@ -42,6 +42,8 @@ async fn crowded(world: &World, home: Uuid) {
            SELECT organization_id, gen_random_uuid(), id, 'RENT', 100, 'USD', '2020-01-01'::date + (random() * 1000)::int, 'x', organization_id, now(), now() FROM property;
          INSERT INTO delegation (organization_id, id, holder_id, grantor_id, root_id, actions, may_delegate, starts_at, state, created_at, updated_at)
            SELECT organization_id, id, organization_id, organization_id, organization_id, '{{READ}}', false, now(), 'ACTIVE', now(), now() FROM property;
+         INSERT INTO membership (organization_id, id, email, role, state, starts_at, invited_by, created_at, updated_at)
+           SELECT organization_id, id, id || '@example.com', 'TRUSTEE', 'INVITED', now() - random() * interval '1 day', '00000000-0000-7000-8000-000000000001', now(), now() FROM property;
          INSERT INTO delegation_item (organization_id, id, delegation_id, property_id) SELECT organization_id, id, id, id FROM property;
          INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, starts_at, granted_by, created_at, updated_at)
            SELECT organization_id, id, id, 'ENGAGEMENT', '{{read}}', now(), organization_id, now(), now() FROM property

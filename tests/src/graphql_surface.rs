@@ -1,5 +1,5 @@
 use crate::harness::{Contract, World, kinds, person, shown_by};
-use entities::access_grant;
+use entities::{access_grant, desk};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -201,7 +201,7 @@ async fn what_the_engine_refuses_has_a_code_too() {
 }
 
 /// Types that show a kind without being it.
-const SHOWS_TOO: &[(&str, &str)] = &[("EngagedOrganization", access_grant::KIND)];
+const SHOWS_TOO: &[(&str, &str)] = &[("EngagedOrganization", access_grant::KIND), ("Desk", desk::KIND)];
 
 /// Every field that gives a kind, or a list of it, is planned for: else its query fails at run time.
 #[tokio::test]

@@ -12,6 +12,7 @@ mod contact;
 mod crash;
 mod deadlines;
 mod delegation;
+mod directory;
 mod engagement;
 mod explain;
 mod external_party;

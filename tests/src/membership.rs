@@ -185,8 +185,7 @@ async fn an_invitation_is_declined_and_a_role_changed() {
     world.rpc(&ines, None, "membership/v1/accept", decline(world.key())).await.refused("MEMBERSHIP_NOT_PENDING");
     world.rpc(&ines, Some(home), "property/v1/list", json!({})).await.refused("ORGANIZATION_NOT_FOUND");
     // Whoever invited them sees that, and no name of theirs.
-    let query =
-        "query ($id: ID!) { organization(id: $id) { memberships(last: 1) { nodes { state email principal { displayName } } } } }";
+    let query = "query ($id: ID!) { organization(id: $id) { memberships(filter: { state: [DECLINED] }) { nodes { state email principal { displayName } } } } }";
     let seen = world.gql(&olga, Some(home), query, json!({ "id": home })).await;
     assert_eq!(
         seen.data()["organization"]["memberships"]["nodes"][0],

@@ -1,5 +1,5 @@
 use crate::harness::{World, person};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn lives_from_creation_to_archive_and_back() {
@@ -121,4 +121,56 @@ async fn what_is_wrong_is_named_field_by_field() {
         refused.body["field_errors"][0],
         json!({ "field": "hoaId", "code": "NOT_FOUND", "message": "there is no such external party" })
     );
+}
+
+#[tokio::test]
+async fn a_house_at_a_known_address_is_taken_with_a_hint() {
+    let world = World::new().await;
+    let (olga, oscar) = (person("olga"), person("oscar"));
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    let elsewhere = world.found(&oscar, "TRUST_OR_LLC").await;
+    let house = |line1: &str, locality: &str| json!({ "kind": "CONDOMINIUM", "timeZone": "America/Phoenix", "address": { "line1": line1, "locality": locality, "country": "US" } });
+    world.call(&oscar, elsewhere, "property/v1/create", house("7 Ocotillo Court", "Tucson")).await.ok();
+    let key = world.key();
+    let create = |key: uuid::Uuid, line1: &str| {
+        let query = "mutation ($key: UUID!, $input: PropertyCreateInput!) { propertyCreate(idempotencyKey: $key, input: $input) {
+            replayed result { id version } warnings { code field message others } errors { code } } }";
+        let variables = json!({ "key": key, "input": house(line1, "Tucson") });
+        (query, variables)
+    };
+    let by_graphql = async |key, line1: &str| {
+        let (query, variables) = create(key, line1);
+        world.gql(&olga, Some(home), query, variables).await.data()["propertyCreate"].clone()
+    };
+    let first = by_graphql(key, "7 Ocotillo Court").await;
+    assert_eq!(first["warnings"], json!([]), "another owner's house is no matter of hers");
+
+    // Upper and lower case, and spaces around, are the same; it is taken all the same, and the hint comes again with the answer.
+    let second_key = world.key();
+    for replayed in [false, true] {
+        let second = by_graphql(second_key, " 7 OCOTILLO court ").await;
+        assert_eq!((&second["replayed"], &second["errors"]), (&json!(replayed), &json!([])));
+        let hint = json!({ "code": "SAME_ADDRESS", "field": "address", "message": "Another property has this address.", "others": [first["result"]["id"]] });
+        assert_eq!(second["warnings"], json!([hint]));
+    }
+    // Over RPC they come to whoever asks for them.
+    let asking = |mut input: Value| {
+        input["withWarnings"] = json!(true);
+        input
+    };
+    let silent = world.call(&olga, home, "property/v1/create", house("7 Ocotillo Court", "Mesa")).await;
+    assert_eq!((silent.status, silent.body.get("warnings")), (200, None));
+    let by_rpc = world.call(&olga, home, "property/v1/create", asking(house("7 Ocotillo Court", "Phoenix"))).await;
+    assert_eq!(by_rpc.body["warnings"], json!([]), "another town");
+    let id = by_rpc.ok()["id"].clone();
+    let moved =
+        json!({ "id": id, "version": 1, "address": { "line1": "7 Ocotillo Court", "locality": "tucson", "country": "US" } });
+    let moved = world.call(&olga, home, "property/v1/update", asking(moved)).await;
+    assert_eq!(moved.body["warnings"][0]["others"].as_array().map(Vec::len), Some(2), "{:#}", moved.body);
+    // Another door behind the same number, and a house that was put aside, are no matter.
+    world.call(&olga, home, "property/v1/archive", json!({ "id": first["result"]["id"], "version": 1 })).await.ok();
+    let moved = json!({ "id": id, "version": 2, "address": { "line1": "7 Ocotillo Court", "line2": "2", "locality": "Tucson", "country": "US" } });
+    assert_eq!(world.call(&olga, home, "property/v1/update", asking(moved)).await.body["warnings"], json!([]));
+    let noted = world.call(&olga, home, "property/v1/update", asking(json!({ "id": id, "version": 3, "notes": "x" }))).await;
+    assert_eq!(noted.body["warnings"], json!([]));
 }

@@ -32,9 +32,14 @@ pub fn begins(column: impl ColumnTrait, start: String) -> SimpleExpr {
 /// The most words of a search.
 const WORDS: usize = 10;
 
+/// The words of a search, in small letters.
+pub fn words(text: &str) -> impl Iterator<Item = String> {
+    text.split_whitespace().take(WORDS).map(str::to_lowercase)
+}
+
 /// The condition that each of these words occurs among the texts by which people know a row. A longer word may be misspelt.
 pub fn search(of: impl EntityTrait, words: &str) -> Condition {
-    let words = words.split_whitespace().take(WORDS).map(str::to_lowercase);
+    let words = self::words(words);
     let column = || Expr::col((of, Alias::new("search")));
     let found = words.map(|word| Expr::cust_with_exprs("app.occurs($1, $2)", [Expr::val(word), column()]));
     found.fold(Condition::all(), Condition::add)

@@ -49,23 +49,25 @@ pub struct KindInfo {
     pub resource: &'static queryplan::Resource,
     pub rights: Rights,
     pub columns: &'static [ColumnInfo],
+    /// Whether it is a view, whose rows are other kinds' rows as those may see them who look.
+    pub view: bool,
     /// The reading of its rows by id. None: the kind is only listed.
     pub api: Option<&'static dyn Api>,
 }
 
 impl KindInfo {
     pub const fn of<K: Kind>(resource: &'static queryplan::Resource, rights: Rights) -> Self {
-        KindInfo { name: K::KIND, resource, rights, columns: K::COLUMNS, api: Some(&ApiOf::<K>::NEW) }
+        KindInfo { name: K::KIND, resource, rights, columns: K::COLUMNS, view: false, api: Some(&ApiOf::<K>::NEW) }
     }
 
     /// A table that policies know, and that has no ids that a client could ask for.
     pub const fn listed<T: Table>(name: &'static str, resource: &'static queryplan::Resource) -> Self {
-        KindInfo { name, resource, rights: Rights::None, columns: T::COLUMNS, api: None }
+        KindInfo { name, resource, rights: Rights::None, columns: T::COLUMNS, view: false, api: None }
     }
 
-    /// A view that policies know, whose rows are looked up by their ids for what names them.
+    /// A view that policies know.
     pub const fn looked_up(name: &'static str, resource: &'static queryplan::Resource, columns: &'static [ColumnInfo]) -> Self {
-        KindInfo { name, resource, rights: Rights::None, columns, api: None }
+        KindInfo { name, resource, rights: Rights::None, columns, view: true, api: None }
     }
 
     /// `external_party` is the namespace `externalParty` of procedures.

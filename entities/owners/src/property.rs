@@ -7,8 +7,12 @@ use crate::{
 };
 use async_graphql::SimpleObject;
 use kind::input;
+use schema::{Reading, Result};
 use schemars::JsonSchema;
-use sea_orm::sea_query::SimpleExpr;
+use sea_orm::{
+    QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, SimpleExpr},
+};
 use serde::{Deserialize, Serialize};
 
 schema::id!(
@@ -220,6 +224,34 @@ orders!(PropertyOrder of PropertyFilter, else CreatedAsc {
     KindAsc = "KIND_ASC", KindDesc = "KIND_DESC": Kind;
     LocalityAsc = "LOCALITY_ASC", LocalityDesc = "LOCALITY_DESC": Locality;
 });
+
+/// The most others that a warning names.
+const OTHERS: u64 = 5;
+
+/// Other properties of the same owner at the same address, of those that the reader may see. Case and spaces make no difference.
+pub async fn same_address(reading: &dyn Reading, property: &Property) -> Result<Vec<PropertyId>> {
+    let Address { line1, line2, locality, region: _, postal_code: _, country } = property.address.clone();
+    let same = |column: Column, text: Option<String>| {
+        let plain = |text| Expr::cust_with_exprs("lower(btrim(coalesce($1, '')))", [text]);
+        plain(Expr::col((Entity, column))).eq(plain(Expr::val(text)))
+    };
+    let ids = of(property.organization_id)
+        .filter(same(Column::Line1, Some(line1)))
+        .filter(same(Column::Line2, line2))
+        .filter(same(Column::Locality, Some(locality)))
+        .filter(Column::Country.eq(country))
+        .filter(Column::Status.eq(PropertyStatus::Active))
+        .filter(Column::Id.ne(property.id))
+        .filter(reading.filter(KIND)?)
+        .order_by_asc(Column::Id)
+        .limit(OTHERS)
+        .select_only()
+        .column(Column::Id)
+        .into_tuple()
+        .all(reading.tx().await?)
+        .await?;
+    Ok(ids)
+}
 
 /// The rule for a time zone: an IANA name.
 pub fn time_zone<T: valid::Text>(value: &T, _: &()) -> valid::Valid {

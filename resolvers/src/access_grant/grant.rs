@@ -1,12 +1,19 @@
 use super::CHANGE;
 use crate::prelude::*;
-use entities::access_grant::{self, AccessGrant, AccessGrantKind, AccessScope, Fresh};
+use entities::{
+    access_grant::{self, AccessGrant, AccessGrantKind, AccessScope, Fresh},
+    desk,
+};
 
-#[input]
+/// Name the desk by its handle in the directory or, if you know it, by the id of its organization.
+#[input(one_of(grantee_handle, grantee_organization_id))]
 pub struct AccessGrantGrantInput {
     pub kind: AccessGrantKind,
+    /// A desk's public name, such as `desert-sky`.
+    #[handle]
+    pub grantee_handle: Option<String>,
     /// A concierge's organization.
-    pub grantee_organization_id: OrganizationId,
+    pub grantee_organization_id: Option<OrganizationId>,
     /// How far it goes.
     #[count(1, 100)]
     pub scopes: Vec<AccessScope>,
@@ -33,7 +40,8 @@ impl Procedure for Grant {
     fn example() -> AccessGrantGrantInput {
         AccessGrantGrantInput {
             kind: AccessGrantKind::Engagement,
-            grantee_organization_id: OrganizationId::CONCIERGE_EXAMPLE,
+            grantee_handle: None,
+            grantee_organization_id: Some(OrganizationId::CONCIERGE_EXAMPLE),
             scopes: vec![AccessScope::Act],
             starts_at: None,
             ends_at: None,
@@ -42,9 +50,15 @@ impl Procedure for Grant {
     }
 
     async fn subject(cx: &Context, input: &AccessGrantGrantInput) -> Result<New<Fresh>> {
-        let AccessGrantGrantInput { kind, grantee_organization_id, scopes, starts_at, ends_at, reason } = input.clone();
+        let AccessGrantGrantInput { kind, grantee_handle, grantee_organization_id, scopes, starts_at, ends_at, reason } =
+            input.clone();
+        let named = match &grantee_handle {
+            Some(handle) => desk::by_handle(cx.tx().await?, handle).await?,
+            None => grantee_organization_id,
+        };
         let fresh = Fresh {
-            grantee_organization_id,
+            // An unknown one is told once the policies have let the caller ask.
+            grantee_organization_id: named.unwrap_or(OrganizationId::NONE),
             kind,
             scopes: AccessScope::stored(&scopes),
             starts_at: starts_at.unwrap_or(cx.now().into()),
@@ -58,12 +72,13 @@ impl Procedure for Grant {
         Ok(New::of(cx, fresh))
     }
 
-    async fn handle(cx: &Context, allowed: Allowed<New<Fresh>>, _: AccessGrantGrantInput) -> Result<AccessGrant> {
+    async fn handle(cx: &Context, allowed: Allowed<New<Fresh>>, input: AccessGrantGrantInput) -> Result<AccessGrant> {
         let fresh = allowed.subject().fresh();
         Term::of(fresh.starts_at, fresh.ends_at).ensure_ahead(cx.now().into())?;
         let grantee = fresh.grantee_organization_id;
         if grantee == cx.organization() || !access_grant::concierge(cx.tx().await?, grantee).await? {
-            return Err(Error::invalid("granteeOrganizationId", "NOT_FOUND", "there is no such concierge's organization"));
+            let field = if input.grantee_handle.is_some() { "granteeHandle" } else { "granteeOrganizationId" };
+            return Err(Error::invalid(field, "NOT_FOUND", "there is no such concierge's organization"));
         }
         Ok(cx.create_as(allowed, "granted").await?.into())
     }

@@ -4,7 +4,7 @@ use entities::{
     delegation::{self, DelegatedAction, Delegation, DelegationId, DelegationState, Fresh},
     delegation_item::{self, Item},
     portfolio::{self, PortfolioId},
-    portfolio_property as member,
+    portfolio_property as member, principal,
     property::{self, PropertyId},
 };
 use schema::{Judged, Resource, Subject};
@@ -12,10 +12,14 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter};
 use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
 
-#[input(some_of(property_ids, portfolio_ids))]
+/// Name the person by e-mail address or, if you know it, by principal id.
+#[input(one_of(holder_email, holder_id), some_of(property_ids, portfolio_ids))]
 pub struct DelegationGrantInput {
+    /// The address of someone who has signed in before. They need no membership.
+    #[email]
+    pub holder_email: Option<String>,
     /// Who may. They need no membership.
-    pub holder_id: PrincipalId,
+    pub holder_id: Option<PrincipalId>,
     #[count(0, 100)]
     pub property_ids: Option<Vec<PropertyId>>,
     /// With all that is in them, at any time.
@@ -80,7 +84,8 @@ impl Procedure for Grant {
 
     fn example() -> DelegationGrantInput {
         DelegationGrantInput {
-            holder_id: entities::principal::SYSTEM,
+            holder_email: None,
+            holder_id: Some(entities::principal::SYSTEM),
             property_ids: Some(vec![PropertyId::EXAMPLE]),
             portfolio_ids: None,
             actions: vec![DelegatedAction::Update, DelegatedAction::RecordFinances],
@@ -98,9 +103,14 @@ impl Procedure for Grant {
             None => None,
         };
         let parent = seen.as_ref().map(|seen| &seen.row);
+        let holder = match &input.holder_email {
+            Some(email) => principal::by_email(cx.tx().await?, email).await?,
+            None => input.holder_id,
+        };
         let actions: BTreeSet<_> = input.actions.iter().copied().chain([DelegatedAction::Read]).collect();
         let fresh = Fresh {
-            holder_id: input.holder_id,
+            // An unknown one is told once the policies have let the caller ask.
+            holder_id: holder.unwrap_or(PrincipalId::NOBODY),
             grantor_id: cx.actor.principal,
             parent_id: input.parent_id,
             root_id: parent.map_or(cx.actor.principal, |parent| parent.root_id),
@@ -119,11 +129,15 @@ impl Procedure for Grant {
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Granted>, input: DelegationGrantInput) -> Result<Delegation> {
-        let DelegationGrantInput { property_ids, portfolio_ids, ends_at, .. } = input;
+        let DelegationGrantInput { property_ids, portfolio_ids, ends_at, holder_email, .. } = input;
         let (property_ids, portfolio_ids) = (property_ids.unwrap_or_default(), portfolio_ids.unwrap_or_default());
         let Granted { parent, new } = allowed.subject();
+        let field = if holder_email.is_some() { "holderEmail" } else { "holderId" };
         if new.fresh().holder_id == cx.actor.principal {
-            return Err(Error::invalid("holderId", "YOURSELF", "one does not delegate to oneself"));
+            return Err(Error::invalid(field, "YOURSELF", "one does not delegate to oneself"));
+        }
+        if new.fresh().holder_id == PrincipalId::NOBODY {
+            return Err(Error::invalid(field, "NOT_FOUND", "nobody has signed in with this address yet"));
         }
         Term::of(new.fresh().starts_at, ends_at).ensure_ahead(cx.now().into())?;
         let items = match parent {

@@ -33,9 +33,22 @@ pub const ALL: &[Entry] = &[
     Entry::of::<extend::Extend>(),
     Entry::of::<revoke::Revoke>(),
     Entry::of::<expire::Expire>(),
+    Entry::of::<Get>(),
+    Entry::of::<List>(),
 ];
 
 const CHANGE: Runs = Runs::mutation("membership_change", 1);
+
+reads!(
+    membership: Membership;
+    "One membership of the acting organization."
+        "membership/v1/get" MembershipGetInput, membership
+        "One membership of the acting organization.";
+    "Who may act for the acting organization, and as what, a page at a time. You see all of them if your role manages members, else your own."
+        "membership/v1/list" MembershipListInput (CreatedAsc), memberships
+        "Who may act for it, and as what. You see all of them if your role manages members, else your own.";
+    MembershipQuery
+);
 
 pub fn manages_members(role: Role) -> bool {
     matches!(role, Role::Owner | Role::Administrator)

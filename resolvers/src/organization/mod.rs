@@ -1,4 +1,5 @@
 pub mod create;
+pub mod desks;
 pub mod get;
 pub mod update;
 
@@ -17,6 +18,7 @@ pub const ALL: &[Entry] = &[
     Entry::of::<create::Create>(),
     Entry::of::<update::Update>(),
     Entry::of::<get::Get>(),
+    Entry::of::<desks::Desks>(),
 ];
 
 const CHANGE: Runs = Runs::mutation("organization_change", 1);

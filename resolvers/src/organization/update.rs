@@ -1,6 +1,6 @@
 use super::CHANGE;
 use crate::prelude::*;
-use entities::organization::{self, Organization};
+use entities::organization::{self, Organization, OrganizationType};
 
 /// What is absent stays as it is.
 #[input]
@@ -11,6 +11,15 @@ pub struct OrganizationUpdateInput {
     pub version: i32,
     #[patch(text(200))]
     pub name: Option<String>,
+    /// The public name of a desk, such as `desert-sky`. With one, the desk stands in the directory; null takes it out.
+    #[patch(handle)]
+    pub handle: MaybeUndefined<String>,
+    /// What a desk does, for the directory.
+    #[patch(text(2_000))]
+    pub about: MaybeUndefined<String>,
+    /// Where a desk works, for the directory.
+    #[patch(text(500))]
+    pub area: MaybeUndefined<String>,
 }
 
 pub struct Update;
@@ -25,7 +34,8 @@ impl Procedure for Update {
     type Subject = Seen<organization::Model>;
 
     fn example() -> OrganizationUpdateInput {
-        OrganizationUpdateInput { id: OrganizationId::EXAMPLE, version: 1, name: Some("Alvarez Family Trust of 2019".into()) }
+        let name = Some("Alvarez Family Trust of 2019".into());
+        OrganizationUpdateInput { name, ..OrganizationUpdateInput::of(OrganizationId::EXAMPLE, 1) }
     }
 
     async fn subject(cx: &Context, input: &OrganizationUpdateInput) -> Result<Self::Subject> {
@@ -33,9 +43,13 @@ impl Procedure for Update {
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: OrganizationUpdateInput) -> Result<Organization> {
-        let OrganizationUpdateInput { id: _, version, name } = input;
+        let OrganizationUpdateInput { id: _, version, name, handle, about, area } = input;
         let mut row = cx.edit(allowed, version)?;
-        patch!(row: name);
-        Ok(cx.save(row, "updated").await?.into())
+        if handle.value().is_some() && row.r#type != OrganizationType::ConciergeOperator {
+            return Err(Error::invalid("handle", "NOT_A_DESK", "only a concierge's desk stands in the directory"));
+        }
+        patch!(row: name, handle, about, area);
+        let taken = || Error::invalid("handle", "TAKEN", "another desk has this handle");
+        Ok(cx.save(row, "updated").await.taken("organization_handle", taken)?.into())
     }
 }

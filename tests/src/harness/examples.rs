@@ -225,6 +225,7 @@ pub fn query_field(entry: &Entry) -> String {
         "engaged" if name.namespace == "accessGrant" => "engagedOrganizations".to_owned(),
         "engaged" => "engagedProperties".to_owned(),
         "report" => "report".to_owned(),
+        "desks" => "desks".to_owned(),
         "financials" => name.field(),
         "get" => name.namespace.to_owned(),
         "list" => match name.namespace.strip_suffix('y') {

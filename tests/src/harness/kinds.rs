@@ -1,7 +1,7 @@
 //! The kinds, with the facts that tests ask of each by name. A test that goes over kinds begins here, and fails on a kind that it
 //! does not know.
 
-use entities::{engaged_property, history, organization_card, person};
+use entities::{engaged_property, history};
 
 pub struct Kind {
     /// The name of the kind, and of its table.
@@ -22,8 +22,7 @@ pub fn kinds() -> impl Iterator<Item = Kind> {
             (None, history::KIND) => Some("HistoryEntry".to_owned()),
             // A projection: its lists show the properties themselves.
             (None, engaged_property::KIND) => None,
-            // Views, whose rows stand beside what names them.
-            (None, organization_card::KIND | person::KIND) => None,
+            (None, _) if kind.view => None,
             (None, other) => panic!("{other}: say here which object shows it"),
         };
         let sample = kind.api.and_then(|api| api.sample());

@@ -1,9 +1,10 @@
-use super::CHANGE;
+use super::{CHANGE, SAME_ADDRESS};
 use crate::{external_party::ensure_hoa, prelude::*};
 use owners::{
     external_party::ExternalPartyId,
     property::{self, Address, Fresh, Property, PropertyKind},
 };
+use schema::Hints;
 
 #[input]
 pub struct PropertyCreateInput {
@@ -29,6 +30,7 @@ impl Procedure for Create {
     const ABOUT: &'static str = "Takes a property into the organization's care.";
     const RUNS: Runs = CHANGE;
     const ERRORS: &'static [Code] = &[];
+    const HINTS: Option<&'static Hints> = Some(&SAME_ADDRESS);
     type Input = PropertyCreateInput;
     type Output = Property;
     type Subject = New<Fresh>;

@@ -3,7 +3,10 @@ pub mod financials;
 pub mod update;
 
 use crate::prelude::*;
-use owners::property;
+use owners::property::{self, Property};
+use schema::{Hints, Reading, Warning, WarningCode};
+use serde::Deserialize;
+use serde_json::Value;
 
 schema::codes! {
     PROPERTY_ARCHIVED: Conflict, "The property is archived.";
@@ -21,6 +24,22 @@ pub const ALL: &[Entry] = &[
     Entry::of::<List>(),
     Entry::of::<financials::OfOne>(),
 ];
+
+/// A house that is there already is taken all the same, with a hint: two people may own two flats behind one door.
+static SAME_ADDRESS: Hints = Hints { kinds: &[property::KIND], find: |reading, result| Box::pin(same_address(reading, result)) };
+
+async fn same_address(reading: &dyn Reading, result: &Value) -> Result<Vec<Warning>> {
+    let others = property::same_address(reading, &Property::deserialize(result)?).await?;
+    if others.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Warning {
+        code: WarningCode::SameAddress,
+        field: Some("address".into()),
+        message: "Another property has this address.".into(),
+        others: others.into_iter().map(|id| id.0.into()).collect(),
+    }])
+}
 
 const CHANGE: Runs = Runs::mutation("property_change", 1);
 

@@ -1,9 +1,10 @@
-use super::{CHANGE, PROPERTY_ARCHIVED};
+use super::{CHANGE, PROPERTY_ARCHIVED, SAME_ADDRESS};
 use crate::{external_party::ensure_hoa, prelude::*};
 use owners::{
     external_party::ExternalPartyId,
     property::{self, Address, Property, PropertyId, PropertyKind},
 };
+use schema::Hints;
 use sea_orm::ActiveValue::Set;
 
 /// What is absent stays as it is; null clears what can be cleared.
@@ -36,6 +37,7 @@ impl Procedure for Update {
     const ABOUT: &'static str = "Changes what is known about a property.";
     const RUNS: Runs = CHANGE;
     const ERRORS: &'static [Code] = &[Code::VERSION_CONFLICT, PROPERTY_ARCHIVED];
+    const HINTS: Option<&'static Hints> = Some(&SAME_ADDRESS);
     type Input = PropertyUpdateInput;
     type Output = Property;
     type Subject = Seen<property::Model>;
