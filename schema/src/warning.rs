@@ -36,8 +36,10 @@ pub struct Warning {
 pub struct Hints {
     /// The kinds that are read for it.
     pub kinds: &'static [&'static str],
-    pub find: for<'a> fn(&'a dyn Reading, &'a Value) -> BoxFuture<'a, Result<Vec<Warning>>>,
+    pub find: for<'a> fn(&'a dyn Reading, &'a Value) -> Finding<'a>,
 }
+
+type Finding<'a> = BoxFuture<'a, Result<Vec<Warning>>>;
 
 impl Hints {
     /// The warnings about a result. Whatever goes wrong here takes nothing from a mutation that is done.
@@ -54,7 +56,7 @@ impl Hints {
         let mut attributes = vec![("actor_id", caller.principal.to_string()), ("actor_kind", caller.kind.as_str().to_owned())];
         attributes.extend(caller.organization.map(|organization| ("organization_id", organization.to_string())));
         let read = async {
-            match Reads::new(gateway, caller.clone(), planned).snapshot().await {
+            match Reads::new(gateway, *caller, planned).snapshot().await {
                 Ok(snapshot) => self.about(&*snapshot, result).await,
                 Err(error) => {
                     error.trace();
