@@ -81,10 +81,13 @@ fn named(words: String) -> Condition {
     let mut all = Condition::all();
     for word in kind::filter::words(&words) {
         let name = Expr::cust_with_exprs(
-            "EXISTS (SELECT FROM app.person p WHERE p.id = $1 AND app.occurs($2, lower(p.display_name)))",
+            "EXISTS (SELECT FROM app.person p WHERE p.id = $1 AND app.occurs($2, lower(p.display_name COLLATE \"und-x-icu\")))",
             [Expr::col((Entity, Column::PrincipalId)), Expr::val(word.clone())],
         );
-        let email = Expr::cust_with_exprs("app.occurs($1, lower($2))", [Expr::val(word), Expr::col((Entity, Column::Email))]);
+        let email = Expr::cust_with_exprs(
+            "app.occurs($1, lower($2 COLLATE \"und-x-icu\"))",
+            [Expr::val(word), Expr::col((Entity, Column::Email))],
+        );
         all = all.add(Condition::any().add(name).add(email));
     }
     all

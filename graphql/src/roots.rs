@@ -23,7 +23,7 @@ use resolvers::{
     organization::desks::DesksQuery,
     viewer::ViewerQuery,
 };
-use schema::{Entry, Surface};
+use schema::Surface;
 use std::borrow::Cow;
 
 pub type GatewaySchema = Schema<Query, Mutation, LiveSubscription>;
@@ -89,8 +89,7 @@ pub fn plans() -> impl Iterator<Item = (String, Plan)> {
         let object = relations.object();
         relations.plans().into_iter().map(move |plan| (object.clone(), plan))
     });
-    let warned = |entry: &Entry| Some((entry.parts().payload(), Plan::of("warnings", entry.hints()?.kinds)));
-    queries.chain(subscriptions).chain(relations).chain(TABLE.iter().filter_map(warned))
+    queries.chain(subscriptions).chain(relations)
 }
 
 /// The mutations of the table. Those of one request run one after the other; each answers or fails by itself.

@@ -121,7 +121,11 @@ impl Follow {
     /// A follower behind this position, or at the end of the log.
     pub async fn from(hub: &Arc<Hub>, log: LogId, position: Option<i64>) -> Result<Follow> {
         let log = hub.open(log).await?;
-        let position = position.unwrap_or_else(|| log.tail());
+        let position = match position {
+            Some(position) => position,
+            // Memory may be some milliseconds behind: what was committed before is not told as new.
+            None => feed::head(&hub.pool, log.id).await?.max(log.tail()),
+        };
         let tail = log.tail.subscribe();
         Ok(Follow { hub: Arc::clone(hub), log, tail, position, fetched: VecDeque::new(), caught_up: false })
     }

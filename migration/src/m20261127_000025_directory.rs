@@ -8,6 +8,11 @@ crate::sql_migration!("m20261127_000025_directory", {
     for signature in ["app.acted_for(uuid[])", "app.principal_by_email(text)", "app.desk_by_handle(text)"] {
         sql.push_str(&class::definer_function(signature));
     }
+    sql.push_str(&class::identity("desk_handle"));
+    sql.push_str(&class::definer("desk_handle", "SELECT, INSERT"));
+    sql.push_str(
+        "ALTER FUNCTION app.keep_handle() OWNER TO hestami_definer; REVOKE ALL ON FUNCTION app.keep_handle() FROM PUBLIC;",
+    );
     sql.push_str(&class::across());
     sql
 });
@@ -28,6 +33,23 @@ ALTER TABLE organization ADD COLUMN handle text, ADD COLUMN about text, ADD COLU
 ALTER TABLE organization ADD CONSTRAINT organization_listed CHECK (
   handle IS NULL OR (type = 'CONCIERGE_OPERATOR' AND handle ~ '^[a-z0-9]([a-z0-9-]{1,38})[a-z0-9]$'));
 CREATE UNIQUE INDEX organization_handle ON organization (handle) WHERE handle IS NOT NULL;
+-- A handle stays with the desk that had it first: whoever let it in by a handle must never let in another.
+CREATE TABLE desk_handle (
+  handle text PRIMARY KEY,
+  desk uuid NOT NULL REFERENCES organization (id)
+);
+CREATE FUNCTION app.keep_handle() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
+$$
+BEGIN
+  INSERT INTO desk_handle (handle, desk) VALUES (NEW.handle, NEW.id) ON CONFLICT (handle) DO NOTHING;
+  IF NOT EXISTS (SELECT FROM desk_handle h WHERE h.handle = NEW.handle AND h.desk = NEW.id) THEN
+    RAISE EXCEPTION 'another desk had this handle' USING ERRCODE = 'unique_violation', CONSTRAINT = 'organization_handle';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER organization_keep_handle AFTER UPDATE OF handle ON organization
+  FOR EACH ROW WHEN (NEW.handle IS NOT NULL AND NEW.handle IS DISTINCT FROM OLD.handle) EXECUTE FUNCTION app.keep_handle();
 CREATE INDEX organization_listed_name ON organization (name, id) WHERE handle IS NOT NULL;
 GRANT UPDATE (handle, about, area) ON organization TO hestami_app;
 
@@ -54,9 +76,6 @@ $$
   SELECT CASE WHEN count(*) = 1 THEN (array_agg(p.id))[1] END FROM principal p
   WHERE p.kind = 'HUMAN' AND p.email IS NOT NULL AND lower(p.email COLLATE "C") = lower(the_email COLLATE "C")
 $$;
-
--- Whether a house is there already. The organization comes last, so that nothing else is read by this index.
-CREATE INDEX property_same_address ON property (lower(btrim(coalesce(line1, ''))), organization_id);
 
 CREATE INDEX membership_role ON membership (organization_id, role, id);
 CREATE INDEX membership_starts ON membership (organization_id, starts_at, id);

@@ -120,6 +120,12 @@ fn variants(mut body: Value) -> Value {
         }
         one["title"] = format!("By{}", capital(name)).into();
         one["properties"][name]["type"] = "string".into();
+        // Here it is needed, so a blank one will not do.
+        if let Some(pattern) =
+            one["properties"][name]["pattern"].as_str().and_then(|all| all.strip_prefix(schema::valid::OR_BLANK))
+        {
+            one["properties"][name]["pattern"] = pattern.to_owned().into();
+        }
         for other in names.iter().filter(|other| **other != name) {
             one["properties"][*other] = json!({ "type": "null" });
         }

@@ -240,12 +240,13 @@ impl<P: Procedure> Erased for Of<P> {
                     _ => None,
                 };
                 let input = input::parse::<P::Input>(Value::Object(body))?;
+                let given = if hints.is_some() { serde_json::to_value(&input)? } else { Value::Null };
                 let answer = mutate(gateway, caller, Entry::of::<P>(), key, payload::<P>(&input)).await?;
                 let Answer { result, operation, replayed } = answer;
                 // The result as it was stored, and not as its type is today: an outcome outlives the type that wrote it.
                 let mut said = serde_json::json!({ "result": result, "operation": operation, "replayed": replayed });
                 if let (Some(hints), Some(result)) = (hints, &result) {
-                    said["warnings"] = serde_json::to_value(hints.read(gateway, caller, result).await)?;
+                    said["warnings"] = serde_json::to_value(hints.read(gateway, caller, &given, result).await)?;
                 }
                 Ok(said)
             }

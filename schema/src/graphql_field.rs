@@ -3,7 +3,7 @@
 
 use crate::{
     Answer, Caller, Error, Gateway, Hints, Name, Operation, Procedure, Reads, Result, UserError, Warning, entry::idempotency_key,
-    input, run, snapshot,
+    input, run,
 };
 use async_graphql::{
     Context, ContextSelectionSet, InputType, InputValueResult, OutputType, Positioned, ServerError, ServerResult, Value,
@@ -17,7 +17,11 @@ use std::{borrow::Cow, sync::Arc};
 use uuid::Uuid;
 
 /// `{ result, operation, replayed, errors, warnings }` of one procedure.
-pub struct Payload<P: Procedure>(Result<Answer<P::Output>, Vec<UserError>>);
+pub struct Payload<P: Procedure> {
+    answer: Result<Answer<P::Output>, Vec<UserError>>,
+    /// The input, for a procedure that may warn.
+    given: serde_json::Value,
+}
 
 pub(crate) fn field<P: Procedure>(registry: &mut Registry) -> MetaField {
     let key = <Uuid as InputType>::create_type_info(registry);
@@ -65,9 +69,11 @@ fn argument(cx: &Context<'_>, name: &str) -> ServerResult<Option<serde_json::Val
 pub(crate) async fn resolve<P: Procedure>(cx: &Context<'_>) -> ServerResult<Option<Value>> {
     let key = argument(cx, "idempotencyKey")?;
     let body = argument(cx, "input")?.unwrap_or(serde_json::Value::Object(serde_json::Map::new()));
+    let given = if P::HINTS.is_some() { body.clone() } else { serde_json::Value::Null };
     match answer::<P>(cx, key, body).await {
         Ok(answer) => {
-            let resolved = Payload::<P>(Ok(answer)).resolve(&cx.with_selection_set(&cx.item.node.selection_set), cx.item).await;
+            let payload = Payload::<P> { answer: Ok(answer), given };
+            let resolved = payload.resolve(&cx.with_selection_set(&cx.item.node.selection_set), cx.item).await;
             if let Ok(reads) = cx.data::<Arc<Reads>>() {
                 reads.close().await;
             }
@@ -82,7 +88,7 @@ pub(crate) async fn resolve<P: Procedure>(cx: &Context<'_>) -> ServerResult<Opti
             if told.is_empty() {
                 return Ok(Some(Value::Null));
             }
-            let payload = Payload::<P>(Err(told));
+            let payload = Payload::<P> { answer: Err(told), given };
             payload.resolve(&cx.with_selection_set(&cx.item.node.selection_set), cx.item).await.map(Some)
         }
     }
@@ -162,27 +168,31 @@ impl<P: Procedure> ContainerType for Payload<P> {
         let set = cx.with_selection_set(&cx.item.node.selection_set);
         match cx.item.node.name.node.as_str() {
             "result" => {
-                let result = self.0.as_ref().ok().and_then(|answer| answer.result.as_ref());
+                let result = self.answer.as_ref().ok().and_then(|answer| answer.result.as_ref());
                 OutputType::resolve(&result, &set, cx.item).await.map(Some)
             }
             "operation" => {
-                let operation = self.0.as_ref().ok().map(|answer| &answer.operation);
+                let operation = self.answer.as_ref().ok().map(|answer| &answer.operation);
                 OutputType::resolve(&operation, &set, cx.item).await.map(Some)
             }
             "replayed" => {
-                let replayed = self.0.as_ref().is_ok_and(|answer| answer.replayed);
+                let replayed = self.answer.as_ref().is_ok_and(|answer| answer.replayed);
                 OutputType::resolve(&replayed, &set, cx.item).await.map(Some)
             }
             "errors" => {
-                let errors = self.0.as_ref().err().map_or(&[][..], Vec::as_slice);
+                let errors = self.answer.as_ref().err().map_or(&[][..], Vec::as_slice);
                 OutputType::resolve(&errors, &set, cx.item).await.map(Some)
             }
             "warnings" => {
-                let result = self.0.as_ref().ok().and_then(|answer| answer.result.as_ref());
+                let result = self.answer.as_ref().ok().and_then(|answer| answer.result.as_ref());
                 let warnings = match (P::HINTS, result) {
-                    (Some(hints), Some(result)) => warnings(hints, cx, result).await,
-                    _ => Vec::new(),
+                    (Some(hints), Some(result)) => warnings(hints, cx, &self.given, result).await,
+                    _ => Ok(Vec::new()),
                 };
+                let warnings = warnings.unwrap_or_else(|error| {
+                    error.trace();
+                    Vec::new()
+                });
                 OutputType::resolve(&warnings, &set, cx.item).await.map(Some)
             }
             _ => Ok(None),
@@ -190,11 +200,14 @@ impl<P: Procedure> ContainerType for Payload<P> {
     }
 }
 
-async fn warnings(hints: &Hints, cx: &Context<'_>, result: &impl serde::Serialize) -> Vec<Warning> {
-    match (snapshot(cx).await, serde_json::to_value(result)) {
-        (Ok(snapshot), Ok(result)) => hints.about(&*snapshot, &result).await,
-        _ => Vec::new(),
-    }
+async fn warnings(
+    hints: &Hints,
+    cx: &Context<'_>,
+    given: &serde_json::Value,
+    result: &impl serde::Serialize,
+) -> Result<Vec<Warning>> {
+    let (gateway, caller) = (data::<Arc<Gateway>>(cx)?, data::<Caller>(cx)?);
+    Ok(hints.read(gateway, caller, given, &serde_json::to_value(result)?).await)
 }
 
 /// The envelope as GraphQL's extensions.

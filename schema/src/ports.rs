@@ -73,7 +73,7 @@ impl Actor {
     /// The same actor through some grant that allows to act, as the policies see it.
     pub fn acting(&self) -> Actor {
         let (grant, owner) = (AccessGrantId(Uuid::nil()), self.organization);
-        Actor { through: Some(Through { grant, owner, acts: true, epoch: 0 }), ..self.clone() }
+        Actor { through: Some(Through { grant, owner, acts: true, epoch: 0 }), delegated: false, ..self.clone() }
     }
 
     /// The owner of the data that the request is about: the acting organization, or the one that gave the grant.

@@ -71,7 +71,7 @@ pub struct Planned {
 pub struct Filters {
     kinds: BTreeMap<&'static str, KindFilter>,
     judges: Judges,
-    /// The judges of the same reader through a grant that allows to act. None: it works for nobody, or through one grant already.
+    /// The judges of the same reader through a grant that allows to act. None: it works for nobody.
     acting: Option<Judges>,
     across: bool,
 }
@@ -115,11 +115,12 @@ impl Planned {
         let kinds: Vec<_> = self.kinds.iter().copied().collect();
         let filters = decide.filters(actor, "read", &kinds).await?.into_iter();
         let filters = filters.map(|filter| KindFilter { filter, own: OnceLock::new(), across: OnceLock::new() });
-        let works = !self.judged.is_empty() && actor.through.is_none() && actor.looks_after();
+        let works = !self.judged.is_empty() && actor.looks_after();
         let acting = if works { Some(self.judges(decide, &actor.acting()).await?) } else { None };
+        let seeing = Actor { through: None, ..actor.clone() };
         Ok(Filters {
             kinds: kinds.into_iter().zip(filters).collect(),
-            judges: self.judges(decide, actor).await?,
+            judges: self.judges(decide, &seeing).await?,
             acting,
             across: self.across || actor.through.is_some(),
         })

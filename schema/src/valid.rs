@@ -23,9 +23,12 @@ pub const WEBSITE: &str = r"^https?://[^\s\x00-\x1F\x7F-\x9F]+$";
 /// A public name, as `handle` judges it.
 pub const HANDLE: &str = "^[a-z0-9][a-z0-9-]{1,38}[a-z0-9]$";
 
+/// The beginning of a pattern that blank texts match as well.
+pub const OR_BLANK: &str = r"^[ \t\r\n]*$|";
+
 /// A pattern that blank texts match as well.
 pub fn or_blank(pattern: impl std::fmt::Display) -> String {
-    format!(r"^[ \t\r\n]*$|{pattern}")
+    format!("{OR_BLANK}{pattern}")
 }
 
 /// A field that holds a text, whether required, optional or part of a patch.

@@ -32,38 +32,29 @@ pub struct Warning {
     pub others: Vec<async_graphql::ID>,
 }
 
-/// How a procedure finds its warnings: from its result, under the rights of whoever asks, each time that they are asked for.
+/// How a procedure finds its warnings: from its input and its result, under the rights of whoever asks, each time that they are asked
+/// for.
 pub struct Hints {
     /// The kinds that are read for it.
     pub kinds: &'static [&'static str],
-    pub find: for<'a> fn(&'a dyn Reading, &'a Value) -> Finding<'a>,
+    pub find: for<'a> fn(&'a dyn Reading, input: &'a Value, result: &'a Value) -> Finding<'a>,
 }
 
 type Finding<'a> = BoxFuture<'a, Result<Vec<Warning>>>;
 
 impl Hints {
-    /// The warnings about a result. Whatever goes wrong here takes nothing from a mutation that is done.
-    pub(crate) async fn about(&self, reading: &dyn Reading, result: &Value) -> Vec<Warning> {
-        (self.find)(reading, result).await.unwrap_or_else(|error| {
-            error.trace();
-            Vec::new()
-        })
-    }
-
-    /// The same, in a reading of its own.
-    pub(crate) async fn read(&self, gateway: &Arc<Gateway>, caller: &Caller, result: &Value) -> Vec<Warning> {
+    /// The warnings about a result, in a reading of its own: whatever goes wrong here takes nothing from a mutation that is done.
+    pub(crate) async fn read(&self, gateway: &Arc<Gateway>, caller: &Caller, input: &Value, result: &Value) -> Vec<Warning> {
         let planned = Planned { kinds: self.kinds.iter().copied().collect(), ..Planned::default() };
         let mut attributes = vec![("actor_id", caller.principal.to_string()), ("actor_kind", caller.kind.as_str().to_owned())];
         attributes.extend(caller.organization.map(|organization| ("organization_id", organization.to_string())));
         let read = async {
-            match Reads::new(gateway, *caller, planned).snapshot().await {
-                Ok(snapshot) => self.about(&*snapshot, result).await,
-                Err(error) => {
-                    error.trace();
-                    Vec::new()
-                }
-            }
+            let snapshot = Reads::new(gateway, *caller, planned).snapshot().await?;
+            (self.find)(&*snapshot, input, result).await
         };
-        Carried::with(attributes, read).await
+        Carried::with(attributes, read).await.unwrap_or_else(|error| {
+            error.trace();
+            Vec::new()
+        })
     }
 }

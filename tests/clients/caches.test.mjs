@@ -22,7 +22,7 @@ const OF = `query Of($id: ID!, $after: String) {
 }`;
 const DESK = '{ viewer { id displayName memberships { nodes { id role } } } engagedOrganizations { nodes { id scopes organization { id name } } } }';
 const NOTE = `mutation Note($key: UUID!, $input: PropertyUpdateInput!) {
-  propertyUpdate(idempotencyKey: $key, input: $input) { result { id version notes } errors { code } }
+  propertyUpdate(idempotencyKey: $key, input: $input) { result { id version notes } errors { code } warnings { code message } }
 }`;
 const NODE = 'query Row($id: ID!) { node(id: $id) { __typename id ... on Property { organization { id } } } }';
 
@@ -90,7 +90,7 @@ test('urql with graphcache keeps two owners apart, and knows every type by its k
     logger,
     resolvers: { Organization: { properties: relayPagination() } },
     // Values have no key of their own.
-    keys: Object.fromEntries(['Address', 'PageInfo', 'UserError', 'ErrorDetails'].map((name) => [name, () => null])),
+    keys: Object.fromEntries(['Address', 'PageInfo', 'UserError', 'ErrorDetails', 'Warning'].map((name) => [name, () => null])),
   });
   const client = new UrqlClient({ url: `${gateway.url}/graphql`, exchanges: [cache, fetchExchange], fetchOptions: { headers: sam.headers }, preferGetMethod: false });
   await story({

@@ -4,7 +4,7 @@ import graphqlPlugin from '@graphql-eslint/eslint-plugin';
 
 const VALUES = [
   'Address', 'ChangePage', 'DelegationItem', 'ErrorDetails', 'Event', 'FinancialSum', 'FinancialTotal', 'Financials', 'OperationError', 'OwnershipTransfer',
-  'PageInfo', 'PortfolioChanged', 'PropertyChanged', 'Report', 'ReportRow', 'ResourceChange', 'UserError',
+  'PageInfo', 'PortfolioChanged', 'PropertyChanged', 'Report', 'ReportRow', 'ResourceChange', 'UserError', 'Warning',
 ];
 
 const chosen = {

@@ -147,6 +147,20 @@ async fn a_desk_is_told_what_its_grants_let_it_do() {
         assert_eq!(let_through(&called), answer, "{:#}", called.body);
     }
 
+    // The grant that a request names says nothing about another owner's things.
+    let oscar = person("oscar");
+    let other = world.found(&oscar, "TRUST_OR_LLC").await;
+    let theirs = world.create_property(&oscar, other, "2 Elsewhere").await;
+    let looking = world.engage(&oscar, other, desk, "READ").await;
+    let names = async |grant: &Value, house: &Value| {
+        let query = "query ($id: ID!) { node(id: $id) { ... on Property { actionsAllowed } } }";
+        let through = world.gql_through(&sam, desk, &grant["id"], query, json!({ "id": house["id"] })).await;
+        through.data()["node"]["actionsAllowed"].as_array().expect("a list").len()
+    };
+    assert_eq!(names(&acting, &theirs).await, 0, "who may act for one may not for the other");
+    assert_eq!(names(&looking, &house).await, may.len(), "and is told so while looking at the other");
+    assert_eq!((names(&acting, &house).await, names(&looking, &theirs).await), (may.len(), 0));
+
     world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": acting["id"], "version": 1 })).await.ok();
     assert_eq!(told(&sam).await, Some(BTreeSet::new()), "what was taken back is not told");
 }

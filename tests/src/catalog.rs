@@ -8,6 +8,7 @@ use sqlx::{Executor, PgConnection, Row};
 const NO_ORGANIZATION: &[(&str, &str)] = &[
     ("principal", "a person is one, wherever they act; reached by definer functions only"),
     ("organization", "its own id is the organization"),
+    ("desk_handle", "names of desks, which are given once among all"),
     ("rehearsal", "policies belong to the deployment"),
     ("replica", "processes belong to the deployment"),
     ("seaql_migrations", "the database's own history"),

@@ -48,8 +48,10 @@ async fn a_desk_is_found_once_it_wants_to_be_and_let_in_by_its_handle() {
         let refused = world.call(&dora, other, "organization/v1/update", name(handle)).await;
         assert_eq!(field(&refused), ("handle", "INVALID_HANDLE"), "{handle}");
     }
-    let owners = json!({ "id": home, "version": 1, "handle": "olga" });
-    assert_eq!(field(&world.call(&olga, home, "organization/v1/update", owners).await), ("handle", "NOT_A_DESK"));
+    for name in ["handle", "about", "area"] {
+        let owners = json!({ "id": home, "version": 1, name: "olga" });
+        assert_eq!(field(&world.call(&olga, home, "organization/v1/update", owners).await), (name, "NOT_A_DESK"));
+    }
     world.call(&dora, other, "organization/v1/update", name("canyon")).await.ok();
 
     // Searched by what people know, in any case, misspelt, over both surfaces; in pages by name.
@@ -79,11 +81,17 @@ async fn a_desk_is_found_once_it_wants_to_be_and_let_in_by_its_handle() {
     let granted = world.call(&olga, home, "accessGrant/v1/grant", grant(json!({ "granteeHandle": "desert-sky" }))).await;
     assert_eq!(granted.ok()["granteeOrganizationId"], json!(desk));
 
-    // Out of the directory again; who was let in stays.
+    let own = world.call(&dana, desk, "accessGrant/v1/grant", grant(json!({ "granteeHandle": "desert-sky" }))).await;
+    own.refused("FORBIDDEN");
+
+    // Out of the directory again; who was let in stays, and nobody else ever gets the name.
     world.call(&dana, desk, "organization/v1/update", json!({ "id": desk, "version": 2, "handle": null })).await.ok();
     assert_eq!(handles(&found(json!(null)).await), ["canyon"]);
     let gone = world.call(&olga, home, "accessGrant/v1/grant", grant(json!({ "granteeHandle": "desert-sky" }))).await;
     assert_eq!(field(&gone), ("granteeHandle", "NOT_FOUND"));
+    let taken = json!({ "id": other, "version": 2, "handle": "desert-sky" });
+    assert_eq!(field(&world.call(&dora, other, "organization/v1/update", taken).await), ("handle", "TAKEN"));
+    world.call(&dana, desk, "organization/v1/update", json!({ "id": desk, "version": 3, "handle": "desert-sky" })).await.ok();
 }
 
 #[tokio::test]
@@ -97,6 +105,12 @@ async fn somebody_is_delegated_to_by_e_mail_and_only_who_may_delegate_learns_who
 
     let early = world.call(&olga, home, "delegation/v1/grant", to("lena@example.com")).await;
     assert_eq!(field(&early), ("holderEmail", "NOT_FOUND"), "nobody has that address yet");
+    // Whoever asks after an address has something to delegate.
+    let made_up = json!({ "holderEmail": "tom@example.com", "propertyIds": [uuid::Uuid::from_u128(7)], "actions": ["UPDATE"] });
+    let blind = world.call(&olga, home, "delegation/v1/grant", made_up).await;
+    assert_eq!(field(&blind), ("propertyIds.0", "NOT_FOUND"));
+    let nobody = json!({ "holderId": uuid::Uuid::nil(), "propertyIds": [house["id"]], "actions": ["UPDATE"] });
+    assert_eq!(field(&world.call(&olga, home, "delegation/v1/grant", nobody).await), ("holderId", "NOT_FOUND"));
     let lenas = world.principal(&lena).await;
     for address in ["lena@example.com", "nobody@example.com"] {
         world.call(&tom, home, "delegation/v1/grant", to(address)).await.refused("FORBIDDEN");

@@ -217,16 +217,22 @@ async fn allowed<K: Kind>(snapshot: &Snapshot, keys: &[Key]) -> Result<HashMap<K
     Ok(found)
 }
 
-/// Of these owners those for whom the reader may act, by a grant that a call would name. Through a grant of the request, that one says it.
+/// Of these owners those for whom the reader may act: by the grant of the request, for its owner, else by any that a call could name.
 async fn acted_for(snapshot: &Snapshot, owners: impl Iterator<Item = OrganizationId>) -> Result<HashSet<OrganizationId>> {
-    let others: HashSet<Uuid> = owners.filter(|owner| *owner != snapshot.actor.organization).map(|owner| owner.0).collect();
-    if others.is_empty() || snapshot.actor.through.is_some() {
-        return Ok(HashSet::new());
+    let through = snapshot.actor.through;
+    let named = |owner: &OrganizationId| through.is_some_and(|through| through.owner == *owner);
+    let others: HashSet<OrganizationId> = owners.filter(|owner| *owner != snapshot.actor.organization).collect();
+    let (named, others): (HashSet<_>, HashSet<_>) = others.into_iter().partition(named);
+    let mut acted_for = if through.is_some_and(|through| through.acts) { named } else { HashSet::new() };
+    if !others.is_empty() {
+        const SQL: &str = "SELECT acted_for AS id FROM app.acted_for($1::uuid[])";
+        let others: Vec<Uuid> = others.into_iter().map(|owner| owner.0).collect();
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, SQL, [others.into()]);
+        for row in snapshot.tx.query_all_raw(statement).await? {
+            acted_for.insert(OrganizationId(row.try_get("", "id")?));
+        }
     }
-    const SQL: &str = "SELECT acted_for AS id FROM app.acted_for($1::uuid[])";
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, SQL, [Vec::from_iter(others).into()]);
-    let rows = snapshot.tx.query_all_raw(statement).await?;
-    rows.iter().map(|row| Ok(OrganizationId(row.try_get("", "id")?))).collect()
+    Ok(acted_for)
 }
 
 fn values(names: &[Name]) -> Value {

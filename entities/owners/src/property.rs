@@ -10,7 +10,7 @@ use kind::input;
 use schema::{Reading, Result};
 use schemars::JsonSchema;
 use sea_orm::{
-    QueryOrder, QuerySelect,
+    Condition, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 use serde::{Deserialize, Serialize};
@@ -228,17 +228,23 @@ orders!(PropertyOrder of PropertyFilter, else CreatedAsc {
 /// The most others that a warning names.
 const OTHERS: u64 = 5;
 
-/// Other properties of the same owner at the same address, of those that the reader may see. Case and spaces make no difference.
+/// Other properties of the same owner that may be at the same address, of those that the reader may see. Case and spaces make no
+/// difference, nor does a region or a postal code that only one of them names.
 pub async fn same_address(reading: &dyn Reading, property: &Property) -> Result<Vec<PropertyId>> {
-    let Address { line1, line2, locality, region: _, postal_code: _, country } = property.address.clone();
-    let same = |column: Column, text: Option<String>| {
-        let plain = |text| Expr::cust_with_exprs("lower(btrim(coalesce($1, '')))", [text]);
-        plain(Expr::col((Entity, column))).eq(plain(Expr::val(text)))
+    let Address { line1, line2, locality, region, postal_code, country } = property.address.clone();
+    let plain = |text| Expr::cust_with_exprs(r"lower(btrim(regexp_replace(coalesce($1, ''), '\s+', ' ', 'g')))", [text]);
+    let of_row = |column: Column| plain(Expr::col((Entity, column)));
+    let same = |column: Column, text: Option<String>| of_row(column).eq(plain(Expr::val(text)));
+    let unless_absent = |column: Column, text: Option<String>| match text {
+        None => Condition::all(),
+        Some(text) => Condition::any().add(of_row(column).eq("")).add(same(column, Some(text))),
     };
     let ids = of(property.organization_id)
         .filter(same(Column::Line1, Some(line1)))
         .filter(same(Column::Line2, line2))
         .filter(same(Column::Locality, Some(locality)))
+        .filter(unless_absent(Column::Region, region))
+        .filter(unless_absent(Column::PostalCode, postal_code))
         .filter(Column::Country.eq(country))
         .filter(Column::Status.eq(PropertyStatus::Active))
         .filter(Column::Id.ne(property.id))

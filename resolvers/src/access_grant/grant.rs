@@ -76,8 +76,11 @@ impl Procedure for Grant {
         let fresh = allowed.subject().fresh();
         Term::of(fresh.starts_at, fresh.ends_at).ensure_ahead(cx.now().into())?;
         let grantee = fresh.grantee_organization_id;
-        if grantee == cx.organization() || !access_grant::concierge(cx.tx().await?, grantee).await? {
-            let field = if input.grantee_handle.is_some() { "granteeHandle" } else { "granteeOrganizationId" };
+        let field = if input.grantee_handle.is_some() { "granteeHandle" } else { "granteeOrganizationId" };
+        if grantee == cx.organization() {
+            return Err(Error::invalid(field, "OWN_ORGANIZATION", "nobody lets themselves in"));
+        }
+        if !access_grant::concierge(cx.tx().await?, grantee).await? {
             return Err(Error::invalid(field, "NOT_FOUND", "there is no such concierge's organization"));
         }
         Ok(cx.create_as(allowed, "granted").await?.into())

@@ -109,7 +109,7 @@ impl Procedure for Grant {
         };
         let actions: BTreeSet<_> = input.actions.iter().copied().chain([DelegatedAction::Read]).collect();
         let fresh = Fresh {
-            // An unknown one is told once the policies have let the caller ask.
+            // Nobody is told of once all else is known to be right.
             holder_id: holder.unwrap_or(PrincipalId::NOBODY),
             grantor_id: cx.actor.principal,
             parent_id: input.parent_id,
@@ -136,9 +136,6 @@ impl Procedure for Grant {
         if new.fresh().holder_id == cx.actor.principal {
             return Err(Error::invalid(field, "YOURSELF", "one does not delegate to oneself"));
         }
-        if new.fresh().holder_id == PrincipalId::NOBODY {
-            return Err(Error::invalid(field, "NOT_FOUND", "nobody has signed in with this address yet"));
-        }
         Term::of(new.fresh().starts_at, ends_at).ensure_ahead(cx.now().into())?;
         let items = match parent {
             None => {
@@ -160,7 +157,15 @@ impl Procedure for Grant {
                 covered(cx, parent, &property_ids, &portfolio_ids).await?
             }
         };
-        let unknown = || Error::invalid("holderId", "NOT_FOUND", "there is no such principal");
+        // Told last: whoever asks after an address has named things that they may delegate.
+        let unknown = || match field {
+            "holderEmail" => Error::invalid(
+                field,
+                "NOT_FOUND",
+                "no one person has signed in with this address; ask them to, or name them by id",
+            ),
+            _ => Error::invalid(field, "NOT_FOUND", "there is no such principal"),
+        };
         let row = cx.create_as(allowed, "granted").await.taken("delegation_holder", unknown)?;
         let mut known = HashSet::new();
         for item in items.into_iter().filter(|item| known.insert(*item)) {

@@ -45,11 +45,13 @@ impl Procedure for Update {
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: OrganizationUpdateInput) -> Result<Organization> {
         let OrganizationUpdateInput { id: _, version, name, handle, about, area } = input;
         let mut row = cx.edit(allowed, version)?;
-        if handle.value().is_some() && row.r#type != OrganizationType::ConciergeOperator {
-            return Err(Error::invalid("handle", "NOT_A_DESK", "only a concierge's desk stands in the directory"));
+        let listed = [("handle", handle.value()), ("about", about.value()), ("area", area.value())];
+        let said = listed.into_iter().find(|(_, text)| text.is_some());
+        if let Some((field, _)) = said.filter(|_| row.r#type != OrganizationType::ConciergeOperator) {
+            return Err(Error::invalid(field, "NOT_A_DESK", "only a concierge's desk stands in the directory"));
         }
         patch!(row: name, handle, about, area);
-        let taken = || Error::invalid("handle", "TAKEN", "another desk has this handle");
+        let taken = || Error::invalid("handle", "TAKEN", "another desk has this handle, or had it");
         Ok(cx.save(row, "updated").await.taken("organization_handle", taken)?.into())
     }
 }

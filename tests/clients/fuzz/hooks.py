@@ -25,6 +25,8 @@ NOT_IN_A_SCHEMA = {
     "ARCHIVED": "the state of a row",
     "NOT_AN_HOA": "the kind of a row",
     "OWN_ORGANIZATION": "who asks",
+    "TAKEN": "the handles of others",
+    "NOT_A_DESK": "the type of the organization",
     "YOURSELF": "who asks",
     "NOT_NARROWER": "the row that is to be narrowed",
 }

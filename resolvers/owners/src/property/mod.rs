@@ -26,9 +26,14 @@ pub const ALL: &[Entry] = &[
 ];
 
 /// A house that is there already is taken all the same, with a hint: two people may own two flats behind one door.
-static SAME_ADDRESS: Hints = Hints { kinds: &[property::KIND], find: |reading, result| Box::pin(same_address(reading, result)) };
+static SAME_ADDRESS: Hints =
+    Hints { kinds: &[property::KIND], find: |reading, input, result| Box::pin(same_address(reading, input, result)) };
 
-async fn same_address(reading: &dyn Reading, result: &Value) -> Result<Vec<Warning>> {
+async fn same_address(reading: &dyn Reading, input: &Value, result: &Value) -> Result<Vec<Warning>> {
+    // Who does not touch the address has been told of it before.
+    if input["address"].is_null() {
+        return Ok(Vec::new());
+    }
     let others = property::same_address(reading, &Property::deserialize(result)?).await?;
     if others.is_empty() {
         return Ok(Vec::new());
@@ -36,7 +41,7 @@ async fn same_address(reading: &dyn Reading, result: &Value) -> Result<Vec<Warni
     Ok(vec![Warning {
         code: WarningCode::SameAddress,
         field: Some("address".into()),
-        message: "Another property has this address.".into(),
+        message: "Another property may have this address.".into(),
         others: others.into_iter().map(|id| id.0.into()).collect(),
     }])
 }
