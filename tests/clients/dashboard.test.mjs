@@ -1,4 +1,5 @@
-// The example page in a real browser. The board is live, and still right after the gateway was killed and came back.
+// The pages that people look at, in a real browser: the example board, which is live and still right after the gateway was killed and
+// came back, and GraphiQL behind the links that `make run` prints.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -55,6 +56,33 @@ test('the dashboard shows what happens, also while the gateway was away', async 
     assert.equal(Number(await text('count')), houses);
     await tab.screenshot({ path: picture });
     assert.deepEqual(wrong, []);
+  } finally {
+    await browser.close();
+    await gateway.stop();
+  }
+});
+
+test('a link into GraphiQL runs as its person, and another link in the same tab as the other', async () => {
+  const gateway = await start();
+  const browser = await launch();
+  try {
+    const tab = await browser.newPage();
+    await tab.setViewport({ width: 1280, height: 800 });
+    const link = (name) => new RegExp(`${name} in .*\\n\\s*(\\S+graphiql#\\S+)`).exec(gateway.said)[1];
+    for (const [name, role] of [['Robert Chen', 'OWNER'], ['Sam Reyes', 'CONCIERGE_STAFF']]) {
+      if (tab.url() === 'about:blank') await tab.goto(link(name));
+      else await tab.evaluate((hash) => { location.hash = hash; }, new URL(link(name)).hash);
+      const who = () => tab.$eval('#who', (found) => found.textContent).catch(() => '');
+      await until(`${name} at the top`, async () => (await who()).startsWith(`${name}, ${role} of `));
+      await tab.waitForSelector('.graphiql-execute-button');
+      await tab.click('.graphiql-execute-button');
+      const answer = () => tab.$eval('.result-window', (found) => found.innerText);
+      await until('an answer', async () => (await answer()).includes('"displayName"'));
+      assert.ok((await answer()).includes(`"${name}"`), await answer());
+      // A tab for each query, and no more than these after the second link.
+      assert.equal(await tab.$$eval('.graphiql-tab', (tabs) => tabs.length), 7);
+    }
+    await tab.screenshot({ path: picture.replace('dashboard', 'graphiql') });
   } finally {
     await browser.close();
     await gateway.stop();
