@@ -211,7 +211,7 @@ impl From<Model> for AccessGrant {
 pub struct AccessGrantFilter {
     #[is(GranteeOrganizationId)]
     pub grantee_organization_id: Option<OrganizationId>,
-    /// Taken back, or not.
+    /// True: only grants that were taken back. False: only the others. Absent: all.
     #[set(RevokedAt)]
     pub revoked: Option<bool>,
 }

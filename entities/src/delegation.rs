@@ -90,7 +90,7 @@ pub fn children(organization: OrganizationId, id: DelegationId) -> Select<Entity
 /// Which delegations.
 #[filter]
 pub struct DelegationFilter {
-    /// Any of these.
+    /// Any of these states. Absent: all.
     #[any(State)]
     pub state: Option<Vec<DelegationState>>,
     #[is(HolderId)]

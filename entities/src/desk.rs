@@ -40,9 +40,9 @@ pub struct Desk {
     /// The public name by which it is let in.
     pub handle: String,
     pub name: String,
-    /// What it does.
+    /// The services of the desk, in its own words.
     pub about: Option<String>,
-    /// Where it works.
+    /// The area that the desk serves.
     pub area: Option<String>,
 }
 
@@ -55,7 +55,7 @@ impl From<Model> for Desk {
 /// Which desks.
 #[filter]
 pub struct DeskFilter {
-    /// Words, each of which occurs in the name, the handle, the area, or the description.
+    /// Words, each of which occurs in `name`, `handle`, `area` or `about`.
     #[search]
     #[text(200)]
     pub search: Option<String>,

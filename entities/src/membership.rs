@@ -55,16 +55,17 @@ pub struct Model {
     pub updated_at: Time,
 }
 
-/// Which memberships. All that is given must hold.
+/// Which memberships.
 #[filter]
 pub struct MembershipFilter {
     /// Words, each of which occurs in the member's name or the e-mail address of the invitation.
     #[by(named)]
     #[text(200)]
     pub search: Option<String>,
-    /// Any of these. Without it: those that count or may yet be accepted.
+    /// Any of these states. Absent: those that count, or may yet be accepted.
     #[any(State, open)]
     pub state: Option<Vec<MembershipState>>,
+    /// Any of these roles.
     #[any(Role)]
     pub role: Option<Vec<Role>>,
     #[is(PrincipalId)]

@@ -107,10 +107,10 @@ pub struct Organization {
     /// The public name by which a desk is found and let in, such as `desert-sky`. With one, it stands in the directory of desks.
     #[serde(default)]
     pub handle: Option<String>,
-    /// What a desk does, for the directory.
+    /// The services of a desk, in its own words, for the directory.
     #[serde(default)]
     pub about: Option<String>,
-    /// Where a desk works, for the directory.
+    /// The area that a desk serves, for the directory.
     #[serde(default)]
     pub area: Option<String>,
     /// For optimistic locking: send it with a change.

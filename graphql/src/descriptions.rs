@@ -47,7 +47,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("evidence", "The evidence, such as a deed and its number."),
     ("expensesMinor", "The sum that went out, in minor units: negative."),
     ("externalPartyId", "The id of the outside party."),
-    ("filter", "The entries that are wanted. Without it, all but the archived."),
+    ("filter", "The filter of the list. Without one, the defaults that its fields name hold."),
     ("first", "The number of entries from the beginning: 20 if absent, at most 100. With 0, only the total is answered."),
     ("from", "The first day."),
     ("grantId", "The grant to read through, for one in particular."),
@@ -238,6 +238,18 @@ fn fields(fields: &mut IndexMap<String, MetaField>) {
     }
 }
 
+/// The arguments of a subscription choose events, and not the entries of a list.
+fn followed(subscription: &mut MetaField) {
+    for (name, input) in &mut subscription.args {
+        let about = match name.as_str() {
+            "filter" => "The filter of the events. Without one, all that the subscriber may see.",
+            "after" => "The cursor to go on from. Without one, the subscription begins now.",
+            _ => continue,
+        };
+        fill(&mut input.description, || Some(about.to_owned()));
+    }
+}
+
 fn inputs(inputs: &mut IndexMap<String, MetaInputValue>) {
     for (name, input) in inputs {
         fill(&mut input.description, || of_field(name));
@@ -250,6 +262,9 @@ fn describe(registry: &mut Registry) {
         match meta {
             MetaType::Object { description, fields: all, .. } => {
                 fill(description, || of_type(name));
+                if name == "Subscription" {
+                    all.values_mut().for_each(followed);
+                }
                 fields(all);
             }
             MetaType::Interface { fields: all, .. } => fields(all),

@@ -23,7 +23,7 @@ pub fn openapi(table: &'static [Entry]) -> Value {
     let warnings = json!({
         "type": "array",
         "items": outputs.subschema_for::<schema::Warning>(),
-        "description": "What somebody may want to look at, though it was done. There if `withWarnings` asks for it.",
+        "description": "Hints about a change that was made. There if `withWarnings` asks for them.",
     });
 
     let carried: Vec<&Entry> = table.iter().filter(|entry| entry.surface() == Surface::Everywhere).collect();
@@ -99,7 +99,7 @@ fn body_of(entry: &Entry, reference: Value, definitions: &mut BTreeMap<String, V
         required.insert(0, "idempotencyKey".into());
         body["required"] = required.into();
         if entry.hints().is_some() {
-            let about = "Answer `warnings` as well: what somebody may want to look at, though it was done.";
+            let about = "Answer `warnings` as well: hints about a change that was made.";
             body["properties"][schema::WITH_WARNINGS] = json!({ "type": ["boolean", "null"], "description": about });
         }
     }

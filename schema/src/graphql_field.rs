@@ -150,7 +150,7 @@ impl<P: Procedure> OutputType for Payload<P> {
             );
             add(
                 "warnings",
-                "What somebody may want to look at, though it was done.",
+                "Hints about a change that was made, such as a second house with the same address.",
                 <Vec<Warning> as OutputType>::create_type_info(registry),
             );
             ObjectBuilder::new(Self::type_name().into_owned(), fields).rust_typename(std::any::type_name::<Self>()).build()

@@ -12,7 +12,7 @@ use uuid::Uuid;
 text_enum!(
     /// The matter of a warning.
     WarningCode {
-        /// Another thing of the same kind has the same address. Perhaps it is there twice.
+        /// Another property may have the same address: perhaps the house was entered twice.
         SameAddress = "SAME_ADDRESS",
     }
 );

@@ -114,7 +114,7 @@ await screen('A change that somebody else made first', async () => {
   return `version ${refused.errors[0].details.currentVersion} is there already`;
 });
 
-// Nothing is deleted. What is put aside is out of lists and reports, and comes back by `restore`.
+// Nothing is deleted. An archived house is out of lists and reports until it is restored.
 await screen('Archive, and take back', async () => {
   const archived = await send('propertyArchive', 'PropertyArchiveInput', { id: fresh.id, version: fresh.version }, 'id version status');
   const restored = await send('propertyRestore', 'PropertyRestoreInput', { id: fresh.id, version: archived.result.version }, 'id version status');
@@ -198,11 +198,12 @@ await screen('Members, and an invitation', async () => {
   return organization.memberships.nodes.map(({ role, principal }) => `${principal?.displayName} is ${role}`).join(', ');
 });
 
-// Desks by `granteeHandle`, from the directory `desks`; people by `holderEmail`. Each can be narrowed, and taken back at once.
+// A desk that is chosen from the directory `desks` is named by its id, as `granteeOrganizationId`; a handle that somebody typed goes as
+// `granteeHandle`. A person is named by `holderEmail`. Grants and delegations can be narrowed, and taken back at once.
 await screen('Whom did we let in, and what did we delegate', async () => {
-  const { organization, desks } = await read(`query Access($organization: ID!) { desks(first: 10, filter: { search: "phoenix" }) { nodes { handle name about area } } organization(id: $organization) {
-    accessGrants(first: 20) { nodes { id version scopes startsAt endsAt revokedAt granteeOrganization { name } grantedByActor { displayName } actionsAllowed } }
-    delegations(first: 20) { nodes { id state actions endsAt holder { displayName } grantor { displayName } items { property { address { line1 } } portfolio { name } } } } } }`);
+  const { organization, desks } = await read(`query Access($organization: ID!) { desks(first: 10, filter: { search: "phoenix" }) { nodes { id handle name about area } } organization(id: $organization) {
+    accessGrants(first: 20, filter: { revoked: false }) { nodes { id version scopes startsAt endsAt revokedAt granteeOrganization { name } grantedByActor { displayName } actionsAllowed } }
+    delegations(first: 20, filter: { state: [ACTIVE] }) { nodes { id state actions endsAt holder { displayName } grantor { displayName } items { property { address { line1 } } portfolio { name } } } } } }`);
   assert.ok(desks.nodes.some(({ handle }) => handle === 'desert-sky'));
   return organization.accessGrants.nodes.map(({ granteeOrganization, scopes }) => `${granteeOrganization.name} may ${scopes.join(' and ')}`).join('; ') || 'nobody';
 });

@@ -11,7 +11,8 @@ const HEAD = `<!-- Written by \`node tests/clients/screens.mjs --write\` from te
 
 Each reads in one request; a form sends one more. All of it is [one script](../../tests/clients/portal.mjs) with nothing but \`fetch\`, run by \`make test-clients\`:
 \`eval "$(./target/debug/hestami token --role OWNER --env)" && node tests/clients/portal.mjs\`.
-\`read\` sends a query with the organization among its variables, \`send\` a form with its key.
+\`read\` sends a query with the organization among its variables, \`send\` a form with its key. \`PAGE\` is \`pageInfo { hasNextPage endCursor }\`; \`house\`,
+\`fresh\` and \`portfolio\` come from the screens before.
 `;
 
 export function page() {

@@ -239,3 +239,15 @@ async fn every_id_has_its_object_beside_it() {
     assert!(looked > 30, "{looked}");
     assert_eq!(lacking, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn the_viewer_is_found_by_its_id_as_everything_is() {
+    let world = World::new().await;
+    let (olga, oscar) = (person("olga"), person("oscar"));
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    let (mine, theirs) = (world.principal(&olga).await, world.principal(&oscar).await);
+    let query = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Viewer { displayName } } }";
+    let found = world.gql(&olga, Some(home), query, json!({ "ids": [mine, theirs] })).await;
+    let myself = json!({ "__typename": "Viewer", "id": mine, "displayName": "olga" });
+    assert_eq!(found.data()["nodes"], json!([myself, null]), "nobody else is found by theirs");
+}

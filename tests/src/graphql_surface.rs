@@ -225,7 +225,9 @@ async fn every_field_of_a_kind_is_planned() {
     };
     let mut seen = 0;
     for owner in contract.types() {
-        assert!(!owner.is_node() || kind_of(&owner.name).is_some(), "{} is no object of a kind", owner.name);
+        // The viewer is nobody's row: it is read in its own scope.
+        let known = owner.name == "Viewer" || kind_of(&owner.name).is_some();
+        assert!(!owner.is_node() || known, "{} is no object of a kind", owner.name);
         for field in owner.fields.iter().filter(|_| owner.kind == "OBJECT" && owner.name != "Viewer" && !answers(&owner.name)) {
             let of = field.paged().unwrap_or(&field.of);
             let kind = kind_of(of);

@@ -5,14 +5,14 @@ use entities::{
     desk,
 };
 
-/// Name the desk by its handle in the directory or, if you know it, by the id of its organization.
+/// Name the desk by exactly one of `granteeHandle` and `granteeOrganizationId`.
 #[input(one_of(grantee_handle, grantee_organization_id))]
 pub struct AccessGrantGrantInput {
     pub kind: AccessGrantKind,
-    /// A desk's public name, such as `desert-sky`.
+    /// The public name of a desk, such as `desert-sky`, as somebody typed it or read it on a card.
     #[handle]
     pub grantee_handle: Option<String>,
-    /// A concierge's organization.
+    /// The id of a desk's organization, as `Desk.id`.
     pub grantee_organization_id: Option<OrganizationId>,
     /// How far it goes.
     #[count(1, 100)]

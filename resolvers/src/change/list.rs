@@ -76,7 +76,7 @@ impl ChangeQuery {
         cx: &async_graphql::Context<'_>,
         after: Option<String>,
         kinds: Option<Vec<String>>,
-        first: Option<i32>,
+        #[graphql(desc = "The most places of the log that are read: 100 if absent, at most 100.")] first: Option<i32>,
     ) -> Nullable<ChangePage> {
         nullable(async {
             let input = ChangeListInput { after, kinds, first };

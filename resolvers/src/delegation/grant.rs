@@ -12,13 +12,13 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter};
 use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
 
-/// Name the person by e-mail address or, if you know it, by principal id.
+/// Name the person by exactly one of `holderEmail` and `holderId`, and at least one property or portfolio.
 #[input(one_of(holder_email, holder_id), some_of(property_ids, portfolio_ids))]
 pub struct DelegationGrantInput {
-    /// The address of someone who has signed in before. They need no membership.
+    /// The verified address of exactly one person who has signed in before. They need no membership.
     #[email]
     pub holder_email: Option<String>,
-    /// Who may. They need no membership.
+    /// The id of the person. They need no membership.
     pub holder_id: Option<PrincipalId>,
     #[count(0, 100)]
     pub property_ids: Option<Vec<PropertyId>>,

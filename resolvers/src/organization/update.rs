@@ -14,10 +14,10 @@ pub struct OrganizationUpdateInput {
     /// The public name of a desk, such as `desert-sky`. With one, the desk stands in the directory; null takes it out.
     #[patch(handle)]
     pub handle: MaybeUndefined<String>,
-    /// What a desk does, for the directory.
+    /// The services of a desk, in its own words, for the directory.
     #[patch(text(2_000))]
     pub about: MaybeUndefined<String>,
-    /// Where a desk works, for the directory.
+    /// The area that a desk serves, for the directory.
     #[patch(text(500))]
     pub area: MaybeUndefined<String>,
 }
