@@ -7,16 +7,7 @@ if cmp -s requirements.txt "$home/installed.txt"; then
   exit 0
 fi
 if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
-  if ! command -v apt-get >/dev/null; then
-    echo "install python3 with venv: some tests drive tools in Python" >&2
-    exit 1
-  fi
-  as_root=()
-  if [ "$(id -u)" -ne 0 ]; then
-    as_root=(sudo)
-  fi
-  "${as_root[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends python3 python3-venv >/dev/null
+  ./debian.sh 'tests drive tools in Python' python3 python3-venv
 fi
 rm -rf "$home"
 python3 -m venv "$home"
