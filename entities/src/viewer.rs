@@ -70,7 +70,7 @@ impl Viewer {
         last: Option<i32>,
         before: Option<String>,
     ) -> Nullable<Connection<ViewerMembership>> {
-        let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
+        let page = Page::of_field(cx, first, after, last, before);
         nullable(async { kind::page::of_all(self.memberships.clone(), "viewer_membership", &page, |one| one.id.0).map(Some) })
             .await
     }
@@ -96,7 +96,7 @@ impl Viewer {
         last: Option<i32>,
         before: Option<String>,
     ) -> Nullable<Connection<Operation>> {
-        let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
+        let page = Page::of_field(cx, first, after, last, before);
         nullable(async {
             let reads = cx.data::<Arc<Reads>>().map_err(|error| Error::internal(error.message))?;
             let _turn = reads.alone().await;

@@ -64,7 +64,7 @@ impl EngagedPropertiesQuery {
         filter: Option<EngagedPropertyFilter>,
         order_by: Option<PropertyOrder>,
     ) -> Nullable<Ready<Connection<Property>>> {
-        let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
+        let page = Page::of_field(cx, first, after, last, before);
         nullable(async {
             schema::input::validate_at("filter", filter.as_ref())?;
             let found = projected::list::<engaged_property::Model>(&*snapshot(cx).await?, filter, order_by, page).await?;

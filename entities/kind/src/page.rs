@@ -72,6 +72,17 @@ pub struct Page {
 }
 
 impl Page {
+    /// The page that a field's arguments choose, counted if its total is selected.
+    pub fn of_field(
+        cx: &async_graphql::Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Page {
+        Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() }
+    }
+
     /// The number of rows, and whether they are the last ones.
     fn size(&self) -> Result<(u64, bool)> {
         let backwards = match (self.first, self.last) {

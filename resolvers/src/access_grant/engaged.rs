@@ -55,7 +55,7 @@ impl EngagedOrganizationsQuery {
         last: Option<i32>,
         before: Option<String>,
     ) -> Nullable<Connection<EngagedOrganization>> {
-        let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
+        let page = Page::of_field(cx, first, after, last, before);
         nullable(async {
             let snapshot = snapshot(cx).await?;
             let found = engaged_organization::list(&*snapshot, page).await?;

@@ -55,7 +55,7 @@ impl DesksQuery {
         before: Option<String>,
         filter: Option<DeskFilter>,
     ) -> Nullable<Connection<Desk>> {
-        let page = Page { first, after, last, before, with_total: cx.look_ahead().field("totalCount").exists() };
+        let page = Page::of_field(cx, first, after, last, before);
         nullable(async { desk::list(&*snapshot(cx).await?, filter, page).await.map(Some) }).await
     }
 }

@@ -53,13 +53,9 @@ pub fn argument<T: InputType>(registry: &mut Registry, field: &mut MetaField, na
 impl Page {
     /// The page that the arguments of a field ask for.
     pub fn asked(cx: &Context<'_>) -> ServerResult<Page> {
-        Ok(Page {
-            first: cx.param_value("first", None)?.1,
-            after: cx.param_value("after", None)?.1,
-            last: cx.param_value("last", None)?.1,
-            before: cx.param_value("before", None)?.1,
-            with_total: cx.look_ahead().field("totalCount").exists(),
-        })
+        let (first, after) = (cx.param_value("first", None)?.1, cx.param_value("after", None)?.1);
+        let (last, before) = (cx.param_value("last", None)?.1, cx.param_value("before", None)?.1);
+        Ok(Page::of_field(cx, first, after, last, before))
     }
 }
 
