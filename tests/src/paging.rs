@@ -146,6 +146,47 @@ async fn the_archived_are_listed_for_whoever_asks_for_them() {
 }
 
 #[tokio::test]
+async fn a_cursor_counts_while_its_row_keeps_its_place() {
+    let world = World::new().await;
+    let owner = person("olga");
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    let mut created = Vec::new();
+    for name in ["a", "b", "c", "d"] {
+        created.push(world.create_property(&owner, home, name).await);
+    }
+    for order in ["ADDRESS_ASC", "CREATED_ASC"] {
+        let first = page(&world, &owner, home, json!({ "first": 2, "orderBy": order })).await;
+        let (b, from) = (&created[1], &first["pageInfo"]["endCursor"]);
+        let beyond = json!({ "first": 9, "after": from, "orderBy": order });
+        let ahead = json!({ "last": 9, "before": from, "orderBy": order });
+        // Two more combinations, in which the page does not begin at the cursor.
+        let last = json!({ "last": 1, "after": from, "orderBy": order });
+        let start = json!({ "first": 1, "before": from, "orderBy": order });
+        let version = |row: &Value| row["version"].clone();
+        let mut row = world.rpc(&owner, Some(home), "property/v1/get", json!({ "id": b["id"] })).await.ok().clone();
+        // The list leaves the row out by now, and the cursor still stands at it.
+        for change in ["property/v1/archive", "property/v1/restore"] {
+            row = world.call(&owner, home, change, json!({ "id": b["id"], "version": version(&row) })).await.ok().clone();
+            for (asked, expected) in [(&beyond, vec!["c", "d"]), (&ahead, vec!["a"]), (&last, vec!["d"]), (&start, vec!["a"])] {
+                let page = page(&world, &owner, home, asked.clone()).await;
+                assert_eq!(lines(&page), expected, "{order}, {change}, {asked}");
+            }
+        }
+        if order == "ADDRESS_ASC" {
+            let address = json!({ "line1": "e", "locality": "Tucson", "region": "AZ", "country": "US" });
+            let moved = json!({ "id": b["id"], "version": version(&row), "address": address });
+            row = world.call(&owner, home, "property/v1/update", moved).await.ok().clone();
+            for asked in [&beyond, &ahead, &last, &start] {
+                world.rpc(&owner, Some(home), "property/v1/list", asked.clone()).await.refused("INVALID_CURSOR");
+            }
+            let address = json!({ "line1": "b", "locality": "Tucson", "region": "AZ", "country": "US" });
+            let back = json!({ "id": b["id"], "version": version(&row), "address": address });
+            world.call(&owner, home, "property/v1/update", back).await.ok();
+        }
+    }
+}
+
+#[tokio::test]
 async fn nodes_stand_beside_edges_and_a_total_alone_needs_no_rows() {
     let world = World::new().await;
     let owner = person("olga");

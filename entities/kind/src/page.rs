@@ -5,7 +5,8 @@ use async_graphql::{ComplexObject, OutputType, SimpleObject, TypeName};
 use schema::{Code, Cursor, Error, OrganizationId, Reading, Result, Tx};
 use schemars::JsonSchema;
 use sea_orm::{
-    ColumnTrait, Condition, IdenStatic, Order as Direction, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, Condition, IdenStatic, Order as Direction, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Select,
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 use serde::{Deserialize, Serialize};
@@ -271,24 +272,44 @@ pub async fn rows<R: Table>(
         false => None,
     };
 
-    let mut rows = select.clone().filter(which);
+    let order = if sort.descending != backwards { Direction::Desc } else { Direction::Asc };
+    let ordered = select.clone().filter(which).order_by(sort.column, order.clone()).order_by(id, order);
     let (after, before) = (page.after.is_some(), page.before.is_some());
+    let mut places = Vec::new();
     for (text, field, beyond) in [(page.after, "after", !sort.descending), (page.before, "before", sort.descending)] {
         let Some(text) = text else { continue };
-        let cursor = Cursor::decode(&text, &sort.name(), field)?;
-        let key = match R::marked(sort.column, cursor.mark) {
-            Some(key) => key,
-            None if sort.column.as_str() == id.as_str() => Expr::val(cursor.id),
-            None => key_of::<R>(tx, select.clone().filter(id.eq(cursor.id)), sort.column, cursor.mark, field).await?,
-        };
-        // A row comparison, so that one index range serves it.
-        let at = Expr::tuple([key, Expr::val(cursor.id)]);
-        let row = Expr::tuple([Expr::col(sort.column.as_column_ref()), Expr::col(id.as_column_ref())]);
-        rows = rows.filter(Condition::all().add(if beyond { row.gt(at) } else { row.lt(at) }));
+        places.push(Place { cursor: Cursor::decode(&text, &sort.name(), field)?, field, beyond });
     }
-    let order = if sort.descending != backwards { Direction::Desc } else { Direction::Asc };
-    let rows = rows.order_by(sort.column, order.clone()).order_by(id, order).limit(size + 1);
-    let mut rows = row::all::<R>(tx, rows).await?;
+    let one = |place: &Place| select.clone().filter(id.eq(place.cursor.id)).limit(1);
+
+    // Mostly the cursor stands at a row that meets the condition: one statement finds that row's key, and all from that row on.
+    let mut found = None;
+    if let [place] = places.as_slice()
+        && before == backwards
+        && R::marked(sort.column, place.cursor.mark).is_none()
+        && sort.column.as_str() != id.as_str()
+    {
+        let key = SimpleExpr::SubQuery(None, Box::new(one(place).select_only().column(sort.column).into_query().into()));
+        let from = ordered.clone().filter(place.rows(key, sort.column, id, true)).limit(size + 2);
+        let mut rows = row::all::<R>(tx, from).await?.into_iter();
+        let here = |row: &R| id_of(row) == place.cursor.id && row.mark(sort.column) == place.cursor.mark;
+        found = rows.next().filter(here).map(|_| rows.collect());
+    }
+    let mut rows: Vec<R> = match found {
+        Some(rows) => rows,
+        None => {
+            let mut ordered = ordered;
+            for place in &places {
+                let key = match R::marked(sort.column, place.cursor.mark) {
+                    Some(key) => key,
+                    None if sort.column.as_str() == id.as_str() => Expr::val(place.cursor.id),
+                    None => key_of::<R>(tx, one(place), sort.column, place).await?,
+                };
+                ordered = ordered.filter(place.rows(key, sort.column, id, false));
+            }
+            row::all::<R>(tx, ordered.limit(size + 1)).await?
+        }
+    };
     let more = rows.len() as u64 > size;
     rows.truncate(usize::try_from(size).unwrap_or(usize::MAX));
     if backwards {
@@ -298,12 +319,35 @@ pub async fn rows<R: Table>(
     Ok(Rows::new(rows, sort, id_of, more, total_count))
 }
 
+/// A cursor that a page goes on from.
+struct Place {
+    cursor: Cursor,
+    /// The argument that named it.
+    field: &'static str,
+    /// Whether the page's rows have greater keys.
+    beyond: bool,
+}
+
+impl Place {
+    /// The rows on the page's side of the place, with its own row or without it. A row comparison, so that one index range serves it.
+    fn rows<C: ColumnTrait>(&self, key: SimpleExpr, column: C, id: C, with: bool) -> SimpleExpr {
+        let at = Expr::tuple([key, Expr::val(self.cursor.id)]);
+        let row = Expr::tuple([Expr::col(column.as_column_ref()), Expr::col(id.as_column_ref())]);
+        match (self.beyond, with) {
+            (true, true) => row.gte(at),
+            (true, false) => row.gt(at),
+            (false, true) => row.lte(at),
+            (false, false) => row.lt(at),
+        }
+    }
+}
+
 /// The sort key of the row at which a cursor stands. A row that has another place by now, or is out of sight, is no place to go on
 /// from: rows would be left out in silence.
-async fn key_of<R: Table>(tx: &Tx, select: Select<R::Entity>, column: ColumnOf<R>, mark: i64, field: &str) -> Result<SimpleExpr> {
-    let rows = row::all::<R>(tx, select.limit(1)).await?;
-    let row = rows.first().filter(|row| row.mark(column) == mark);
-    row.and_then(|row| row.value(column)).ok_or_else(|| Cursor::invalid(field))
+async fn key_of<R: Table>(tx: &Tx, select: Select<R::Entity>, column: ColumnOf<R>, place: &Place) -> Result<SimpleExpr> {
+    let rows = row::all::<R>(tx, select).await?;
+    let row = rows.first().filter(|row| row.mark(column) == place.cursor.mark);
+    row.and_then(|row| row.value(column)).ok_or_else(|| Cursor::invalid(place.field))
 }
 
 /// A page of things that are all there, in their order.
