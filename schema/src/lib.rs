@@ -46,7 +46,7 @@ pub use arguments::contained;
 pub use clock::{Chance, Clock, RandomIds, SystemClock};
 pub use code::{ARCHIVED, Code, ENDED, INVALID_TRANSITION, NOT_ARCHIVED, Said, TAKEN, Type};
 pub use context::{Context, relation};
-pub use cursor::Cursor;
+pub use cursor::{Cursor, Ordering};
 pub use datum::{ColumnType, Datum, TextEnum, mark_of_text};
 pub use entry::{Entry, Surface, WITH_WARNINGS};
 pub use error::{Cause, Constraint, Error, FieldError, Result};

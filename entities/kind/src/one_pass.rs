@@ -259,7 +259,7 @@ async fn edges<T: OnePass + 'static>(cx: &ContextSelectionSet<'_>, pages: &[&Con
     for (at, field) in fields.into_iter().enumerate() {
         let values: Vec<Value> = match name(field) {
             "__typename" => all.iter().map(|_| typename::<Edge<T>>()).collect(),
-            "cursor" => all.iter().map(|edge| Value::String(edge.cursor.clone())).collect(),
+            "cursor" => all.iter().map(|edge| Value::String(edge.cursor.encode())).collect(),
             "node" => {
                 let rows: Vec<&T> = all.iter().map(|edge| &edge.node).collect();
                 objects(&cx.with_selection_set(&field.node.selection_set), &rows).await?

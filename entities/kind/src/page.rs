@@ -2,12 +2,12 @@
 
 use crate::{ColumnOf, Filter, Kind, Table, row};
 use async_graphql::{ComplexObject, OutputType, SimpleObject, TypeName};
-use schema::{Code, Cursor, Error, OrganizationId, Reading, Result, Tx};
+use schema::{Code, Cursor, Error, Ordering, OrganizationId, Reading, Result, Tx};
 use schemars::JsonSchema;
 use sea_orm::{
-    ColumnTrait, Condition, IdenStatic, Order as Direction, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, Condition, EntityName, IdenStatic, Order as Direction, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     Select,
-    sea_query::{Expr, ExprTrait, SimpleExpr},
+    sea_query::{Expr, ExprTrait, Query, SimpleExpr},
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -27,7 +27,7 @@ pub struct PageInfo {
 #[graphql(name_type)]
 #[schemars(rename = "{T}Edge")]
 pub struct Edge<T: OutputType> {
-    pub cursor: String,
+    pub cursor: Cursor,
     pub node: T,
 }
 
@@ -115,8 +115,8 @@ pub struct Sort<C> {
 }
 
 impl<C> Sort<C> {
-    fn name(&self) -> String {
-        format!("{}:{}", self.list, self.order)
+    fn ordering(&self) -> Ordering {
+        Ordering::of(&format!("{}:{}", self.list, self.order))
     }
 }
 
@@ -220,7 +220,7 @@ where
 
 /// The rows of a page, each with its cursor.
 pub struct Rows<R> {
-    rows: Vec<(String, R)>,
+    rows: Vec<(Cursor, R)>,
     page_info: PageInfo,
     total_count: Option<i64>,
 }
@@ -246,11 +246,11 @@ impl<R: Table> Rows<R> {
         (has_next_page, has_previous_page): (bool, bool),
         total_count: Option<i64>,
     ) -> Self {
-        let name = sort.name();
-        let cursor = |row: &R| Cursor::new(&name, id_of(row), row.mark(sort.column)).encode();
-        let rows: Vec<(String, R)> = rows.into_iter().map(|row| (cursor(&row), row)).collect();
-        let start_cursor = rows.first().map(|(cursor, _)| cursor.clone());
-        let end_cursor = rows.last().map(|(cursor, _)| cursor.clone());
+        let ordering = sort.ordering();
+        let cursor = |row: &R| Cursor { ordering, id: id_of(row), mark: row.mark(sort.column) };
+        let rows: Vec<(Cursor, R)> = rows.into_iter().map(|row| (cursor(&row), row)).collect();
+        let start_cursor = rows.first().map(|(cursor, _)| cursor.encode());
+        let end_cursor = rows.last().map(|(cursor, _)| cursor.encode());
         Rows { rows, page_info: PageInfo { has_next_page, has_previous_page, start_cursor, end_cursor }, total_count }
     }
 }
@@ -273,24 +273,26 @@ pub async fn rows<R: Table>(
     };
 
     let order = if sort.descending != backwards { Direction::Desc } else { Direction::Asc };
-    let ordered = select.clone().filter(which).order_by(sort.column, order.clone()).order_by(id, order);
+    let ordered =
+        |which: Condition| select.clone().filter(which).order_by(sort.column, order.clone()).order_by(id, order.clone());
     let (after, before) = (page.after.is_some(), page.before.is_some());
     let mut places = Vec::new();
     for (text, field, beyond) in [(page.after, "after", !sort.descending), (page.before, "before", sort.descending)] {
         let Some(text) = text else { continue };
-        places.push(Place { cursor: Cursor::decode(&text, &sort.name(), field)?, field, beyond });
+        places.push(Place { cursor: Cursor::decode(&text, sort.ordering(), field)?, field, beyond });
     }
-    let one = |place: &Place| select.clone().filter(id.eq(place.cursor.id)).limit(1);
 
-    // Mostly the cursor stands at a row that meets the condition: one statement finds that row's key, and all from that row on.
+    // Mostly the cursor stands at a row of the list: one statement finds that row's key, and all from that row on.
     let mut found = None;
     if let [place] = places.as_slice()
         && before == backwards
         && R::marked(sort.column, place.cursor.mark).is_none()
         && sort.column.as_str() != id.as_str()
     {
-        let key = SimpleExpr::SubQuery(None, Box::new(one(place).select_only().column(sort.column).into_query().into()));
-        let from = ordered.clone().filter(place.rows(key, sort.column, id, true)).limit(size + 2);
+        let key =
+            Query::select().column(sort.column).from(R::Entity::default().table_ref()).and_where(id.eq(place.cursor.id)).take();
+        let key = SimpleExpr::SubQuery(None, Box::new(key.into()));
+        let from = ordered(which.clone().add(place.rows(key, sort.column, id, true))).limit(size + 2);
         let mut rows = row::all::<R>(tx, from).await?.into_iter();
         let here = |row: &R| id_of(row) == place.cursor.id && row.mark(sort.column) == place.cursor.mark;
         found = rows.next().filter(here).map(|_| rows.collect());
@@ -298,16 +300,16 @@ pub async fn rows<R: Table>(
     let mut rows: Vec<R> = match found {
         Some(rows) => rows,
         None => {
-            let mut ordered = ordered;
+            let mut rows = ordered(which);
             for place in &places {
                 let key = match R::marked(sort.column, place.cursor.mark) {
                     Some(key) => key,
                     None if sort.column.as_str() == id.as_str() => Expr::val(place.cursor.id),
-                    None => key_of::<R>(tx, one(place), sort.column, place).await?,
+                    None => key_of::<R>(tx, select.clone().filter(id.eq(place.cursor.id)), sort.column, place).await?,
                 };
-                ordered = ordered.filter(place.rows(key, sort.column, id, false));
+                rows = rows.filter(place.rows(key, sort.column, id, false));
             }
-            row::all::<R>(tx, ordered.limit(size + 1)).await?
+            row::all::<R>(tx, rows.limit(size + 1)).await?
         }
     };
     let more = rows.len() as u64 > size;
@@ -345,7 +347,7 @@ impl Place {
 /// The sort key of the row at which a cursor stands. A row that has another place by now, or is out of sight, is no place to go on
 /// from: rows would be left out in silence.
 async fn key_of<R: Table>(tx: &Tx, select: Select<R::Entity>, column: ColumnOf<R>, place: &Place) -> Result<SimpleExpr> {
-    let rows = row::all::<R>(tx, select).await?;
+    let rows = row::all::<R>(tx, select.limit(1)).await?;
     let row = rows.first().filter(|row| row.mark(column) == place.cursor.mark);
     row.and_then(|row| row.value(column)).ok_or_else(|| Cursor::invalid(place.field))
 }
@@ -354,9 +356,10 @@ async fn key_of<R: Table>(tx: &Tx, select: Select<R::Entity>, column: ColumnOf<R
 pub fn of_all<T: OutputType>(all: Vec<T>, list: &str, page: &Page, id_of: fn(&T) -> Uuid) -> Result<Connection<T>> {
     let (size, backwards) = page.size()?;
     let total_count = page.with_total.then(|| i64::try_from(all.len()).unwrap_or(i64::MAX));
+    let ordering = Ordering::of(list);
     let place = |text: &Option<String>, field: &str| -> Result<Option<usize>> {
         let Some(text) = text else { return Ok(None) };
-        let cursor = Cursor::decode(text, list, field)?;
+        let cursor = Cursor::decode(text, ordering, field)?;
         let at = all.iter().position(|one| id_of(one) == cursor.id);
         at.map(Some).ok_or_else(|| Cursor::invalid(field))
     };
@@ -369,9 +372,9 @@ pub fn of_all<T: OutputType>(all: Vec<T>, list: &str, page: &Page, id_of: fn(&T)
     };
     let (has_previous_page, has_next_page) = (from > 0, to < all.len());
     let edges = all.into_iter().skip(from).take(to - from);
-    let edges: Vec<Edge<T>> = edges.map(|node| Edge { cursor: Cursor::new(list, id_of(&node), 0).encode(), node }).collect();
-    let start_cursor = edges.first().map(|edge| edge.cursor.clone());
-    let end_cursor = edges.last().map(|edge| edge.cursor.clone());
+    let edges: Vec<Edge<T>> = edges.map(|node| Edge { cursor: Cursor { ordering, id: id_of(&node), mark: 0 }, node }).collect();
+    let start_cursor = edges.first().map(|edge| edge.cursor.encode());
+    let end_cursor = edges.last().map(|edge| edge.cursor.encode());
     Ok(Connection { edges, page_info: PageInfo { has_next_page, has_previous_page, start_cursor, end_cursor }, total_count })
 }
 
