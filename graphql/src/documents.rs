@@ -1,7 +1,7 @@
 //! A cache of parsed documents, which remembers the shapes of variables that each was found valid with. A known document is not
 //! parsed again, and not validated again for other variables of a known shape.
 
-use crate::{limits, unfold};
+use crate::{limits, merge};
 use async_graphql::{ScalarType, Value, Variables, parser::types::ExecutableDocument};
 use schema::{Date, Planned, Result, Time};
 use std::{
@@ -22,10 +22,10 @@ pub struct Document {
 const SHAPES: usize = 64;
 
 impl Document {
-    /// Refuses a document beyond the limits, and unfolds the roots of subscriptions.
+    /// Refuses a document beyond the limits, and makes its equal fields one.
     pub fn new(mut tree: ExecutableDocument) -> Result<Document> {
         limits::check(&tree)?;
-        unfold::roots(&mut tree);
+        merge::fields(&mut tree)?;
         let planned = crate::planned(&tree);
         Ok(Document { tree, planned, valid: Mutex::default() })
     }

@@ -8,12 +8,12 @@ mod kinds;
 pub mod limits;
 mod live;
 mod looks;
+mod merge;
 mod mount;
 mod request;
 mod roots;
 mod streams;
 mod turns;
-mod unfold;
 mod ws;
 
 pub use http::routes;

@@ -12,6 +12,8 @@ pub const DEPTH: usize = 16;
 pub const FIELDS: usize = 2_000;
 pub const RECURSION: usize = 32;
 pub const ALIASES: usize = 50;
+/// The most copies of a field in one place, each under conditions of its own.
+pub const COPIES: usize = 10;
 pub const DIRECTIVES: usize = 20;
 /// The most errors in one answer.
 pub const ERRORS: usize = 50;
@@ -23,6 +25,7 @@ pub const LISTED: &[(&str, usize)] = &[
     ("depth of a document", DEPTH),
     ("fields that a document selects, fragments spread out", FIELDS),
     ("aliases", ALIASES),
+    ("copies of a field in one place, under different conditions", COPIES),
     ("directives", DIRECTIVES),
     ("errors in one answer", ERRORS),
     ("subscriptions of one connection", SUBSCRIPTIONS),

@@ -147,7 +147,7 @@ async fn what_the_engine_refuses_has_a_code_too() {
     let world = World::new().await;
     let owner = person("olga");
     let home = world.found(&owner, "TRUST_OR_LLC").await;
-    let deep = format!("{{ node(id: \"1\") {} }}", "{ ... on Node ".repeat(40) + "{ id }" + &"}".repeat(40));
+    let deep = format!("{{ node(id: \"1\") {} }}", "{ ... on Node @include(if: true) ".repeat(40) + "{ id }" + &"}".repeat(40));
     let cases = [
         ("{ viewer { id }", "GRAPHQL_PARSE_FAILED"),
         ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
