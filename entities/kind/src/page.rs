@@ -273,8 +273,7 @@ pub async fn rows<R: Table>(
     };
 
     let order = if sort.descending != backwards { Direction::Desc } else { Direction::Asc };
-    let ordered =
-        |which: Condition| select.clone().filter(which).order_by(sort.column, order.clone()).order_by(id, order.clone());
+    let mut query = select.clone().filter(which).order_by(sort.column, order.clone()).order_by(id, order);
     let (after, before) = (page.after.is_some(), page.before.is_some());
     let mut places = Vec::new();
     for (text, field, beyond) in [(page.after, "after", !sort.descending), (page.before, "before", sort.descending)] {
@@ -289,27 +288,26 @@ pub async fn rows<R: Table>(
         && R::marked(sort.column, place.cursor.mark).is_none()
         && sort.column.as_str() != id.as_str()
     {
-        let key =
-            Query::select().column(sort.column).from(R::Entity::default().table_ref()).and_where(id.eq(place.cursor.id)).take();
+        let table = R::Entity::default().table_ref();
+        let key = Query::select().column(sort.column).from(table).and_where(id.eq(place.cursor.id)).take();
         let key = SimpleExpr::SubQuery(None, Box::new(key.into()));
-        let from = ordered(which.clone().add(place.rows(key, sort.column, id, true))).limit(size + 2);
-        let mut rows = row::all::<R>(tx, from).await?.into_iter();
+        query = query.filter(place.rows(key, sort.column, id, true)).limit(size + 2);
+        let mut rows = row::all_of::<R>(tx, &query).await?.into_iter();
         let here = |row: &R| id_of(row) == place.cursor.id && row.mark(sort.column) == place.cursor.mark;
         found = rows.next().filter(here).map(|_| rows.collect());
     }
     let mut rows: Vec<R> = match found {
         Some(rows) => rows,
         None => {
-            let mut rows = ordered(which);
             for place in &places {
                 let key = match R::marked(sort.column, place.cursor.mark) {
                     Some(key) => key,
                     None if sort.column.as_str() == id.as_str() => Expr::val(place.cursor.id),
                     None => key_of::<R>(tx, select.clone().filter(id.eq(place.cursor.id)), sort.column, place).await?,
                 };
-                rows = rows.filter(place.rows(key, sort.column, id, false));
+                query = query.filter(place.rows(key, sort.column, id, false));
             }
-            row::all::<R>(tx, rows.limit(size + 1)).await?
+            row::all::<R>(tx, query.limit(size + 1)).await?
         }
     };
     let more = rows.len() as u64 > size;

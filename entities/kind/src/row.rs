@@ -43,6 +43,11 @@ pub fn read_at<T: Table>(row: &sea_orm::QueryResult, from: usize) -> Result<T, D
 
 /// All rows of a selection.
 pub async fn all<T: Table>(tx: &Tx, select: Select<T::Entity>) -> Result<Vec<T>> {
+    all_of(tx, &select).await
+}
+
+/// The same of a selection that goes on.
+pub async fn all_of<T: Table>(tx: &Tx, select: &Select<T::Entity>) -> Result<Vec<T>> {
     let rows = tx.query_all(select.as_query()).await?;
     Ok(rows.iter().map(|row| read_at(row, 0)).collect::<Result<_, DbErr>>()?)
 }
