@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use kind::{Connection, Page};
 use schema::{
     Actor, Code, Context, Error, Nullable, Operation, OrganizationId, Planned, PrincipalId, PrincipalKind, Reads, Result, Role,
-    Snapshot, Time, nullable,
+    Time, nullable,
 };
 use sea_orm::{DbBackend, FromQueryResult, Statement};
 use std::sync::Arc;
@@ -103,7 +103,7 @@ impl Viewer {
             let (gateway, actor) = (reads.gateway(), Actor::own_scope(self.id, self.kind));
             let planned = Planned { kinds: [operation::KIND].into(), ..Planned::default() };
             let filters = planned.filters(&*gateway.decide, &actor).await?;
-            let own = Snapshot::open(gateway, actor, Arc::new(filters)).await?;
+            let own = reads.opened(actor, Arc::new(filters)).await?;
             kind::page::list::<operation::Model>(&*own, own.actor.organization, None, None, page).await.map(Some)
         })
         .await

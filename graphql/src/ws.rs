@@ -24,10 +24,14 @@ use schema::{Caller, Code, Error, Type};
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::watch,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{interval, timeout},
 };
 use tracing::Instrument;
@@ -78,6 +82,24 @@ enum Frame {
     Over(Error),
 }
 
+/// A running operation. It ends with this, but for the work of a mutation.
+struct Operation {
+    answers: AbortHandle,
+    work: tokio::task::AbortHandle,
+    /// Whether it is a mutation that is being carried out.
+    changes: Arc<AtomicBool>,
+    _place: Arc<OwnedSemaphorePermit>,
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        self.answers.abort();
+        if !self.changes.load(Ordering::Relaxed) {
+            self.work.abort();
+        }
+    }
+}
+
 struct Connection {
     graphql: GraphQl,
     headers: HeaderMap,
@@ -85,7 +107,9 @@ struct Connection {
     stream: futures_util::stream::SplitStream<WebSocket>,
     caller: Option<Caller>,
     running: SelectAll<BoxStream<'static, Frame>>,
-    handles: HashMap<String, AbortHandle>,
+    operations: HashMap<String, Operation>,
+    /// The places for operations. One that the client completed keeps its place until its work has ended.
+    places: Arc<Semaphore>,
     /// Operations that may not be open yet.
     opening: Vec<watch::Receiver<bool>>,
     _guest: Guest,
@@ -102,7 +126,8 @@ impl Connection {
             stream,
             caller: None,
             running: SelectAll::new(),
-            handles: HashMap::new(),
+            operations: HashMap::new(),
+            places: Arc::new(Semaphore::new(SUBSCRIPTIONS)),
             opening: Vec::new(),
             _guest,
         }
@@ -187,11 +212,11 @@ impl Connection {
                 format!("{{\"id\":{id},\"type\":\"next\",\"payload\":{answer}}}")
             }
             Frame::Failed(id, errors) => {
-                self.handles.remove(&id);
+                self.operations.remove(&id);
                 json!({ "id": id, "type": "error", "payload": errors }).to_string()
             }
             Frame::Complete(id) => {
-                self.handles.remove(&id);
+                self.operations.remove(&id);
                 json!({ "id": id, "type": "complete" }).to_string()
             }
             Frame::Over(error) => return Err(Some(over(&error))),
@@ -212,9 +237,7 @@ impl Connection {
                 self.subscribe(id, payload).await
             }
             (Some("complete"), Some(id)) => {
-                if let Some(handle) = self.handles.remove(&id) {
-                    handle.abort();
-                }
+                self.operations.remove(&id);
                 Ok(())
             }
             _ => Err(invalid()),
@@ -252,22 +275,32 @@ impl Connection {
 
     async fn subscribe(&mut self, id: String, payload: Value) -> Result<(), Option<Close>> {
         let Some(caller) = self.caller else { return Err(Some(Close::new(4401, "Unauthorized"))) };
-        if self.handles.contains_key(&id) {
+        if self.operations.contains_key(&id) {
             return Err(Some(Close::new(4409, format!("Subscriber for {id} already exists"))));
         }
-        if self.handles.len() >= SUBSCRIPTIONS {
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
             let details = json!({ "limit": SUBSCRIPTIONS });
             let refusal = refused(Error::new(Code::TOO_MANY_SUBSCRIPTIONS).details(details));
             return self.write(Frame::Failed(id, errors(&refusal))).await;
-        }
-        let (handle, registration) = AbortHandle::new_pair();
-        self.handles.insert(id.clone(), handle);
+        };
         // The operation begins in a task of its own, so that a client that does not read keeps no database connection busy.
         self.opening.retain(|earlier| !*earlier.borrow() && earlier.has_changed().is_ok());
         let earlier = self.opening.clone();
         let (opened, opening) = watch::channel(false);
         self.opening.push(opening);
-        let begins = tokio::spawn(begin(self.graphql.clone(), caller, id.clone(), payload, earlier, opened).in_current_span());
+        let changes = Arc::new(AtomicBool::new(false));
+        let begun = begin(self.graphql.clone(), caller, id.clone(), payload, earlier, opened, changes.clone());
+        // The work keeps its place until it has ended, whatever the client says of its id.
+        let place = Arc::new(place);
+        let held = place.clone();
+        let work = async move {
+            let frames = begun.await;
+            drop(held);
+            frames
+        };
+        let begins = tokio::spawn(work.in_current_span());
+        let (answers, registration) = AbortHandle::new_pair();
+        self.operations.insert(id.clone(), Operation { answers, work: begins.abort_handle(), changes, _place: place });
         let begun = async move {
             let failed = |problem| Frame::Failed(id, errors(&refused(Error::internal(problem))));
             begins.await.unwrap_or_else(|problem| once(std::future::ready(failed(problem))).boxed())
@@ -290,6 +323,7 @@ async fn begin(
     payload: Value,
     earlier: Vec<watch::Receiver<bool>>,
     opened: watch::Sender<bool>,
+    changes: Arc<AtomicBool>,
 ) -> BoxStream<'static, Frame> {
     let span = tracing::info_span!(
         "operation",
@@ -319,6 +353,7 @@ async fn begin(
             // The earlier operation may have failed instead.
             let _ = earlier.wait_for(|opened| *opened).await;
         }
+        changes.store(prepared.operation_type() == OperationType::Mutation, Ordering::Relaxed);
         let response = graphql.execute(caller, prepared).await;
         // Failed fields are part of an answer.
         if !was_executed(&response) {

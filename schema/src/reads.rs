@@ -23,6 +23,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     time::Duration,
 };
+use tokio::sync::watch;
 use tracing::Instrument;
 
 /// The principal behind a request, with the organization and the grant that it names, before rows are looked at.
@@ -141,6 +142,8 @@ pub struct Reads {
     /// The snapshot, opened once or refused once: fifty fields do not ask a silent PDP fifty times.
     open: tokio::sync::Mutex<Option<Result<Arc<Snapshot>, Arc<Error>>>>,
     alone: tokio::sync::Mutex<()>,
+    /// Dropped with this, which ends the batches that are still loaded.
+    asking: watch::Sender<()>,
 }
 
 /// The open transaction of a query, with the filter of each kind that it may read.
@@ -150,6 +153,8 @@ pub struct Snapshot {
     pub now: DateTime<Utc>,
     filters: Arc<Filters>,
     loaders: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
+    /// Closed once nobody waits for the query any more.
+    asked: watch::Receiver<()>,
 }
 
 impl Reads {
@@ -161,6 +166,7 @@ impl Reads {
             prepared: None,
             open: tokio::sync::Mutex::new(None),
             alone: tokio::sync::Mutex::new(()),
+            asking: watch::Sender::new(()),
         }
     }
 
@@ -198,7 +204,14 @@ impl Reads {
             Some((_, filters)) => Arc::clone(filters),
             None => Arc::new(self.kinds.filters(&*self.gateway.decide, &actor).await?),
         };
-        Snapshot::open(&self.gateway, actor, filters).await
+        self.opened(actor, filters).await
+    }
+
+    /// Begins a transaction for an actor, whose filters were planned. It is for this query alone.
+    pub async fn opened(&self, actor: Actor, filters: Arc<Filters>) -> Result<Arc<Snapshot>> {
+        let now = self.gateway.clock.now();
+        let tx = Tx::begin(&self.gateway.lanes, &actor.reach(now), Mode::Read).await?;
+        Ok(Arc::new(Snapshot { actor, tx, now, filters, loaders: Mutex::default(), asked: self.asking.subscribe() }))
     }
 
     /// A lock for fields that read in the principal's own scope. They read one after the other, so that many of them in a
@@ -214,13 +227,6 @@ impl Reads {
 }
 
 impl Snapshot {
-    /// Begins a transaction for an actor, whose filters were planned.
-    pub async fn open(gateway: &Gateway, actor: Actor, filters: Arc<Filters>) -> Result<Arc<Snapshot>> {
-        let now = gateway.clock.now();
-        let tx = Tx::begin(&gateway.lanes, &actor.reach(now), Mode::Read).await?;
-        Ok(Arc::new(Snapshot { actor, tx, now, filters, loaders: Mutex::default() }))
-    }
-
     /// The owner of the data that the query is about, where a field does not say it.
     pub fn owner(&self) -> OrganizationId {
         self.actor.owner()
@@ -245,7 +251,7 @@ impl Snapshot {
     pub fn loader<L: Any + Send + Sync>(self: &Arc<Self>, make: impl FnOnce(Weak<Snapshot>) -> L) -> Arc<DataLoader<L>> {
         let mut loaders = self.loaders.lock().unwrap_or_else(PoisonError::into_inner);
         let loader = loaders.entry(TypeId::of::<L>()).or_insert_with(|| {
-            let loader = DataLoader::new(make(Arc::downgrade(self)), SameTrace, Yielding);
+            let loader = DataLoader::new(make(Arc::downgrade(self)), SameTrace(self.asked.clone()), Yielding);
             Box::new(Arc::new(loader))
         });
         match loader.downcast_ref::<Arc<DataLoader<L>>>() {
@@ -284,11 +290,19 @@ where
     loader.load_one(key).await.map_err(|error| error.again())
 }
 
-/// Runs a batch on its own, within the trace of the field that asked first.
-struct SameTrace;
+/// Runs a batch on its own, within the trace of the field that asked first, as long as somebody waits for the query.
+struct SameTrace(watch::Receiver<()>);
 
 impl Spawn for SameTrace {
     fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
+        let mut asked = self.0.clone();
+        let batch = async move {
+            tokio::select! {
+                biased;
+                () = batch => {}
+                _ = asked.changed() => {}
+            }
+        };
         tokio::spawn(Carried::along(batch).in_current_span());
         Ok(())
     }

@@ -25,6 +25,9 @@ const LINGERS: Duration = Duration::from_millis(10);
 const RETURNS: Duration = Duration::from_secs(300);
 /// The time limit for ending a transaction that was left on a connection.
 const FAREWELL: Duration = Duration::from_secs(6);
+/// The same for a read that was given up in the midst of a statement. The connection is closed after that, and PostgreSQL ends
+/// the statement when it next looks whether anybody is there.
+const GIVEN_UP: Duration = Duration::from_millis(200);
 /// The longest wait for a turn.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -61,10 +64,18 @@ struct Rested {
     taken: Instant,
 }
 
+impl Rested {
+    /// Goes back to the pool, its transaction ended.
+    fn leave(self, turn: Turn) {
+        give_back(self.connection, self.open.then_some(FAREWELL), turn);
+    }
+}
+
 /// A connection, held until this is dropped.
 pub(crate) struct Lane {
     connection: Option<PoolConnection<Postgres>>,
     pub(crate) stands: Stands,
+    writes: bool,
     /// Whether the last statement succeeded. A cancelled statement did not.
     sound: bool,
     taken: Instant,
@@ -162,7 +173,8 @@ impl Lanes {
         let turn = tokio::time::timeout(PATIENCE, self.turn(mode, stands)).await;
         let turn = turn.map_err(|_| Error::PoolTimedOut)?.map_err(|_| Error::PoolClosed)?;
         let taken = Instant::now();
-        let mut lane = Lane { connection: None, stands: Stands::Outside, sound: true, taken, lanes: self.clone(), turn };
+        let writes = mode == Mode::Write;
+        let mut lane = Lane { connection: None, stands: Stands::Outside, writes, sound: true, taken, lanes: self.clone(), turn };
         let rested = self.with(|parked| {
             let at = parked.lanes.iter().rposition(|lane| stands || !lane.open).or(parked.lanes.len().checked_sub(1))?;
             Some(parked.lanes.remove(at))
@@ -175,7 +187,7 @@ impl Lanes {
             }
             // The process was suspended for a while, so the connection may be broken.
             Some(rested) => {
-                give_back(rested.connection, rested.open, Turn::new());
+                rested.leave(Turn::new());
                 lane.connection = Some(self.pooled().await?);
             }
             None => lane.connection = Some(self.pooled().await?),
@@ -213,7 +225,7 @@ impl Lanes {
     /// Sends all parked connections back to the pool.
     pub(crate) fn clear(&self) {
         for rested in self.with(|parked| std::mem::take(&mut parked.lanes)) {
-            give_back(rested.connection, rested.open, Turn::new());
+            rested.leave(Turn::new());
         }
     }
 }
@@ -251,7 +263,7 @@ async fn watch(inner: Weak<Inner>) {
             if rested.open {
                 tokio::spawn(let_go(lanes.clone(), rested));
             } else {
-                give_back(rested.connection, false, Turn::new());
+                give_back(rested.connection, None, Turn::new());
             }
         }
         if !watched {
@@ -262,7 +274,7 @@ async fn watch(inner: Weak<Inner>) {
 
 /// Ends a connection's transaction and parks the connection again, to be taken last: those used since are warmer.
 async fn let_go(lanes: Lanes, mut rested: Rested) {
-    if let Some(connection) = ended(rested.connection).await {
+    if let Some(connection) = ended(rested.connection, FAREWELL).await {
         (rested.connection, rested.open) = (connection, false);
         // A connection that cannot be parked goes to the pool when it is dropped.
         drop(lanes.park(rested, false));
@@ -270,23 +282,24 @@ async fn let_go(lanes: Lanes, mut rested: Rested) {
 }
 
 /// The connection, outside any transaction. A connection that does not confirm its rollback is closed.
-async fn ended(mut connection: PoolConnection<Postgres>) -> Option<PoolConnection<Postgres>> {
-    if let Ok(Ok(_)) = tokio::time::timeout(FAREWELL, connection.execute("ROLLBACK")).await {
+async fn ended(mut connection: PoolConnection<Postgres>, within: Duration) -> Option<PoolConnection<Postgres>> {
+    if let Ok(Ok(_)) = tokio::time::timeout(within, connection.execute("ROLLBACK")).await {
         return Some(connection);
     }
     connection.detach().close_hard().await.ok();
     None
 }
 
-/// Gives the connection back to the pool, which checks it, and frees its turn. A transaction that may be open is ended first.
-fn give_back(connection: PoolConnection<Postgres>, open: bool, turn: Turn) {
+/// Gives the connection back to the pool, which checks it, and frees its turn. A transaction that may be open is ended first,
+/// within this time.
+fn give_back(connection: PoolConnection<Postgres>, open: Option<Duration>, turn: Turn) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         drop(connection.detach());
         return;
     };
-    if open {
+    if let Some(within) = open {
         runtime.spawn(async move {
-            drop(ended(connection).await);
+            drop(ended(connection, within).await);
             drop(turn);
         });
     }
@@ -313,14 +326,15 @@ impl Drop for Lane {
         let open = self.stands != Stands::Outside;
         if !self.sound || self.stands == Stands::Writing {
             // The rollback at once frees the transaction's locks.
-            return give_back(connection, true, std::mem::take(&mut self.turn));
+            let within = if self.writes { FAREWELL } else { GIVEN_UP };
+            return give_back(connection, Some(within), std::mem::take(&mut self.turn));
         }
         if self.taken.elapsed() >= RETURNS {
-            return give_back(connection, open, std::mem::take(&mut self.turn));
+            return give_back(connection, open.then_some(FAREWELL), std::mem::take(&mut self.turn));
         }
         let rested = Rested { connection, open, since: Instant::now(), taken: self.taken };
         if let Some(rested) = self.lanes.park(rested, true) {
-            give_back(rested.connection, rested.open, std::mem::take(&mut self.turn));
+            rested.leave(std::mem::take(&mut self.turn));
         }
     }
 }
