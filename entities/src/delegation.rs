@@ -34,8 +34,8 @@ states!(
     DelegationState of "delegation" {
         new => [Active by "delegation/v1/grant"],
         Active = "ACTIVE" => [
-            // A delegation ends with the one, or with the membership, that it rests on.
-            Revoked by "delegation/v1/revoke" | "delegation/v1/narrow" | "membership/v1/revoke" | "membership/v1/expire",
+            // A delegation ends with the one, or with the membership, that it rests on; that is noted afterwards.
+            Revoked by "delegation/v1/revoke" | "delegation/v1/settle" | "membership/v1/settle",
             Expired by "delegation/v1/expire",
         ],
         Revoked = "REVOKED" => [],
@@ -85,6 +85,19 @@ pub struct Model {
 /// The active delegations that rest on this one.
 pub fn children(organization: OrganizationId, id: DelegationId) -> Select<Entity> {
     of(organization).filter(Column::ParentId.eq(id)).filter(Column::State.eq(DelegationState::Active))
+}
+
+/// The active delegations that a member gave before they stood for the owner no more.
+pub fn rootless(organization: OrganizationId, member: PrincipalId) -> Select<Entity> {
+    of(organization)
+        .filter(Column::RootId.eq(member))
+        .filter(Column::ParentId.is_null())
+        .filter(Column::State.eq(DelegationState::Active))
+        .filter(Expr::cust(
+            "EXISTS (SELECT FROM delegation_line l
+               JOIN delegator r ON r.organization_id = l.organization_id AND r.principal_id = delegation.root_id AND r.turn > l.root_turn
+               WHERE l.organization_id = delegation.organization_id AND l.id = delegation.id)",
+        ))
 }
 
 /// Which delegations.

@@ -2,16 +2,18 @@
 
 use crate::{
     delegation::{Delegation, DelegationId},
+    delegation_line,
     portfolio::PortfolioId,
     prelude::*,
     property::PropertyId,
 };
 use async_graphql::{ComplexObject, Context, SimpleObject, dataloader::Loader};
+use chrono::{DateTime, Utc};
 use kind::Key;
 use schema::{Error, Nullable, Result, Snapshot, load_one, nullable, snapshot};
-use sea_orm::QueryOrder;
+use sea_orm::{QueryOrder, UpdateMany, sea_query::Expr};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Weak},
 };
 
@@ -36,6 +38,15 @@ pub fn of(organization: OrganizationId, delegations: &[DelegationId]) -> Select<
         .filter(Column::DelegationId.eq_any(ids))
         .filter(Column::RemovedAt.is_null())
         .order_by_asc(Column::Id)
+}
+
+/// Takes these items out of their delegations.
+#[expect(clippy::disallowed_methods, reason = "the finder that begins with the organization")]
+pub fn remove(organization: OrganizationId, ids: &[Uuid], now: DateTime<Utc>) -> UpdateMany<Entity> {
+    Entity::update_many()
+        .col_expr(Column::RemovedAt, Expr::val(now))
+        .filter(Column::OrganizationId.eq(organization))
+        .filter(Column::Id.eq_any(ids.iter().copied()))
 }
 
 /// A property; a portfolio, with what is in it at the time; or, with both, the property as long as it
@@ -85,6 +96,12 @@ impl Items {
     async fn items(&self, cx: &Context<'_>) -> Nullable<Vec<Item>> {
         nullable(async { load_one(&snapshot(cx).await?.loader(Loads), self.0).await }).await
     }
+
+    /// Whether the rows of some that rest on it are yet to be brought in line with it. None of them counts for more than it does,
+    /// meanwhile; the organization's operations `delegation/v1/settle` show the work.
+    async fn settling(&self, cx: &Context<'_>) -> Nullable<bool> {
+        nullable(async { load_one(&snapshot(cx).await?.loader(Settling), self.0).await }).await
+    }
 }
 
 /// Loads the items of many delegations.
@@ -99,11 +116,7 @@ impl Loader<Key> for Loads {
         let load = async {
             let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
             let mut found: HashMap<_, Vec<Item>> = keys.iter().map(|key| (*key, Vec::new())).collect();
-            let mut organizations: Vec<OrganizationId> = keys.iter().map(|(organization, _)| *organization).collect();
-            organizations.sort_unstable();
-            organizations.dedup();
-            let ids: Vec<DelegationId> = keys.iter().map(|(_, id)| DelegationId(*id)).collect();
-            for organization in organizations {
+            for (organization, ids) in by_organization(keys) {
                 for row in kind::row::all::<Model>(&snapshot.tx, of(organization, &ids)).await? {
                     found.entry((organization, row.delegation_id.0)).or_default().push((&row).into());
                 }
@@ -112,4 +125,35 @@ impl Loader<Key> for Loads {
         };
         load.await.map_err(Arc::new)
     }
+}
+
+/// Loads whether many delegations settle.
+struct Settling(Weak<Snapshot>);
+
+#[async_trait::async_trait]
+impl Loader<Key> for Settling {
+    type Value = bool;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[Key]) -> Result<HashMap<Key, bool>, Arc<Error>> {
+        let load = async {
+            let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
+            let mut found = HashMap::new();
+            for (organization, ids) in by_organization(keys) {
+                for (id, line) in delegation_line::of(&snapshot.tx, organization, &ids).await? {
+                    found.insert((organization, id.0), line.settling);
+                }
+            }
+            Ok(found)
+        };
+        load.await.map_err(Arc::new)
+    }
+}
+
+fn by_organization(keys: &[Key]) -> BTreeMap<OrganizationId, Vec<DelegationId>> {
+    let mut all: BTreeMap<OrganizationId, Vec<DelegationId>> = BTreeMap::new();
+    for (organization, id) in keys {
+        all.entry(*organization).or_default().push(DelegationId(*id));
+    }
+    all
 }

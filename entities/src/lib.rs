@@ -8,6 +8,7 @@ pub mod change;
 pub mod deadline;
 pub mod delegation;
 pub mod delegation_item;
+pub mod delegation_line;
 pub mod desk;
 pub mod doer;
 pub mod engaged_organization;

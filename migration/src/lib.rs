@@ -30,6 +30,7 @@ mod m20261126_000022_search;
 mod m20261126_000023_release;
 mod m20261126_000024_decline;
 mod m20261127_000025_directory;
+mod m20261128_000026_chain;
 pub mod projection;
 
 use sea_orm_migration::MigrationTrait;
@@ -92,6 +93,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000023_release::Migration),
             Box::new(m20261126_000024_decline::Migration),
             Box::new(m20261127_000025_directory::Migration),
+            Box::new(m20261128_000026_chain::Migration),
         ]
     }
 }

@@ -85,7 +85,8 @@ impl Code {
     /// Whether an answer with this code spends the idempotency key: only a handler's own decision on rows that it had locked does.
     /// After any other refusal nothing was done, and the same key may be sent again, with the same input or with a mended one.
     pub fn spends_key(self) -> bool {
-        const NOT_DECIDED: &[Code] = &[Code::VERSION_CONFLICT, Code::IDEMPOTENCY_KEY_REUSED, Code::CURSOR_EXPIRED];
+        const NOT_DECIDED: &[Code] =
+            &[Code::VERSION_CONFLICT, Code::QUOTA_EXCEEDED, Code::IDEMPOTENCY_KEY_REUSED, Code::CURSOR_EXPIRED];
         self.error_type() == Type::Conflict && !NOT_DECIDED.contains(&self)
     }
 }
@@ -159,6 +160,7 @@ general! {
     AUTHORITY_LOST: Authorization, None, "The right to do this was withdrawn before it was done.";
     NOT_FOUND: NotFound, None, "There is no such thing, or you may not see it.";
     VERSION_CONFLICT: Conflict, None, "It was changed by someone else; read it again.";
+    QUOTA_EXCEEDED: Conflict, None, "As many of these are there as may be; see details.quota.";
     UNAVAILABLE: Unavailable, None, "A part of the service is not available; try again with the same key.";
     TOO_MANY_SUBSCRIPTIONS: RateLimit, None, "This connection has as many subscriptions as it may have.";
     SLOW_READER: Unavailable, None, "The events were not read as fast as they came; go on from the cursor.";

@@ -28,6 +28,7 @@ mod metrics;
 mod operation;
 mod ports;
 mod procedure;
+mod quota;
 mod reading;
 mod reads;
 mod run;
@@ -71,6 +72,7 @@ pub use ports::{
     Run, SignedIn, Through, Verdict,
 };
 pub use procedure::{Name, Procedure, Runs, Scope, Workflow};
+pub use quota::Quota;
 pub use reading::{Proven, Reading};
 pub use reads::{Caller, Filters, Nullable, Planned, Reads, Snapshot, load_one, nullable, snapshot};
 pub use run::{read, resume, run};

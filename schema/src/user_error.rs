@@ -45,6 +45,10 @@ pub struct ErrorDetails {
     pub free_basis_points: Option<i32>,
     /// The first day on which no more is free.
     pub from: Option<Date>,
+    /// The things of which as many are there as may be.
+    pub quota: Option<String>,
+    /// The most of them that may be there.
+    pub most: Option<u32>,
     /// The reasons of a guard.
     pub reasons: Option<Vec<String>>,
 }

@@ -4,6 +4,7 @@
 mod harness;
 
 mod actions;
+mod attacks;
 mod authority;
 mod catalog;
 mod changes;

@@ -26,13 +26,15 @@ pub struct AccessGrantGrantInput {
     pub reason: Option<String>,
 }
 
+const GIVEN: Quota = Quota { name: "accessGrantsGiven", most: 1_000 };
+
 pub struct Grant;
 
 impl Procedure for Grant {
     const NAME: &'static str = "accessGrant/v1/grant";
     const ABOUT: &'static str = "Lets a concierge's organization see, or look after, what the acting organization owns.";
     const RUNS: Runs = CHANGE;
-    const ERRORS: &'static [Code] = &[];
+    const ERRORS: &'static [Code] = &[Code::QUOTA_EXCEEDED];
     type Input = AccessGrantGrantInput;
     type Output = AccessGrant;
     type Subject = New<Fresh>;
@@ -83,6 +85,9 @@ impl Procedure for Grant {
         if !access_grant::concierge(cx.tx().await?, grantee).await? {
             return Err(Error::invalid(field, "NOT_FOUND", "there is no such concierge's organization"));
         }
+        let open =
+            "SELECT FROM access_grant WHERE organization_id = $1 AND revoked_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
+        GIVEN.ensure_rows(cx.tx().await?, open, [cx.organization().0.into(), cx.now().into()]).await?;
         Ok(cx.create_as(allowed, "granted").await?.into())
     }
 }

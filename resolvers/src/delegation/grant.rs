@@ -1,8 +1,9 @@
-use super::{CHANGE, DELEGATION_ENDED, DELEGATION_EXCEEDS, ensure_open, exceeds, items};
+use super::{BELOW, CHANGE, DELEGATION_ENDED, DELEGATION_EXCEEDS, DEPTH, GIVEN, HELD, ensure_open, exceeds, items};
 use crate::prelude::*;
 use entities::{
     delegation::{self, DelegatedAction, Delegation, DelegationId, DelegationState, Fresh},
     delegation_item::{self, Item},
+    delegation_line,
     portfolio::{self, PortfolioId},
     portfolio_property as member, principal,
     property::{self, PropertyId},
@@ -77,7 +78,7 @@ impl Procedure for Grant {
     const ABOUT: &'static str = "Lets someone do named things with named properties or portfolios, for a time.";
     const RUNS: Runs = CHANGE;
     const CHANGES_RIGHTS: bool = true;
-    const ERRORS: &'static [Code] = &[DELEGATION_EXCEEDS, DELEGATION_ENDED];
+    const ERRORS: &'static [Code] = &[DELEGATION_EXCEEDS, DELEGATION_ENDED, Code::QUOTA_EXCEEDED];
     type Input = DelegationGrantInput;
     type Output = Delegation;
     type Subject = Granted;
@@ -137,6 +138,7 @@ impl Procedure for Grant {
             return Err(Error::invalid(field, "YOURSELF", "one does not delegate to oneself"));
         }
         Term::of(new.fresh().starts_at, ends_at).ensure_ahead(cx.now().into())?;
+        ensure_room(cx, parent.as_ref().map(|parent| parent.row.id), new.fresh().holder_id).await?;
         let items = match parent {
             None => {
                 ensure_known(cx, &property_ids, &portfolio_ids).await?;
@@ -185,7 +187,7 @@ impl Procedure for Grant {
 
 /// Refuses a delegation that counts longer, or goes further, than the one that it rests on.
 async fn ensure_within(cx: &Context, parent: &Delegation, fresh: &Fresh) -> Result<()> {
-    ensure_open(cx, parent)?;
+    ensure_open(cx, parent).await?;
     if !delegation::may_give(cx.tx().await?, cx.owner(), parent.root_id, cx.now()).await? {
         return Err(Error::new(DELEGATION_ENDED));
     }
@@ -203,6 +205,20 @@ async fn ensure_within(cx: &Context, parent: &Delegation, fresh: &Fresh) -> Resu
         Some(ends) if ends <= fresh.starts_at => Err(exceeds("startsAt", "yours ends earlier")),
         _ => Ok(()),
     }
+}
+
+/// Refuses one more than there may be: in the chain, below its parent, to its holder, or by whoever gives it.
+async fn ensure_room(cx: &Context, parent: Option<DelegationId>, holder: PrincipalId) -> Result<()> {
+    let tx = cx.tx().await?;
+    let active =
+        |column: &str| format!("SELECT FROM delegation WHERE organization_id = $1 AND {column} = $2 AND state = 'ACTIVE'");
+    if let Some(parent) = parent {
+        let line = delegation_line::of(tx, cx.owner(), &[parent]).await?.remove(&parent);
+        DEPTH.ensure(line.map_or(0, |line| u64::from(line.depth.unsigned_abs()) + 1))?;
+        BELOW.ensure_rows(tx, &active("parent_id"), [cx.owner().0.into(), parent.0.into()]).await?;
+    }
+    HELD.ensure_rows(tx, &active("holder_id"), [cx.owner().0.into(), holder.0.into()]).await?;
+    GIVEN.ensure_rows(tx, &active("grantor_id"), [cx.owner().0.into(), cx.actor.principal.0.into()]).await
 }
 
 /// Refuses properties and portfolios that do not belong to this organization.

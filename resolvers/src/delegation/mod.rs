@@ -2,16 +2,17 @@ pub mod expire;
 pub mod grant;
 pub mod narrow;
 pub mod revoke;
+pub mod settle;
 
 use crate::prelude::*;
 use entities::{
     delegation::{self, DelegatedAction, Delegation, DelegationState},
     delegation_item::{self, Item},
+    delegation_line,
+    membership::Membership,
 };
 use kind::Edit;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
-};
+use uuid::Uuid;
 
 schema::codes! {
     DELEGATION_ENDED: Conflict, "The delegation has ended.";
@@ -26,9 +27,16 @@ pub const ALL: &[Entry] = &[
     Entry::of::<narrow::Narrow>(),
     Entry::of::<revoke::Revoke>(),
     Entry::of::<expire::Expire>(),
+    Entry::of::<settle::Settle>(),
     Entry::of::<Get>(),
     Entry::of::<List>(),
 ];
+
+/// A chain of delegations is looked up whenever its last one counts.
+const DEPTH: Quota = Quota { name: "delegationsInAChain", most: 10 };
+const BELOW: Quota = Quota { name: "delegationsThatRestOnOne", most: 1_000 };
+const GIVEN: Quota = Quota { name: "delegationsGivenByOne", most: 5_000 };
+const HELD: Quota = Quota { name: "delegationsHeldByOne", most: 500 };
 
 const CHANGE: Runs = Runs::mutation("delegation_change", 1);
 
@@ -43,8 +51,13 @@ reads!(
     DelegationQuery
 );
 
-fn ensure_open(cx: &Context, row: &Delegation) -> Result<()> {
-    if row.term().open(cx.now().into()) { Ok(()) } else { Err(Error::new(DELEGATION_ENDED)) }
+/// Refuses a delegation that counts no more: one that has ended, or that rests on one that has.
+async fn ensure_open(cx: &Context, row: &Delegation) -> Result<()> {
+    let at = row.starts_at.0.max(cx.now());
+    if row.term().open(cx.now().into()) && delegation_line::rests(cx.tx().await?, row.organization_id, row.id, at).await? {
+        return Ok(());
+    }
+    Err(Error::new(DELEGATION_ENDED))
 }
 
 /// The next state of a delegation. Refuses one that has ended.
@@ -70,75 +83,46 @@ impl Rest {
     }
 }
 
-/// Reduces a delegation to the rest, and those that rest on it to what it still covers. One that has nothing left is revoked.
+/// Reduces a delegation to the rest. Those that rest on it count for no more from now on; `settle` notes that in their rows.
 async fn reduce(cx: &Context, row: Edit<Delegation>, rest: Rest, reason: Option<&str>) -> Result<Delegation> {
-    let mut first = None;
-    let mut todo = vec![(row, rest)];
-    while let Some((row, rest)) = todo.pop() {
-        let children =
-            delegation::children(row.organization_id, row.id).order_by_asc(delegation::Column::Id).lock(LockType::NoKeyUpdate);
-        for child in children.all(cx.tx().await?).await? {
-            let ends_at = match (child.ends_at, rest.ends_at) {
-                (Some(theirs), Some(ours)) => Some(theirs.min(ours)),
-                (theirs, ours) => theirs.or(ours),
-            };
-            // A child has nothing left if its parent may not be passed on, or if it would begin only after its new end.
-            let rest = match rest.may_delegate && ends_at.is_none_or(|ends| ends > child.starts_at) {
-                true => Rest {
-                    items: items(cx, &child).await?.into_iter().filter(|item| item.covered_by(&rest.items)).collect(),
-                    actions: child.actions.iter().copied().filter(|action| rest.actions.contains(action)).collect(),
-                    may_delegate: child.may_delegate,
-                    ends_at,
-                },
-                false => Rest::nothing(),
-            };
-            todo.push((Edit::following(child), rest));
-        }
-        let reduced = keep_only(cx, row, rest, reason).await?;
-        first.get_or_insert(reduced);
-    }
-    first.ok_or_else(|| Error::internal("nothing was reduced"))
+    delegation_line::hold(cx.tx().await?).await?;
+    keep_only(cx, row, rest, reason).await
 }
 
 async fn keep_only(cx: &Context, mut row: Edit<Delegation>, rest: Rest, reason: Option<&str>) -> Result<Delegation> {
     if rest.items.is_empty() || rest.actions.is_empty() {
         let state = moved(&row, DelegationState::Revoked)?;
-        return cx.end(row, state, reason.map(str::to_owned), "revoked").await;
+        let row = cx.end(row, state, reason.map(str::to_owned), "revoked").await?;
+        delegation_line::cut(cx.tx().await?, row.id, true, cx.now()).await?;
+        return Ok(row);
     }
-    let mut fewer = false;
-    for there in held(cx, &row).await? {
-        if !rest.items.contains(&(&there).into()) {
-            let mut there = there.into_active_model();
-            there.removed_at = Set(Some(cx.now().into()));
-            there.update(cx.tx().await?).await?;
-            fewer = true;
-        }
-    }
-    if fewer {
+    let gone = held(cx, &row).await?.into_iter().filter(|there| !rest.items.contains(&there.into()));
+    let gone: Vec<Uuid> = gone.map(|there| there.id).collect();
+    if !gone.is_empty() {
+        delegation_item::remove(row.organization_id, &gone, cx.now()).exec(cx.tx().await?).await?;
         row.related("items");
     }
     let Rest { items: _, actions, may_delegate, ends_at } = rest;
+    // Nothing that was passed on counts any more once it may not be passed on.
+    let cut = row.may_delegate && !may_delegate;
     let (actions, may_delegate, ends_at) = (Some(actions), Some(may_delegate), Some(ends_at));
     patch!(row: actions, may_delegate, ends_at);
-    cx.save(row, "narrowed").await
+    let version = row.version;
+    let row = cx.save(row, "narrowed").await?;
+    if row.version > version {
+        delegation_line::cut(cx.tx().await?, row.id, cut, cx.now()).await?;
+    }
+    Ok(row)
 }
 
-/// Ends every delegation that rests on a member who no longer stands for the owner.
-pub async fn end_all_from(cx: &Context, root: PrincipalId) -> Result<()> {
+/// Ends every delegation that rests on a member who no longer stands for the owner, since this membership ended or changed.
+pub async fn cut_from(cx: &Context, membership: &Membership) -> Result<()> {
+    let Some(member) = membership.principal_id else { return Ok(()) };
     let tx = cx.tx().await?;
-    if delegation::may_give(tx, cx.owner(), root, cx.now()).await? {
+    if delegation::may_give(tx, cx.owner(), member, cx.now()).await? {
         return Ok(());
     }
-    let roots = delegation::of(cx.owner())
-        .filter(delegation::Column::RootId.eq(root))
-        .filter(delegation::Column::ParentId.is_null())
-        .filter(delegation::Column::State.eq(DelegationState::Active))
-        .order_by_asc(delegation::Column::Id)
-        .lock(LockType::NoKeyUpdate);
-    for row in roots.all(tx).await? {
-        reduce(cx, Edit::following(row), Rest::nothing(), Some("Who gave it stands for the owner no more")).await?;
-    }
-    Ok(())
+    delegation_line::cut_from(tx, member, membership.id, cx.now()).await
 }
 
 /// Records the delegation by which an actor who does not stand for the owner changes one: the same one if the actor holds it,

@@ -55,7 +55,7 @@ impl Procedure for Narrow {
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: DelegationNarrowInput) -> Result<Delegation> {
         let DelegationNarrowInput { id: _, version, property_ids, portfolio_ids, actions, may_delegate, ends_at } = input;
         let row = cx.edit(allowed, version)?;
-        ensure_open(cx, &row)?;
+        ensure_open(cx, &row).await?;
         note_permitting(cx, &row);
         let had = items(cx, &row).await?;
         for (at, id) in property_ids.iter().flatten().enumerate() {

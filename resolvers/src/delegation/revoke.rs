@@ -36,7 +36,7 @@ impl Procedure for Revoke {
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: DelegationRevokeInput) -> Result<Delegation> {
         let DelegationRevokeInput { id: _, version, reason } = input;
         let row = cx.edit(allowed, version)?;
-        ensure_open(cx, &row)?;
+        ensure_open(cx, &row).await?;
         note_permitting(cx, &row);
         reduce(cx, row, Rest::nothing(), reason.as_deref()).await
     }

@@ -69,9 +69,7 @@ impl Procedure for ChangeRole {
         let role = Some(role);
         patch!(row: role);
         let row = cx.save(row, "role_changed").await.taken("membership_principal_role", || Error::new(MEMBERSHIP_EXISTS))?;
-        if let Some(member) = row.principal_id {
-            delegation::end_all_from(cx, member).await?;
-        }
+        delegation::cut_from(cx, &row).await?;
         Ok(row)
     }
 }

@@ -5,6 +5,7 @@ pub mod expire;
 pub mod extend;
 pub mod invite;
 pub mod revoke;
+pub mod settle;
 
 use crate::{delegation, prelude::*};
 use entities::{
@@ -33,6 +34,7 @@ pub const ALL: &[Entry] = &[
     Entry::of::<extend::Extend>(),
     Entry::of::<revoke::Revoke>(),
     Entry::of::<expire::Expire>(),
+    Entry::of::<settle::Settle>(),
     Entry::of::<Get>(),
     Entry::of::<List>(),
 ];
@@ -69,8 +71,8 @@ async fn end(
 ) -> Result<Membership> {
     let was_active = row.state == MembershipState::Active;
     let row = cx.end(row, state, reason, verb).await?;
-    if let Some(member) = row.principal_id.filter(|_| was_active) {
-        delegation::end_all_from(cx, member).await?;
+    if was_active {
+        delegation::cut_from(cx, &row).await?;
     }
     Ok(row)
 }

@@ -8,7 +8,7 @@ use super::{
 use entities::membership::MembershipId;
 use schema::{Entry, OrganizationId, Runs, Scope, Surface};
 use serde_json::{Map, Value, json};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::atomic::{AtomicU32, Ordering},
@@ -134,6 +134,10 @@ impl Examples {
                 row
             });
             self.insert(&mut tx, table, of_each.collect()).await;
+        }
+        for (home, then) in homes.iter().filter_map(|(home, otherwise)| Some((home, &otherwise.as_ref()?.then))) {
+            let then = then.replace("{home}", &home.id().to_string());
+            tx.execute(sqlx::raw_sql(AssertSqlSafe(then))).await.expect("the state of a row");
         }
         tx.commit().await.expect("the examples' rows");
     }

@@ -75,6 +75,8 @@ pub fn rows(principals: &Principals) -> Vec<(&'static str, Value)> {
             json!({ "id": delegation, "holder_id": tom, "grantor_id": olga, "root_id": olga, "actions": ["READ", "UPDATE"],
                 "may_delegate": false, "starts_at": AT, "state": "ACTIVE" }),
         ),
+        // It stands again by now, as staff.
+        ("delegator", json!({ "principal_id": sam, "id": schema::example(0x5c), "turn": 1, "asked_at": AT })),
         ("delegation_item", json!({ "id": schema::example(0x52), "delegation_id": delegation, "property_id": property })),
         (
             "operation",
@@ -105,12 +107,35 @@ pub struct Otherwise {
     pub procedure: &'static str,
     pub id: Uuid,
     pub columns: Value,
+    /// Statements that follow, with the organization as `{home}`.
+    pub then: String,
 }
 
 /// Procedures whose examples ask for another state of a row.
 pub fn otherwise() -> Vec<Otherwise> {
-    let row = |procedure, id, columns| Otherwise { procedure, id, columns };
+    let row = |procedure, id, columns| Otherwise { procedure, id, columns, then: String::new() };
+    let then = |procedure, id, then| Otherwise { procedure, id, columns: json!({}), then };
+    let copy = |row: DelegationId, id: u32, parent: &str, giver: &str| {
+        format!(
+            "INSERT INTO delegation (organization_id, id, holder_id, grantor_id, parent_id, root_id, actions, may_delegate, starts_at, state, created_at, updated_at)
+             SELECT organization_id, '{}', grantor_id, {giver}, {parent}, {giver}, actions, may_delegate, starts_at, state, created_at, updated_at
+             FROM delegation WHERE organization_id = '{{home}}' AND id = '{row}';",
+            schema::example(id)
+        )
+    };
+    let (delegation, membership) = (DelegationId::EXAMPLE, MembershipId::DUE_EXAMPLE);
+    let settling = copy(delegation, 0x5a, "id", "root_id")
+        + &format!(
+            "UPDATE delegation_line SET turn = 1, settles_at = '{PASSED}' WHERE organization_id = '{{home}}' AND id = '{delegation}';"
+        );
+    let ending = copy(delegation, 0x5b, "NULL", "holder_id")
+        + &format!(
+            "INSERT INTO delegator (organization_id, principal_id, id, settles_at, asked_at)
+             SELECT organization_id, principal_id, id, '{PASSED}', '{PASSED}' FROM membership WHERE organization_id = '{{home}}' AND id = '{membership}';"
+        );
     let mut others = vec![
+        then("delegation/v1/settle", delegation.0, settling),
+        then("membership/v1/settle", membership.0, ending),
         row("delegation/v1/expire", DelegationId::EXAMPLE.0, json!({ "ends_at": PASSED })),
         row("membership/v1/expire", MembershipId::DUE_EXAMPLE.0, json!({ "ends_at": PASSED })),
     ];

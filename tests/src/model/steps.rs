@@ -204,8 +204,10 @@ impl Play {
             let row = &mut self.model.delegations[at];
             row.revoked |= verb == "revoke";
             row.updates &= more["actions"].is_null();
+            // One that may not be passed on keeps whatever the owner gave by it.
+            let cut = verb == "revoke" || (row.passes_on && !more["mayDelegate"].is_null());
             row.passes_on &= more["mayDelegate"].is_null();
-            if verb == "revoke" || !more["mayDelegate"].is_null() {
+            if cut {
                 self.end_below(at);
             }
         } else {

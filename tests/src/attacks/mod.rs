@@ -1,0 +1,5 @@
+//! Attacks that once worked, as their attackers would try them.
+
+mod cost;
+mod rights;
+mod work;
