@@ -61,13 +61,15 @@ enum Served {
 }
 
 async fn serve(graphql: &GraphQl, method: &Method, query: Option<&str>, headers: &HeaderMap, body: Body) -> Result<Served> {
-    let gateway = &graphql.mount.gateway;
+    if ![Method::GET, Method::POST].contains(method) {
+        return Err(Error::new(Code::METHOD_NOT_ALLOWED));
+    }
+    // Nobody's body is waited for.
+    let caller = caller(&graphql.mount.gateway, headers).await?;
     let request = match *method {
         Method::POST => from_json(surface::json(headers, body, graphql.mount.body_limit).await?)?,
-        Method::GET => from_query(query.unwrap_or_default())?,
-        _ => return Err(Error::new(Code::METHOD_NOT_ALLOWED)),
+        _ => from_query(query.unwrap_or_default())?,
     };
-    let caller = caller(gateway, headers).await?;
     let prepared = match graphql.prepare(&caller, request).await? {
         Ok(prepared) => prepared,
         Err(response) => return Ok(Served::Response(response)),

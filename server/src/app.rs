@@ -1,12 +1,11 @@
 //! The wiring: every port gets its implementation here, and nowhere else.
 
 use crate::{
-    Fault, http,
+    Fault, connections, http,
     identity::{Registry, Verifier},
     statements,
 };
 use authz::Cerbos;
-use axum::serve::ListenerExt;
 use entities::{operation, replica};
 use schema::{Chance, Clock, Decide, Faults, Gateway, Limits, Operations, PeopleAct};
 use sqlx::{
@@ -40,6 +39,7 @@ pub struct Parts {
     pub verifier: Verifier,
     pub fingerprint_key: Vec<u8>,
     pub body_limit: usize,
+    pub doors: connections::Limits,
     pub origins: Origins,
     pub limits: Limits,
     pub supervision: Supervision,
@@ -128,17 +128,9 @@ impl App {
             graphiql: parts.graphiql,
             metrics: parts.metrics,
         });
-        let (stop, mut stopped) = watch::channel(false);
-        // The second piece of an answer must not wait until the first is acknowledged.
-        let listener = listener.tap_io(|stream| {
-            if let Err(problem) = stream.set_nodelay(true) {
-                tracing::debug!(%problem, "a connection keeps its delay");
-            }
-        });
-        let server = axum::serve(listener, router.into_make_service()).with_graceful_shutdown(async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
-        });
-        Ok(App { address, gateway, engine, cerbos, live, buried, stop, server: tokio::spawn(server.into_future()) })
+        let (stop, stopped) = watch::channel(false);
+        let server = tokio::spawn(connections::serve(listener, router, parts.doors, stopped));
+        Ok(App { address, gateway, engine, cerbos, live, buried, stop, server })
     }
 
     pub fn url(&self) -> String {

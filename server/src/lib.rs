@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod config;
+pub mod connections;
 pub mod contract;
 mod contract_pages;
 pub mod demo;

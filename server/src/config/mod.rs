@@ -7,6 +7,7 @@ mod settings;
 pub use reader::Reader;
 pub use settings::{SETTINGS, Setting, document};
 
+use crate::connections::Limits;
 use schema::Boundary;
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use surface::Origins;
@@ -40,6 +41,7 @@ pub struct Config {
     pub token_leeway: Duration,
     pub fingerprint_key: Option<String>,
     pub body_limit: usize,
+    pub doors: Limits,
     pub origins: Origins,
     pub outcome_retention: Duration,
     pub cursor_window: Duration,
@@ -109,6 +111,13 @@ impl Reader {
                 token_leeway: self.get("token_leeway", duration)?,
                 fingerprint_key: self.get("fingerprint_key", |value| Some(value.to_owned()).filter(|v| v.len() >= 32)),
                 body_limit: self.get("body_limit", between(1_024, 16_777_216))? as usize,
+                doors: Limits {
+                    most: self.get("connections", between(64, 1_000_000))? as usize,
+                    each: self.get("connections_per_address", between(1, 1_000_000))? as usize,
+                    head: self.get("head_time", duration)?,
+                    idle: self.get("idle_time", duration)?,
+                    ..Limits::default()
+                },
                 origins: self.get("origins", Origins::parse).unwrap_or(local),
                 outcome_retention: self.get("outcome_retention", duration)?,
                 cursor_window: self.get("cursor_window", duration)?,

@@ -124,6 +124,28 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("body_limit", "HESTAMI_BODY_LIMIT", Some("262144"), "1024 to 16777216", "The largest body of a request, in bytes."),
     setting(
+        "connections",
+        "HESTAMI_CONNECTIONS",
+        Some("20000"),
+        "64 to 1000000",
+        "Most connections of clients. Fewer, if the process may not open as many files.",
+    ),
+    setting(
+        "connections_per_address",
+        "HESTAMI_CONNECTIONS_PER_ADDRESS",
+        Some("2000"),
+        "1 to 1000000",
+        "Most connections from one address. Behind a proxy, which is one address, as many as in all.",
+    ),
+    setting("head_time", "HESTAMI_HEAD_TIME", Some("10s"), "a duration", "How long the head of a request may take to arrive."),
+    setting(
+        "idle_time",
+        "HESTAMI_IDLE_TIME",
+        Some("75s"),
+        "a duration",
+        "How long a connection is kept between two requests. A proxy's own time must be shorter.",
+    ),
+    setting(
         "origins",
         "HESTAMI_ORIGINS",
         None,

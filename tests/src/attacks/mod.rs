@@ -1,5 +1,6 @@
 //! Attacks that once worked, as their attackers would try them.
 
+mod connections;
 mod cost;
 mod rights;
 mod work;

@@ -1,0 +1,159 @@
+//! Connections without an end, and more of them than there is room for.
+
+use crate::harness::{Options, Process, Socket, World, person, until, until_or};
+use serde_json::json;
+use server::connections::Limits;
+use std::time::{Duration, Instant};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+const SHORT: Duration = Duration::from_millis(400);
+
+async fn world(limits: Limits) -> World {
+    World::with(Options { doors: limits, ..Options::default() }).await
+}
+
+async fn connect(world: &World) -> TcpStream {
+    TcpStream::connect(world.app.address).await.expect("a connection")
+}
+
+/// Waits for the server to end a connection.
+async fn ended(mut stream: TcpStream) -> Vec<u8> {
+    let mut heard = Vec::new();
+    let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut heard)).await;
+    // A reset is an end, too.
+    let _ = read.expect("the server ends the connection");
+    heard
+}
+
+/// An answer to one request, as text.
+async fn asked(stream: &mut TcpStream, path: &str) -> String {
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.expect("sent");
+    let mut heard = Vec::new();
+    let mut piece = [0; 4096];
+    while !String::from_utf8_lossy(&heard).contains('}') {
+        let read = timeout(Duration::from_secs(10), stream.read(&mut piece)).await.expect("an answer in time").unwrap_or(0);
+        if read == 0 {
+            break;
+        }
+        heard.extend_from_slice(&piece[..read]);
+    }
+    String::from_utf8_lossy(&heard).into_owned()
+}
+
+#[tokio::test]
+async fn a_connection_that_asks_nothing_ends() {
+    let world = world(Limits { head: SHORT, idle: 2 * SHORT, ..Limits::default() }).await;
+    for beginning in ["", "GET / HT", "GET / HTTP/1.1\r\nX:", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let mut stream = connect(&world).await;
+        stream.write_all(beginning.as_bytes()).await.expect("sent");
+        ended(stream).await;
+    }
+    // A line now and then does not keep it.
+    let mut stream = connect(&world).await;
+    stream.write_all(b"GET /livez HTTP/1.1\r\n").await.expect("sent");
+    let began = Instant::now();
+    let mut lines = 0;
+    while stream.write_all(b"x-more: 1\r\n").await.is_ok() {
+        lines += 1;
+        tokio::time::sleep(SHORT / 8).await;
+        assert!(began.elapsed() < Duration::from_secs(20), "{lines} lines, and no end");
+    }
+    // Nor does a request that was answered.
+    let mut stream = connect(&world).await;
+    assert!(asked(&mut stream, "/livez").await.starts_with("HTTP/1.1 200"));
+    ended(stream).await;
+    // Two requests with a pause that is allowed.
+    let mut stream = connect(&world).await;
+    for _ in 0..3 {
+        assert!(asked(&mut stream, "/livez").await.starts_with("HTTP/1.1 200"));
+        tokio::time::sleep(SHORT).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_served_stays() {
+    let world = world(Limits { head: SHORT, idle: SHORT, ..Limits::default() }).await;
+    let olga = person("olga");
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    let mut socket = Socket::open(&world.app.url(), &olga, Some(home), None).await.expect("a connection");
+    socket.subscribe("s", "subscription { propertyChanged { property { id } } }", json!({})).await;
+    socket.standing().await;
+    socket.quiet(4 * SHORT).await;
+    let id = world.create_property(&olga, home, "1").await["id"].clone();
+    assert_eq!(socket.next().await["property"]["id"], id);
+}
+
+#[tokio::test]
+async fn a_full_house_says_so_and_lives() {
+    let world = World::new().await;
+    let limits = [("HESTAMI_CONNECTIONS", "64"), ("HESTAMI_CONNECTIONS_PER_ADDRESS", "8")];
+    let process = Process::serve(&world, &limits).await;
+    let address = process.url.trim_start_matches("http://").to_owned();
+    let connect = async || TcpStream::connect(&address).await.expect("a connection");
+    let mut held = Vec::new();
+    until_or("no room for one more", &mut String::new(), async |told| {
+        let mut stream = connect().await;
+        let answer = asked(&mut stream, "/").await;
+        *told = format!("{} are in: {answer}", held.len());
+        if answer.starts_with("HTTP/1.1 503") {
+            assert!(answer.contains("from this address"), "{answer}");
+            assert!(answer.contains("\"UNAVAILABLE\"") && answer.contains("retry-after"), "{answer}");
+            return Some(());
+        }
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        held.push(stream);
+        None
+    })
+    .await;
+    assert_eq!(held.len(), 8);
+    for _ in 0..3 {
+        assert!(asked(&mut connect().await, "/livez").await.starts_with("HTTP/1.1 200"));
+    }
+    drop(held);
+    until("room again", async || asked(&mut connect().await, "/").await.starts_with("HTTP/1.1 200").then_some(())).await;
+    let metrics = metrics(&process).await;
+    assert!(metrics.contains("reason=\"address\""), "the refused are counted");
+    process.kill().await;
+}
+
+async fn metrics(process: &Process) -> String {
+    let metrics = reqwest::get(format!("{}/metrics", process.url)).await.expect("metrics");
+    metrics.text().await.expect("text")
+}
+
+/// A token is looked at before a body is waited for.
+#[tokio::test]
+async fn a_body_without_a_token_is_not_waited_for() {
+    let world = World::new().await;
+    for path in ["/graphql", "/api/v1/rpc/property/v1/list"] {
+        let mut stream = connect(&world).await;
+        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{{");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let mut piece = vec![0; 4096];
+        let read =
+            timeout(Duration::from_secs(5), stream.read(&mut piece)).await.expect("an answer before the body").expect("read");
+        let answer = String::from_utf8_lossy(&piece[..read]).into_owned();
+        assert!(answer.contains("AUTHENTICATION_REQUIRED"), "{path}: {answer}");
+    }
+}
+
+/// A method that nobody knows is no series of its own.
+#[tokio::test]
+async fn strange_methods_are_one_series() {
+    let world = World::new().await;
+    let process = Process::serve(&world, &[]).await;
+    for n in 0..50 {
+        let method = reqwest::Method::from_bytes(format!("Z{n:04}X").as_bytes()).expect("a method");
+        let answer = world.client().request(method, format!("{}/livez", process.url)).send().await.expect("an answer");
+        assert_eq!(answer.status(), 405);
+    }
+    let metrics = metrics(&process).await;
+    let strange: Vec<&str> = metrics.lines().filter(|line| line.contains("Z00")).collect();
+    assert!(strange.is_empty(), "{} lines", strange.len());
+    assert!(metrics.contains("http_request_method=\"_OTHER\""), "they are counted together");
+    process.kill().await;
+}
