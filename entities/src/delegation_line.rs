@@ -75,9 +75,23 @@ pub async fn settled(db: &impl ConnectionTrait, id: DelegationId, up_to: Option<
     asked(db, "SELECT app.delegation_settled($1, $2, $3)", values).await.map(drop)
 }
 
-/// Notes whether all that rested on a member is noted as ended.
-pub async fn settled_from(db: &impl ConnectionTrait, member: PrincipalId, now: DateTime<Utc>, done: bool) -> Result<()> {
-    asked(db, "SELECT app.delegator_settled($1, $2, $3)", [member.0.into(), now.into(), done.into()]).await.map(drop)
+/// How often all that rested on a member was ended.
+pub async fn turn_of(db: &impl ConnectionTrait, organization: OrganizationId, member: PrincipalId) -> Result<Option<i32>> {
+    let sql = "SELECT turn FROM delegator WHERE organization_id = $1 AND principal_id = $2";
+    let rows = asked(db, sql, [organization.0.into(), member.0.into()]).await?;
+    Ok(rows.first().map(|row| row.try_get("", "turn")).transpose()?)
+}
+
+/// Notes whether all that rested on a member up to a turn is noted as ended.
+pub async fn settled_from(
+    db: &impl ConnectionTrait,
+    member: PrincipalId,
+    turn: i32,
+    now: DateTime<Utc>,
+    done: bool,
+) -> Result<()> {
+    let values = [member.0.into(), turn.into(), now.into(), done.into()];
+    asked(db, "SELECT app.delegator_settled($1, $2, $3, $4)", values).await.map(drop)
 }
 
 async fn asked<const N: usize>(db: &impl ConnectionTrait, sql: &str, values: [Value; N]) -> Result<Vec<QueryResult>> {

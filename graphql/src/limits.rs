@@ -12,6 +12,10 @@ pub const DEPTH: usize = 16;
 pub const FIELDS: usize = 2_000;
 pub const RECURSION: usize = 32;
 pub const ALIASES: usize = 50;
+/// The most fields and fragments in one another.
+pub const NESTED: usize = 64;
+/// The most bytes of arguments, fragments spread out.
+pub const ARGUMENTS: usize = 256 << 10;
 /// The most copies of a field in one place, each under conditions of its own.
 pub const COPIES: usize = 10;
 pub const DIRECTIVES: usize = 20;
@@ -25,6 +29,8 @@ pub const LISTED: &[(&str, usize)] = &[
     ("depth of a document", DEPTH),
     ("fields that a document selects, fragments spread out", FIELDS),
     ("aliases", ALIASES),
+    ("fields and fragments in one another", NESTED),
+    ("bytes of arguments, fragments spread out", ARGUMENTS),
     ("copies of a field in one place, under different conditions", COPIES),
     ("directives", DIRECTIVES),
     ("errors in one answer", ERRORS),

@@ -1,7 +1,7 @@
 //! Equal fields of a document made one. The engine runs every copy of a field, and then makes one answer of them; here they are one
 //! before anything is counted or run. Fragments are put in their places on the way.
 
-use crate::limits::{COPIES, RECURSION};
+use crate::limits::{ARGUMENTS, COPIES, NESTED};
 use async_graphql::{
     Name, Positioned,
     parser::types::{
@@ -19,9 +19,9 @@ type Items = Vec<Positioned<Selection>>;
 /// is: validation refuses it. The document has been counted, so that its fragments spread out to no more than the limit.
 pub fn fields(document: &mut ExecutableDocument) -> Result<()> {
     let ExecutableDocument { operations, fragments } = document;
-    let mut used = Heights::new();
+    let mut used = Sizes::new();
     for (_, operation) in operations.iter() {
-        if height(&operation.node.selection_set.node, fragments, &mut used, &mut Vec::new())?.is_none() {
+        if size(&operation.node.selection_set.node, 0, fragments, &mut used, &mut Vec::new())?.is_none() {
             return Ok(());
         }
     }
@@ -35,78 +35,94 @@ pub fn fields(document: &mut ExecutableDocument) -> Result<()> {
             OperationType::Mutation => "Mutation",
             OperationType::Subscription => "Subscription",
         };
-        merge(&mut operation.node.selection_set.node, Some(&Name::new(root)), fragments)?;
+        let serial = operation.node.ty == OperationType::Mutation;
+        merge(&mut operation.node.selection_set.node, Some(&Name::new(root)), serial, fragments)?;
     }
     // Validation refuses fragments that are spread nowhere: those that are in their places go, the others are its matter.
     fragments.retain(|name, _| !used.contains_key(name));
     Ok(())
 }
 
-/// The heights of fragments: how deep they are nested in one another.
-type Heights = HashMap<Name, usize>;
+/// The size of a selection once its fragments are in their places.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    /// The most selections in one another.
+    height: usize,
+    /// The bytes of arguments.
+    bytes: usize,
+}
 
-/// How deep fragments are nested in a selection. None: one is missing, circular, or has directives of its own.
-fn height<'a>(
+type Sizes = HashMap<Name, Size>;
+
+/// The size of a selection, within others. None: a fragment is missing, circular, or has directives of its own.
+fn size<'a>(
     set: &'a SelectionSet,
+    deep: usize,
     fragments: &'a Fragments,
-    known: &mut Heights,
+    known: &mut Sizes,
     within: &mut Vec<&'a Name>,
-) -> Result<Option<usize>> {
-    let mut highest = 0;
+) -> Result<Option<Size>> {
+    let mut all = Size::default();
+    ensure(deep, 0)?;
     for item in &set.items {
-        let height = match &item.node {
-            Selection::Field(field) => height(&field.node.selection_set.node, fragments, known, within)?,
-            Selection::InlineFragment(fragment) => height(&fragment.node.selection_set.node, fragments, known, within)?,
+        let below = match &item.node {
+            Selection::Field(field) => {
+                let said = field.node.arguments.iter().map(|(_, value)| value.node.to_string().len());
+                all.bytes += said.sum::<usize>();
+                size(&field.node.selection_set.node, deep + 1, fragments, known, within)?
+            }
+            Selection::InlineFragment(fragment) => size(&fragment.node.selection_set.node, deep + 1, fragments, known, within)?,
             Selection::FragmentSpread(spreading) => {
                 let name = &spreading.node.fragment_name.node;
                 let fragment = fragments.get(name).filter(|fragment| fragment.node.directives.is_empty());
                 match (known.get(name), fragment) {
-                    (Some(height), _) => Some(*height),
+                    (Some(known), _) => Some(*known),
                     (None, Some(fragment)) if !within.contains(&name) => {
                         within.push(name);
-                        ensure_shallow(within.len())?;
-                        let below = height(&fragment.node.selection_set.node, fragments, known, within)?;
+                        let below = size(&fragment.node.selection_set.node, deep + 1, fragments, known, within)?;
                         within.pop();
-                        below.map(|below| {
-                            known.insert(name.clone(), below + 1);
-                            below + 1
-                        })
+                        if let Some(below) = below {
+                            known.insert(name.clone(), below);
+                        }
+                        below
                     }
                     _ => None,
                 }
             }
         };
-        let Some(height) = height else { return Ok(None) };
-        highest = highest.max(height);
+        let Some(below) = below else { return Ok(None) };
+        all = Size { height: all.height.max(below.height + 1), bytes: all.bytes.saturating_add(below.bytes) };
+        ensure(deep + all.height, all.bytes)?;
     }
-    ensure_shallow(within.len() + highest)?;
-    Ok(Some(highest))
+    Ok(Some(all))
 }
 
-fn ensure_shallow(height: usize) -> Result<()> {
-    if height <= RECURSION {
-        return Ok(());
+/// Refuses a document that nests its selections too deep, or says too much by its fragments.
+fn ensure(height: usize, bytes: usize) -> Result<()> {
+    let refused = |message: String| Err(Error::new(Code::GRAPHQL_VALIDATION_FAILED).message(message));
+    if height > NESTED {
+        return refused(format!("The document nests fields and fragments more than {NESTED} deep."));
     }
-    let message = format!("The document nests fragments more than {RECURSION} deep.");
-    Err(Error::new(Code::GRAPHQL_VALIDATION_FAILED).message(message))
+    if bytes > ARGUMENTS {
+        return refused(format!("The arguments are larger than {ARGUMENTS} bytes once the fragments are spread out."));
+    }
+    Ok(())
 }
 
-fn merge(set: &mut SelectionSet, of: Option<&Name>, fragments: &Fragments) -> Result<()> {
-    let mut merged = Merged { items: Vec::new(), places: HashMap::new(), of, fragments };
+fn merge(set: &mut SelectionSet, of: Option<&Name>, serial: bool, fragments: &Fragments) -> Result<()> {
+    let mut merged = Merged { items: Vec::new(), places: HashMap::new(), of, serial, fragments };
     merged.take(std::mem::take(&mut set.items));
     set.items = merged.items;
-    let mut copies = HashMap::new();
-    count(&set.items, &mut copies);
-    if let Some((name, _)) = copies.into_iter().find(|(_, many)| *many > COPIES) {
+    if let Some((name, _)) = copies(&set.items).into_iter().find(|(_, many)| *many > COPIES) {
         let message = format!("The document selects {name} more than {COPIES} times in one place, under different conditions.");
         return Err(Error::new(Code::GRAPHQL_VALIDATION_FAILED).message(message));
     }
     for item in &mut set.items {
         match &mut item.node {
-            Selection::Field(field) => merge(&mut field.node.selection_set.node, None, fragments)?,
+            Selection::Field(field) => merge(&mut field.node.selection_set.node, None, false, fragments)?,
             Selection::InlineFragment(fragment) => {
                 let on = fragment.node.type_condition.as_ref().map(|condition| condition.node.on.node.clone());
-                merge(&mut fragment.node.selection_set.node, on.as_ref().or(of), fragments)?;
+                merge(&mut fragment.node.selection_set.node, on.as_ref().or(of), serial, fragments)?;
             }
             Selection::FragmentSpread(_) => {}
         }
@@ -114,15 +130,31 @@ fn merge(set: &mut SelectionSet, of: Option<&Name>, fragments: &Fragments) -> Re
     Ok(())
 }
 
-/// Counts the copies of each field of a selection, through its inline fragments.
-fn count<'a>(items: &'a Items, copies: &mut HashMap<&'a str, usize>) {
+/// The copies of each field of a selection that may run for one object. Of fragments on different types one applies.
+fn copies(items: &Items) -> HashMap<&str, usize> {
+    let mut all: HashMap<&str, usize> = HashMap::new();
+    let mut typed: HashMap<&str, usize> = HashMap::new();
     for item in items {
         match &item.node {
-            Selection::Field(field) => *copies.entry(field.node.response_key().node.as_str()).or_default() += 1,
-            Selection::InlineFragment(fragment) => count(&fragment.node.selection_set.node.items, copies),
+            Selection::Field(field) => *all.entry(field.node.response_key().node.as_str()).or_default() += 1,
+            Selection::InlineFragment(fragment) => {
+                let conditional = !fragment.node.directives.is_empty();
+                for (name, many) in copies(&fragment.node.selection_set.node.items) {
+                    if conditional {
+                        *all.entry(name).or_default() += many;
+                    } else {
+                        let most = typed.entry(name).or_default();
+                        *most = many.max(*most);
+                    }
+                }
+            }
             Selection::FragmentSpread(_) => {}
         }
     }
+    for (name, many) in typed {
+        *all.entry(name).or_default() += many;
+    }
+    all
 }
 
 /// A selection while equal parts of it are made one.
@@ -131,6 +163,8 @@ struct Merged<'a> {
     places: HashMap<String, usize>,
     /// The type that it selects from, where that is known without the schema.
     of: Option<&'a Name>,
+    /// Whether its fields are run one after the other.
+    serial: bool,
     fragments: &'a Fragments,
 }
 
@@ -174,7 +208,10 @@ impl Merged<'_> {
         }
         let mut key = format!("... on {}", on.as_ref().map_or("", Name::as_str));
         say(&mut key, &fragment.directives);
-        let there = self.places.get(&key).and_then(|at| self.items.get_mut(*at));
+        // What stands between two of them runs between them, where the order counts.
+        let last = self.items.len().checked_sub(1);
+        let place = self.places.get(&key).copied().filter(|at| !self.serial || Some(*at) == last);
+        let there = place.and_then(|at| self.items.get_mut(at));
         match there.map(|there| &mut there.node) {
             Some(Selection::InlineFragment(there)) => {
                 there.node.selection_set.node.items.extend(fragment.selection_set.node.items);
@@ -258,18 +295,41 @@ mod tests {
     }
 
     #[test]
+    fn mutations_keep_their_order() {
+        let text =
+            "mutation ($a: Boolean!) { ... @include(if: $a) { a } b ... @include(if: $a) { c } ... @include(if: $a) { d } }";
+        assert_eq!(said(text), "{...{a} b ...{c d}}");
+    }
+
+    #[test]
     fn fragments_are_nested_no_deeper_than_may_be_followed() {
-        let chain = |many: usize, first: &[usize]| {
+        let chain = |many: usize, first: &[usize], wrap: &str| {
             let spreads: String = first.iter().map(|n| format!("...F{n} ")).collect();
-            let fragments: String = (1..many).map(|n| format!("fragment F{n} on Query {{ ...F{} }} ", n + 1)).collect();
+            let (open, close) = (wrap.to_owned(), "}".repeat(wrap.matches('{').count()));
+            let fragments: String =
+                (1..many).map(|n| format!("fragment F{n} on Query {{ {open} ...F{} {close} }} ", n + 1)).collect();
             said(&format!("{{ {spreads} }} {fragments} fragment F{many} on Query {{ v {{ a }} }}"))
         };
-        assert_eq!(chain(RECURSION, &[1]), "{v{a}}");
-        assert!(chain(RECURSION + 1, &[1]).contains("more than"));
+        assert_eq!(chain(NESTED - 2, &[1], ""), "{v{a}}");
+        assert!(chain(NESTED, &[1], "").contains("deep"));
         // Wherever the document begins to follow them.
         let backwards: Vec<usize> = (1..=1_900).rev().collect();
-        assert!(chain(1_900, &backwards).contains("more than"));
-        assert!(chain(1_900, &[1]).contains("more than"));
+        assert!(chain(1_900, &backwards, "").contains("deep"));
+        assert!(chain(1_900, &[1], "").contains("deep"));
+        assert!(chain(30, &[1], &"x { ".repeat(50)).contains("deep"));
+    }
+
+    #[test]
+    fn fragments_say_no_more_than_may_be_kept() {
+        let spreads: String = (0..500).map(|n| format!("a{n}: v {{ ...A }} ")).collect();
+        let text = format!("{{ {spreads} }} fragment A on V {{ x(text: \"{}\") }}", "x".repeat(8_000));
+        assert!(said(&text).contains("larger than"));
+    }
+
+    #[test]
+    fn fragments_on_many_types_are_no_copies() {
+        let types: String = (0..30).map(|n| format!("... on T{n} {{ id }} ")).collect();
+        assert!(said(&format!("{{ node {{ {types} }} }}")).starts_with("{node{"));
     }
 
     #[test]

@@ -29,7 +29,7 @@ sql_migration!("m20261128_000026_chain", {
         "app.delegation_cut(uuid, boolean, timestamptz)",
         "app.delegator_cut(uuid, uuid, timestamptz)",
         "app.delegation_settled(uuid, uuid, timestamptz)",
-        "app.delegator_settled(uuid, timestamptz, boolean)",
+        "app.delegator_settled(uuid, int, timestamptz, boolean)",
     ] {
         sql.push_str(&class::definer_function(signature));
     }
@@ -200,19 +200,23 @@ $$
   WHERE p.id = who AND (m.roles IS NOT NULL OR d.delegated OR p.kind = 'SYSTEM')
 $$;
 
--- The same, and it stays so until the transaction ends: whoever takes a right away waits. The organization's own epoch goes first
--- in every transaction, then those of holders.
+-- The lock of an organization's rights. Those who act by a delegation share it, and whoever changes rights has it alone. Whoever waits
+-- for it is not overtaken, as one who waits for a row would be.
+CREATE FUNCTION app.rights_lock(org uuid) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS
+$$ SELECT hashtextextended('rights ' || org, 0) $$;
+
+-- The same, and it stays so until the transaction ends: whoever takes a right away waits. The lock goes first in every transaction,
+-- then the epochs of holders.
 CREATE OR REPLACE FUNCTION app.actor_locked(who uuid, org uuid, at timestamptz, turns boolean)
 RETURNS TABLE (kind text, organization_type text, roles text[], epoch bigint, delegated boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
 $$
 BEGIN
-  IF EXISTS (SELECT FROM delegation d WHERE d.organization_id = org AND d.holder_id = who AND d.state = 'ACTIVE') THEN
-    IF turns THEN
-      PERFORM FROM authority_epoch e WHERE e.organization_id = org AND e.holder_id = org FOR NO KEY UPDATE;
-    ELSE
-      PERFORM FROM authority_epoch e WHERE e.organization_id = org AND e.holder_id = org FOR SHARE;
-    END IF;
+  IF turns THEN
+    PERFORM pg_advisory_xact_lock(app.rights_lock(org));
+  ELSIF EXISTS (SELECT FROM delegation d WHERE d.organization_id = org AND d.holder_id = who AND d.state = 'ACTIVE') THEN
+    PERFORM pg_advisory_xact_lock_shared(app.rights_lock(org));
   END IF;
   IF turns THEN
     PERFORM FROM authority_epoch e WHERE e.organization_id = org AND e.holder_id = who FOR NO KEY UPDATE;
@@ -281,12 +285,14 @@ BEGIN
   END IF;
   INSERT INTO delegation_line (organization_id, id, ancestors, turns, root_turn)
   SELECT NEW.organization_id, NEW.id, coalesce(above.ancestors, ARRAY[]::uuid[]), coalesce(above.turns, ARRAY[]::int[]),
-    coalesce((SELECT r.turn FROM delegator r WHERE r.organization_id = NEW.organization_id AND r.principal_id = NEW.root_id), 0);
+    -- A chain has one turn of its root, whenever its parts are passed on.
+    coalesce(above.root_turn, (SELECT r.turn FROM delegator r WHERE r.organization_id = NEW.organization_id AND r.principal_id = NEW.root_id), 0);
   RETURN NULL;
 END $$;
 CREATE TRIGGER delegation_line_drawn AFTER INSERT ON delegation FOR EACH ROW EXECUTE FUNCTION app.draw_line();
 
--- Whoever acts by a delegation of the acting organization, and has not begun yet, is judged anew; who has, is waited for.
+-- Whoever acts by a delegation of the acting organization, and has not begun yet, is judged anew. Those who have begun were waited
+-- for: this transaction has the lock of the organization's rights.
 CREATE FUNCTION app.delegations_hold() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
 $$
@@ -328,13 +334,13 @@ $$
   WHERE l.organization_id = app.acting() AND l.id = the_id
 $$;
 
--- The same of a member's delegations.
-CREATE FUNCTION app.delegator_settled(who uuid, at timestamptz, done boolean) RETURNS void
+-- The same of a member's delegations, as of the turn that was looked at: another one has work of its own.
+CREATE FUNCTION app.delegator_settled(who uuid, as_of int, at timestamptz, done boolean) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
 $$
   UPDATE delegator r SET asked_at = greatest(at, r.asked_at + interval '1 microsecond'),
     settles_at = CASE WHEN NOT done THEN greatest(at, r.asked_at + interval '1 microsecond') END
-  WHERE r.organization_id = app.acting() AND r.principal_id = who
+  WHERE r.organization_id = app.acting() AND r.principal_id = who AND r.turn = as_of
 $$;
 
 -- What a member may do decides what those may do who have it from them.

@@ -4,7 +4,7 @@
 use axum::{
     Router,
     body::{Body, Bytes},
-    http::{HeaderValue, Request, StatusCode, header},
+    http::{HeaderValue, Request, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
 use http_body::Frame;
@@ -242,8 +242,9 @@ impl Seen {
         }
     }
 
-    fn serve(&self) -> Serving {
+    fn serve(&self, version: Version) -> Serving {
         let mut state = self.state();
+        state.two |= version == Version::HTTP_2;
         state.serving += 1;
         state.begun = None;
         drop(state);
@@ -280,7 +281,7 @@ impl Connection {
         let Connection { stream, seen, limits } = self;
         let serving = seen.clone();
         let service = tower::service_fn(move |request: Request<hyper::body::Incoming>| {
-            let serving = serving.serve();
+            let serving = serving.serve(request.version());
             let answer = router.clone().oneshot(request.map(Body::new));
             async move {
                 let answer: Response = answer.await.unwrap_or_else(|never: Infallible| match never {});
@@ -303,8 +304,9 @@ impl Connection {
         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
         let mut connection = std::pin::pin!(graceful.watch(connection));
         loop {
-            let due = seen.due(&limits);
-            let at = due.map_or_else(|| Instant::now() + limits.stuck, |(at, _)| at);
+            // Looked at again before the shortest of the limits can pass: a head may begin at any moment.
+            let soon = Instant::now() + limits.head.min(limits.idle).min(limits.stuck);
+            let at = seen.due(&limits).map_or(soon, |(at, _)| at.min(soon));
             tokio::select! {
                 _ = &mut connection => return,
                 () = tokio::time::sleep_until(at) => {}
@@ -347,7 +349,7 @@ impl AsyncRead for Watched {
         let mut state = self.seen.state();
         if state.serving == 0 && state.begun.is_none() && !arrived.is_empty() {
             state.begun = Some(Instant::now());
-            state.two |= arrived.starts_with(b"PRI * HTTP/2");
+            state.two |= arrived.starts_with(b"PRI");
         }
         drop(state);
         Poll::Ready(Ok(()))

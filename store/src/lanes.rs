@@ -28,6 +28,8 @@ const FAREWELL: Duration = Duration::from_secs(6);
 /// The same for a read that was given up in the midst of a statement. The connection is closed after that, and PostgreSQL ends
 /// the statement when it next looks whether anybody is there.
 const GIVEN_UP: Duration = Duration::from_millis(200);
+/// The interval at which PostgreSQL looks whether anybody waits for a statement (`client_connection_check_interval`).
+const NOTICES: Duration = Duration::from_millis(500);
 /// The longest wait for a turn.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -287,6 +289,8 @@ async fn ended(mut connection: PoolConnection<Postgres>, within: Duration) -> Op
         return Some(connection);
     }
     connection.detach().close_hard().await.ok();
+    // Its statement may run until then, and counts as long.
+    tokio::time::sleep(NOTICES).await;
     None
 }
 

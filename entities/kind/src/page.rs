@@ -289,7 +289,7 @@ pub async fn rows<R: Table>(
         && sort.column.as_str() != id.as_str()
     {
         let table = R::Entity::default().table_ref();
-        let key = Query::select().column(sort.column).from(table).and_where(id.eq(place.cursor.id)).take();
+        let key = Query::select().column(sort.column).from(table).and_where(id.eq(place.cursor.id)).limit(1).take();
         let key = SimpleExpr::SubQuery(None, Box::new(key.into()));
         query = query.filter(place.rows(key, sort.column, id, true)).limit(size + 2);
         let mut rows = row::all_of::<R>(tx, &query).await?.into_iter();

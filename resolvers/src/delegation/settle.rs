@@ -10,7 +10,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Lock
 use std::collections::HashMap;
 
 /// The most rows that one turn brings in line.
-const SOME: u64 = 200;
+const SOME: u64 = 100;
 
 #[input]
 pub struct DelegationSettleInput {
@@ -23,7 +23,8 @@ impl Procedure for Settle {
     const NAME: &'static str = "delegation/v1/settle";
     const ABOUT: &'static str = "Notes in some of the delegations that rest on one how far they still count.";
     const RUNS: Runs = CHANGE;
-    const CHANGES_RIGHTS: bool = true;
+    // It takes nothing away that still counted.
+    const CHANGES_RIGHTS: bool = false;
     const ERRORS: &'static [Code] = &[];
     const EXPOSED: bool = false;
     type Input = DelegationSettleInput;
@@ -94,6 +95,7 @@ fn still(parent: &Delegation, line: &Line, theirs: &[Item], child: &Delegation, 
 /// Notes the end of some of the delegations that a member gave before they stood for the owner no more.
 pub async fn end_some_from(cx: &Context, member: PrincipalId) -> Result<()> {
     let tx = cx.tx().await?;
+    let Some(turn) = delegation_line::turn_of(tx, cx.owner(), member).await? else { return Ok(()) };
     let gone = delegation::rootless(cx.owner(), member)
         .order_by_asc(delegation::Column::Id)
         .limit(SOME)
@@ -104,5 +106,5 @@ pub async fn end_some_from(cx: &Context, member: PrincipalId) -> Result<()> {
     for root in gone {
         keep_only(cx, Edit::following(root), Rest::nothing(), Some("Who gave it stands for the owner no more")).await?;
     }
-    delegation_line::settled_from(tx, member, cx.now(), done).await
+    delegation_line::settled_from(tx, member, turn, cx.now(), done).await
 }

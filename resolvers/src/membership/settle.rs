@@ -14,7 +14,8 @@ impl Procedure for Settle {
     const ABOUT: &'static str =
         "Notes the end of some of the delegations that rested on a member who stands for the owner no more.";
     const RUNS: Runs = CHANGE;
-    const CHANGES_RIGHTS: bool = true;
+    // It takes nothing away that still counted.
+    const CHANGES_RIGHTS: bool = false;
     const ERRORS: &'static [Code] = &[];
     const EXPOSED: bool = false;
     type Input = MembershipSettleInput;
