@@ -53,7 +53,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Limits { most: 20_000, each: 20_000, head: seconds(10), idle: seconds(75), stuck: seconds(30) }
+        Limits { most: 10_000, each: 10_000, head: seconds(10), idle: seconds(75), stuck: seconds(30) }
     }
 }
 

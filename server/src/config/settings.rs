@@ -126,7 +126,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "connections",
         "HESTAMI_CONNECTIONS",
-        Some("20000"),
+        Some("10000"),
         "64 to 1000000",
         "Most connections of clients. Fewer, if the process may not open as many files.",
     ),

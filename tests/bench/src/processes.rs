@@ -44,6 +44,7 @@ impl Process {
             ("HESTAMI_FINGERPRINT_KEY", ground.secrets.fingerprint_key.clone()),
             ("HESTAMI_LISTEN", "127.0.0.1:0".to_owned()),
             // All load comes from one address.
+            ("HESTAMI_CONNECTIONS", "20000".to_owned()),
             ("HESTAMI_CONNECTIONS_PER_ADDRESS", "20000".to_owned()),
             ("HESTAMI_LOG", "warn".to_owned()),
         ]);
