@@ -168,7 +168,6 @@ async fn refuse(stream: TcpStream, reason: &'static str, _permit: OwnedSemaphore
 }
 
 /// The places for connections.
-#[derive(Clone)]
 struct House {
     places: Arc<Semaphore>,
     addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,

@@ -12,63 +12,43 @@ use std::collections::HashMap;
 /// The most rows that one turn brings in line.
 const SOME: u64 = 100;
 
-#[input]
-pub struct DelegationSettleInput {
-    pub id: DelegationId,
-}
+// It takes nothing away that still counted, so that it changes no rights.
+timed!(
+    Settle "delegation/v1/settle" DelegationSettleInput of Delegation, such as DelegationId::EXAMPLE;
+    "Notes in some of the delegations that rest on one how far they still count.";
+    CHANGE, changes_rights: false, errors: [];
+    settle
+);
 
-pub struct Settle;
-
-impl Procedure for Settle {
-    const NAME: &'static str = "delegation/v1/settle";
-    const ABOUT: &'static str = "Notes in some of the delegations that rest on one how far they still count.";
-    const RUNS: Runs = CHANGE;
-    // It takes nothing away that still counted.
-    const CHANGES_RIGHTS: bool = false;
-    const ERRORS: &'static [Code] = &[];
-    const EXPOSED: bool = false;
-    type Input = DelegationSettleInput;
-    type Output = Delegation;
-    type Subject = Seen<Delegation>;
-
-    fn example() -> DelegationSettleInput {
-        DelegationSettleInput { id: DelegationId::EXAMPLE }
+async fn settle(cx: &Context, allowed: Allowed<Seen<Delegation>>) -> Result<Delegation> {
+    let (tx, parent) = (cx.tx().await?, &allowed.subject().row);
+    let line = delegation_line::of(tx, cx.owner(), &[parent.id]).await?.remove(&parent.id);
+    let Some(line) = line.filter(|line| line.settling) else { return Ok(parent.clone()) };
+    let mut children = delegation::children(cx.owner(), parent.id);
+    if let Some(settled) = line.settled_to {
+        children = children.filter(delegation::Column::Id.gt(settled));
     }
-
-    async fn subject(cx: &Context, input: &DelegationSettleInput) -> Result<Self::Subject> {
-        Seen::find(cx, input.id).await
+    let children = children.order_by_asc(delegation::Column::Id).limit(SOME).lock(LockType::NoKeyUpdate).all(tx).await?;
+    let ids: Vec<DelegationId> = children.iter().map(|child| child.id).collect();
+    let lines = delegation_line::of(tx, cx.owner(), &ids).await?;
+    let mut items: HashMap<DelegationId, Vec<Item>> = HashMap::new();
+    let all: Vec<DelegationId> = ids.iter().copied().chain([parent.id]).collect();
+    for item in delegation_item::of(cx.owner(), &all).all(tx).await? {
+        items.entry(item.delegation_id).or_default().push((&item).into());
     }
-
-    async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, _: DelegationSettleInput) -> Result<Delegation> {
-        let (tx, parent) = (cx.tx().await?, &allowed.subject().row);
-        let line = delegation_line::of(tx, cx.owner(), &[parent.id]).await?.remove(&parent.id);
-        let Some(line) = line.filter(|line| line.settling) else { return Ok(parent.clone()) };
-        let mut children = delegation::children(cx.owner(), parent.id);
-        if let Some(settled) = line.settled_to {
-            children = children.filter(delegation::Column::Id.gt(settled));
-        }
-        let children = children.order_by_asc(delegation::Column::Id).limit(SOME).lock(LockType::NoKeyUpdate).all(tx).await?;
-        let ids: Vec<DelegationId> = children.iter().map(|child| child.id).collect();
-        let lines = delegation_line::of(tx, cx.owner(), &ids).await?;
-        let mut items: HashMap<DelegationId, Vec<Item>> = HashMap::new();
-        let all: Vec<DelegationId> = ids.iter().copied().chain([parent.id]).collect();
-        for item in delegation_item::of(cx.owner(), &all).all(tx).await? {
-            items.entry(item.delegation_id).or_default().push((&item).into());
-        }
-        let theirs = items.remove(&parent.id).unwrap_or_default();
-        let up_to = ids.last().copied().filter(|_| ids.len() as u64 == SOME);
-        let reason = match parent.state {
-            DelegationState::Active => Some("What it rested on was narrowed"),
-            _ => parent.end_reason.as_deref(),
-        };
-        for child in children {
-            let items = items.remove(&child.id).unwrap_or_default();
-            let rest = still(parent, &line, &theirs, &child, lines.get(&child.id), items);
-            keep_only(cx, Edit::following(child), rest, reason).await?;
-        }
-        delegation_line::settled(tx, parent.id, up_to, cx.now()).await?;
-        Ok(parent.clone())
+    let theirs = items.remove(&parent.id).unwrap_or_default();
+    let up_to = ids.last().copied().filter(|_| ids.len() as u64 == SOME);
+    let reason = match parent.state {
+        DelegationState::Active => Some("What it rested on was narrowed"),
+        _ => parent.end_reason.as_deref(),
+    };
+    for child in children {
+        let items = items.remove(&child.id).unwrap_or_default();
+        let rest = still(parent, &line, &theirs, &child, lines.get(&child.id), items);
+        keep_only(cx, Edit::following(child), rest, reason).await?;
     }
+    delegation_line::settled(tx, parent.id, up_to, cx.now()).await?;
+    Ok(parent.clone())
 }
 
 /// The part of a delegation that its parent still covers.

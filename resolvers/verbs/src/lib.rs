@@ -3,10 +3,11 @@
 
 pub mod reads;
 pub mod shelf;
+pub mod timed;
 
 /// The names that a verb's file imports.
 pub mod prelude {
-    pub use crate::{Listed, ensure_in_use, ensure_stands, reads, shelf};
+    pub use crate::{Listed, ensure_in_use, ensure_stands, reads, shelf, timed};
     pub use async_graphql::MaybeUndefined;
     pub use kind::{Kind as _, New, NewBelow, Row as _, Seen, Term, Termed as _, Verbs as _, input, patch};
     pub use schema::{
