@@ -1,7 +1,7 @@
 //! A cache of parsed documents, which remembers the shapes of variables that each was found valid with. A known document is not
 //! parsed again, and not validated again for other variables of a known shape.
 
-use crate::{limits, merge};
+use crate::{cost::Costs, limits, merge};
 use async_graphql::{ScalarType, Value, Variables, parser::types::ExecutableDocument};
 use schema::{Date, Planned, Result, Time};
 use std::{
@@ -15,6 +15,7 @@ use uuid::Uuid;
 pub struct Document {
     pub tree: ExecutableDocument,
     pub planned: Planned,
+    pub costs: Costs,
     valid: Mutex<HashSet<u64>>,
 }
 
@@ -26,8 +27,8 @@ impl Document {
     pub fn new(mut tree: ExecutableDocument) -> Result<Document> {
         limits::check(&tree)?;
         merge::fields(&mut tree)?;
-        let planned = crate::planned(&tree);
-        Ok(Document { tree, planned, valid: Mutex::default() })
+        let (planned, costs) = (crate::planned(&tree), Costs::of(&tree));
+        Ok(Document { tree, planned, costs, valid: Mutex::default() })
     }
 
     fn shapes<T>(&self, work: impl FnOnce(&mut HashSet<u64>) -> T) -> T {

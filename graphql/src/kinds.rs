@@ -14,7 +14,8 @@ use std::{collections::HashMap, sync::OnceLock};
 #[derive(Debug, Default)]
 pub struct Read {
     /// The type that the field returns.
-    to: Option<String>,
+    pub to: Option<String>,
+    pub list: bool,
     pub kinds: &'static [&'static str],
     pub across: bool,
     judging: bool,
@@ -43,6 +44,16 @@ impl Plans {
         plans
     }
 
+    /// Whether a type has fields.
+    pub fn has(&self, object: &str) -> bool {
+        self.0.contains_key(object)
+    }
+
+    /// All fields, each with its object and its name.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str, &Read)> {
+        self.0.iter().flat_map(|(object, fields)| fields.iter().map(move |(name, read)| (&**object, &**name, read)))
+    }
+
     pub fn field(&self, object: &str, field: &str) -> Option<&Read> {
         self.0.get(object)?.get(field)
     }
@@ -65,7 +76,7 @@ impl Plans {
     }
 }
 
-/// The objects of a schema, by the names of their fields.
+/// The objects and interfaces of a schema, by the names of their fields.
 fn objects(sdl: &str) -> HashMap<String, HashMap<String, Read>> {
     let document = parse_schema(sdl).unwrap_or_else(|error| panic!("our own schema is not read: {error}"));
     let mut objects = HashMap::new();
@@ -78,7 +89,8 @@ fn objects(sdl: &str) -> HashMap<String, HashMap<String, Read>> {
         };
         let fields = fields.into_iter().map(|field| {
             let to = Some(named(&field.node.ty.node).to_owned());
-            (field.node.name.node.to_string(), Read { to, ..Read::default() })
+            let list = matches!(field.node.ty.node.base, BaseType::List(_));
+            (field.node.name.node.to_string(), Read { to, list, ..Read::default() })
         });
         objects.insert(definition.node.name.node.to_string(), fields.collect());
     }
@@ -92,15 +104,19 @@ fn named(ty: &Type) -> &str {
     }
 }
 
+/// The name of an operation's root.
+pub fn root(operation: OperationType) -> &'static str {
+    match operation {
+        OperationType::Query => "Query",
+        OperationType::Mutation => "Mutation",
+        OperationType::Subscription => "Subscription",
+    }
+}
+
 pub fn planned(document: &ExecutableDocument) -> Planned {
     let (plans, mut kinds) = (plans(), Planned::default());
     for (_, operation) in document.operations.iter() {
-        let root = match operation.node.ty {
-            OperationType::Query => "Query",
-            OperationType::Mutation => "Mutation",
-            OperationType::Subscription => "Subscription",
-        };
-        walk(plans, root, &operation.node.selection_set.node, &mut kinds);
+        walk(plans, root(operation.node.ty), &operation.node.selection_set.node, &mut kinds);
     }
     // Every fragment of the document is walked by itself.
     for fragment in document.fragments.values() {

@@ -1,5 +1,7 @@
 //! The GraphQL surface: its roots, its limits and its transport. SQL does not belong here.
 
+mod bounds;
+mod cost;
 mod descriptions;
 mod documents;
 mod errors;

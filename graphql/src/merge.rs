@@ -1,7 +1,10 @@
 //! Equal fields of a document made one. The engine runs every copy of a field, and then makes one answer of them; here they are one
 //! before anything is counted or run. Fragments are put in their places on the way.
 
-use crate::limits::{ARGUMENTS, COPIES, NESTED};
+use crate::{
+    kinds::root,
+    limits::{ARGUMENTS, COPIES, NESTED},
+};
 use async_graphql::{
     Name, Positioned,
     parser::types::{
@@ -30,11 +33,7 @@ pub fn fields(document: &mut ExecutableDocument) -> Result<()> {
         DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
     };
     for operation in operations {
-        let root = match operation.node.ty {
-            OperationType::Query => "Query",
-            OperationType::Mutation => "Mutation",
-            OperationType::Subscription => "Subscription",
-        };
+        let root = root(operation.node.ty);
         let serial = operation.node.ty == OperationType::Mutation;
         merge(&mut operation.node.selection_set.node, Some(&Name::new(root)), serial, fragments)?;
     }

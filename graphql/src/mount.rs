@@ -2,15 +2,15 @@
 
 use crate::{
     documents::{Document, DocumentCache},
-    errors::{classify, code_of},
+    errors::{classify, code_of, refused},
     live::shapes::ShapeCache,
     looks::Looks,
     request::Prepared,
     roots::{GatewaySchema, proven, schema},
     turns::Turns,
 };
-use async_graphql::{Request, Response};
-use schema::{Caller, Reads, Result};
+use async_graphql::{Request, Response, parser::types::OperationType};
+use schema::{Caller, Carried, Code, Error, Reads, Result};
 use std::sync::Arc;
 use surface::Mount;
 
@@ -75,7 +75,19 @@ impl GraphQl {
 
     /// Runs a query or a mutation.
     pub async fn execute(&self, caller: Caller, prepared: Prepared) -> Response {
+        let most = self.mount.gateway.limits.cost;
+        let cost = match prepared.document.costs.ensure(prepared.operation.as_deref(), &prepared.variables, most) {
+            Ok(cost) => cost,
+            Err(error) => return refused(error),
+        };
+        let mut response = Carried::request(self.run(caller, prepared)).await;
+        response.extensions.insert("cost".into(), cost.value());
+        response
+    }
+
+    async fn run(&self, caller: Caller, prepared: Prepared) -> Response {
         let gateway = &self.mount.gateway;
+        let changes = prepared.operation_type() == OperationType::Mutation;
         let Prepared { query, operation, variables, document } = prepared;
         let shape = self.documents.shape(operation.as_deref(), &variables);
         let proven = document.is_valid(shape);
@@ -86,7 +98,19 @@ impl GraphQl {
         let request = request.data(Arc::clone(gateway)).data(caller).data(Arc::clone(&reads));
         let schema = if proven { &self.proven } else { &self.schema };
         // The future is large: in a box, only a pointer is moved.
-        let mut response = Box::pin(schema.execute(request)).await;
+        let running = Box::pin(schema.execute(request));
+        let mut response = if changes {
+            running.await
+        } else {
+            match tokio::time::timeout(gateway.limits.time, running).await {
+                Ok(response) => response,
+                // Dropped, it ends its statement.
+                Err(_) => return refused(Error::new(Code::DEADLINE_EXCEEDED)),
+            }
+        };
+        if too_large(&reads, &response) {
+            return refused(Error::new(Code::ANSWER_TOO_LARGE));
+        }
         // Errors with a path come from execution, so that the document was valid.
         if !proven && response.errors.iter().all(|error| !error.path.is_empty()) {
             document.found_valid(shape);
@@ -99,4 +123,9 @@ impl GraphQl {
         }
         response
     }
+}
+
+/// Whether an answer, or the rows that it is made of, became too large: then all of it fails.
+pub fn too_large(reads: &Reads, response: &Response) -> bool {
+    reads.overfull() || response.errors.iter().filter_map(code_of).any(|code| code == Code::ANSWER_TOO_LARGE.as_str())
 }

@@ -17,14 +17,8 @@ pub struct Prepared {
 impl Prepared {
     /// The type of the chosen operation.
     pub fn operation_type(&self) -> OperationType {
-        let named = self.operation.as_deref();
-        let mut chosen = self
-            .document
-            .tree
-            .operations
-            .iter()
-            .filter(|(name, _)| named.is_none() || name.map(|name| name.as_str()) == named)
-            .map(|(_, operation)| operation.node.ty);
+        let chosen = self.document.tree.operations.iter().filter(|(name, _)| named(self.operation.as_deref(), *name));
+        let mut chosen = chosen.map(|(_, operation)| operation.node.ty);
         // Among several operations without a choice, one that is no query counts, so that a GET with any mutation is refused.
         let first = chosen.next().unwrap_or(OperationType::Query);
         chosen.fold(first, |most, ty| if ty == OperationType::Query { most } else { ty })
@@ -32,9 +26,7 @@ impl Prepared {
 
     /// The name of a required variable that was not sent. The engine checks only variables that fields use.
     pub fn missing_variable(&self) -> Option<String> {
-        let named = self.operation.as_deref();
-        let chosen =
-            self.document.tree.operations.iter().filter(|(name, _)| named.is_none() || name.map(|name| name.as_str()) == named);
+        let chosen = self.document.tree.operations.iter().filter(|(name, _)| named(self.operation.as_deref(), *name));
         let mut required = chosen
             .flat_map(|(_, operation)| &operation.node.variable_definitions)
             .filter(|variable| !variable.node.var_type.node.nullable && variable.node.default_value.is_none());
@@ -44,6 +36,11 @@ impl Prepared {
         });
         missing.map(|variable| variable.node.name.node.to_string())
     }
+}
+
+/// Whether an operation is chosen by its name. Without a choice, each is.
+pub fn named(chosen: Option<&str>, name: Option<&async_graphql::Name>) -> bool {
+    chosen.is_none() || name.map(|name| name.as_str()) == chosen
 }
 
 pub fn from_json(body: Value) -> Result<Request> {

@@ -1,4 +1,5 @@
 use crate::{
+    bounds::Bounds,
     descriptions::Described,
     limits::{ALIASES, DEPTH, DIRECTIVES, FIELDS, RECURSION},
 };
@@ -99,6 +100,7 @@ pub fn schema(introspection: bool) -> GatewaySchema {
     resolvers::declare();
     let builder = Schema::build(Query::default(), Mutation, LiveSubscription)
         .register_output_type::<Described>()
+        .extension(Bounds)
         .limit_depth(DEPTH)
         .limit_complexity(FIELDS)
         .limit_recursive_depth(RECURSION)
@@ -112,6 +114,7 @@ pub fn proven(introspection: bool) -> GatewaySchema {
     resolvers::declare();
     let builder = Schema::build(Query::default(), Mutation, LiveSubscription)
         .register_output_type::<Described>()
+        .extension(Bounds)
         .limit_recursive_depth(RECURSION)
         .validation_mode(ValidationMode::Fast);
     if introspection { builder.finish() } else { builder.disable_introspection().finish() }

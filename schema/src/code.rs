@@ -161,6 +161,9 @@ general! {
     NOT_FOUND: NotFound, None, "There is no such thing, or you may not see it.";
     VERSION_CONFLICT: Conflict, None, "It was changed by someone else; read it again.";
     QUOTA_EXCEEDED: Conflict, None, "As many of these are there as may be; see details.quota.";
+    QUERY_TOO_COSTLY: Validation, Some(400), "The document may touch more rows than one request may.";
+    ANSWER_TOO_LARGE: Validation, None, "The answer would be larger than an answer may be; ask for less at a time.";
+    DEADLINE_EXCEEDED: Unavailable, None, "It took longer than a request may; ask for less at a time.";
     UNAVAILABLE: Unavailable, None, "A part of the service is not available; try again with the same key.";
     TOO_MANY_SUBSCRIPTIONS: RateLimit, None, "This connection has as many subscriptions as it may have.";
     SLOW_READER: Unavailable, None, "The events were not read as fast as they came; go on from the cursor.";
@@ -195,6 +198,8 @@ impl Code {
         Code::GRANT_NOT_FOUND,
         Code::FORBIDDEN,
         Code::NOT_FOUND,
+        Code::ANSWER_TOO_LARGE,
+        Code::DEADLINE_EXCEEDED,
         Code::UNAVAILABLE,
         Code::SHUTTING_DOWN,
         Code::INTERNAL,
@@ -206,6 +211,7 @@ impl Code {
         Code::IDEMPOTENCY_KEY_REUSED,
         Code::AUTONOMY_BLOCKED,
         Code::AUTHORITY_LOST,
+        Code::QUOTA_EXCEEDED,
         Code::OPERATION_GAVE_UP,
     ];
 }

@@ -2,7 +2,7 @@
 //! trace and nowhere else. The type has no `Display` on purpose: a blanket `?` into a transport's
 //! error type would leak inner text.
 
-use crate::{Code, FieldCode, Type};
+use crate::{Carried, Code, FieldCode, Type};
 use schemars::JsonSchema;
 use sea_orm::{DbErr, RuntimeErr};
 use serde::{Deserialize, Serialize};
@@ -117,6 +117,10 @@ impl Error {
     /// Traces the cause for operators. Called once, where the error leaves the gateway.
     pub fn trace(&self) {
         let code = self.0.code.as_str();
+        let quiet = self.0.cause.is_none() && self.0.code.error_type() != Type::Internal;
+        if !quiet && !Carried::logs() {
+            return;
+        }
         match (&self.0.cause, self.0.code.error_type()) {
             (cause, Type::Internal) => tracing::error!(error.code = code, cause = ?cause, "request failed"),
             (Some(cause), _) => tracing::warn!(error.code = code, cause = ?cause, "request failed"),
@@ -159,6 +163,9 @@ impl From<sqlx::Error> for Error {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
+        if store::TooMuch::is(&error) {
+            return Error::new(Code::ANSWER_TOO_LARGE);
+        }
         let transient = match &error {
             DbErr::ConnectionAcquire(_) => true,
             DbErr::Conn(RuntimeErr::SqlxError(inner))

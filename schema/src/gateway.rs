@@ -26,6 +26,12 @@ pub struct Limits {
     pub decision: Duration,
     /// The time for which a cursor stays usable.
     pub window: Duration,
+    /// The most rows that a document may touch.
+    pub cost: u64,
+    /// The most bytes of an answer, as it lies in memory.
+    pub size: u32,
+    /// The time after which a read ends.
+    pub time: Duration,
     /// Whether answers whose rows are loaded are made in one pass. Otherwise they are made field by field, with the same result.
     pub one_pass: bool,
 }
@@ -38,6 +44,9 @@ impl Default for Limits {
             execution: Duration::from_secs(5),
             decision: Duration::from_secs(60),
             window: Duration::from_secs(30 * 24 * 3600),
+            cost: 20_000,
+            size: 8 << 20,
+            time: Duration::from_secs(10),
             one_pass: true,
         }
     }

@@ -28,7 +28,7 @@ mod metrics;
 mod operation;
 mod ports;
 mod procedure;
-mod quota;
+pub mod quota;
 mod reading;
 mod reads;
 mod run;

@@ -1,30 +1,87 @@
-//! Quotas: how many of something there may be at a time.
+//! Quotas: how many of something there may be at a time. Each has a default here; an organization may have its own, which the
+//! deployment's administrator writes into the table `quota`.
 
-use crate::{Code, Error, Result};
+use crate::{Code, Error, OrganizationId, Result};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
 /// The most of something that may be there.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     /// The things, as a client reads them in `details.quota`.
     pub name: &'static str,
     pub most: u32,
+    pub about: &'static str,
+}
+
+macro_rules! quotas {
+    ($(#[doc = $about:literal] $quota:ident = $name:literal, $most:literal;)*) => {
+        $(#[doc = $about] pub const $quota: Quota = Quota { name: $name, most: $most, about: $about.trim_ascii() };)*
+
+        /// All quotas.
+        pub const ALL: &[Quota] = &[$($quota),*];
+    };
+}
+
+quotas! {
+    /// Delegations one below the other.
+    DEPTH = "delegationsInAChain", 10;
+    /// Delegations that rest on one, directly.
+    BELOW = "delegationsThatRestOnOne", 1_000;
+    /// Delegations that one person gave in an organization.
+    GIVEN = "delegationsGivenByOne", 5_000;
+    /// Delegations that one person holds in an organization.
+    HELD = "delegationsHeldByOne", 500;
+    /// Properties and portfolios that one delegation names.
+    ITEMS = "itemsOfADelegation", 200;
+    /// Grants that an organization gave to others.
+    GRANTS = "accessGrantsGiven", 1_000;
+    /// Open invitations of an organization.
+    INVITATIONS = "openInvitations", 1_000;
+    /// Open invitations to one person, from all organizations.
+    INVITATIONS_TO_ONE = "openInvitationsToOne", 200;
+    /// Organizations that one person founded.
+    FOUNDED = "organizationsFoundedByOne", 100;
+    /// Services and agents that an organization registered.
+    MACHINES = "principalsRegistered", 200;
+    /// Portfolios that one property is in.
+    PORTFOLIOS_OF_A_PROPERTY = "portfoliosOfAProperty", 20;
+    /// Records of who owns one property, those that were corrected left out.
+    OWNERSHIPS = "ownershipsOfAProperty", 100;
+    /// Contacts that speak for one outside party, the archived left out.
+    CONTACTS_OF_A_PARTY = "contactsOfAParty", 100;
 }
 
 impl Quota {
     /// Refuses one more, if as many are there as may be.
     pub fn ensure(self, there: u64) -> Result<()> {
-        if there < u64::from(self.most) {
-            return Ok(());
-        }
-        Err(Error::new(Code::QUOTA_EXCEEDED).details(serde_json::json!({ "quota": self.name, "most": self.most })))
+        self.ensure_below(there, u64::from(self.most))
     }
 
-    /// The same of the rows that a query finds. It stops to count at the most.
-    pub async fn ensure_rows(self, db: &impl ConnectionTrait, rows: &str, values: impl IntoIterator<Item = Value>) -> Result<()> {
-        let sql = format!("SELECT count(*) AS there FROM ({rows} LIMIT {}) AS rows", self.most);
+    fn ensure_below(self, there: u64, most: u64) -> Result<()> {
+        if there < most {
+            return Ok(());
+        }
+        Err(Error::new(Code::QUOTA_EXCEEDED).details(serde_json::json!({ "quota": self.name, "most": most })))
+    }
+
+    /// The same of the rows of an organization that a query finds, whose first parameter is the organization. It stops to count at
+    /// the most.
+    pub async fn ensure_rows(
+        self,
+        db: &impl ConnectionTrait,
+        organization: OrganizationId,
+        rows: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<()> {
+        let Quota { name, most, .. } = self;
+        let own = format!("SELECT most FROM quota WHERE quota.organization_id = $1 AND quota.name = '{name}'");
+        let sql = format!(
+            "WITH most AS MATERIALIZED (SELECT coalesce(({own}), {most})::bigint AS most)
+             SELECT (SELECT count(*) FROM ({rows} LIMIT (SELECT most FROM most)) AS rows) AS there, most FROM most"
+        );
+        let values = [organization.0.into()].into_iter().chain(values);
         let row = db.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
-        let there: i64 = row.map(|row| row.try_get("", "there")).transpose()?.unwrap_or_default();
-        self.ensure(there.unsigned_abs())
+        let number = |column: &str| row.as_ref().map_or(Ok(0), |row| row.try_get::<i64>("", column));
+        self.ensure_below(number("there")?.unsigned_abs(), number("most")?.unsigned_abs())
     }
 }

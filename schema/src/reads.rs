@@ -20,7 +20,10 @@ use sha2::{Digest, Sha256};
 use std::{
     any::{Any, TypeId},
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError, Weak,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use tokio::sync::watch;
@@ -142,6 +145,8 @@ pub struct Reads {
     /// The snapshot, opened once or refused once: fifty fields do not ask a silent PDP fifty times.
     open: tokio::sync::Mutex<Option<Result<Arc<Snapshot>, Arc<Error>>>>,
     alone: tokio::sync::Mutex<()>,
+    /// The bytes that the answer may still grow by.
+    room: AtomicI64,
     /// Dropped with this, which ends the batches that are still loaded.
     asking: watch::Sender<()>,
 }
@@ -166,6 +171,7 @@ impl Reads {
             prepared: None,
             open: tokio::sync::Mutex::new(None),
             alone: tokio::sync::Mutex::new(()),
+            room: AtomicI64::new(gateway.limits.size.into()),
             asking: watch::Sender::new(()),
         }
     }
@@ -180,6 +186,16 @@ impl Reads {
             Some((actor, _)) => Ok(actor.clone()),
             None => self.caller.actor(&self.gateway, Scope::Organization).await,
         }
+    }
+
+    /// Whether the answer may grow by so many bytes. Once it may not, it fails as a whole.
+    pub fn grow(&self, bytes: i64) -> bool {
+        self.room.fetch_sub(bytes, Relaxed) >= bytes
+    }
+
+    /// Whether the answer is larger than it may be.
+    pub fn overfull(&self) -> bool {
+        self.room.load(Relaxed) < 0
     }
 
     pub fn gateway(&self) -> &Arc<Gateway> {
@@ -211,6 +227,8 @@ impl Reads {
     pub async fn opened(&self, actor: Actor, filters: Arc<Filters>) -> Result<Arc<Snapshot>> {
         let now = self.gateway.clock.now();
         let tx = Tx::begin(&self.gateway.lanes, &actor.reach(now), Mode::Read).await?;
+        // The rows lie in memory beside the answer that is made of them.
+        let tx = tx.reads_at_most(i64::from(self.gateway.limits.size) * 2 / 3);
         Ok(Arc::new(Snapshot { actor, tx, now, filters, loaders: Mutex::default(), asked: self.asking.subscribe() }))
     }
 

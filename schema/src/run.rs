@@ -357,7 +357,7 @@ pub async fn read<P: Procedure>(gateway: &Arc<Gateway>, caller: &Caller, input: 
         actor_id = %caller.principal,
         actor_kind = caller.kind.as_str(),
     );
-    async {
+    let work = async {
         input::validate(&input)?;
         let actor = caller.actor(gateway, P::SCOPE).await?;
         tracing::Span::current().record("organization_id", tracing::field::display(actor.organization));
@@ -369,7 +369,8 @@ pub async fn read<P: Procedure>(gateway: &Arc<Gateway>, caller: &Caller, input: 
         let (_, filters) = authorize(gateway, &actor, Entry::of::<P>(), &subject).await?;
         let cx = Context::reading(gateway, actor);
         P::handle(&cx, Allowed::new(subject, filters), input).await
-    }
-    .instrument(span)
-    .await
+    };
+    // Dropped, it ends its statement.
+    let answered = tokio::time::timeout(gateway.limits.time, work.instrument(span)).await;
+    answered.unwrap_or_else(|_| Err(Error::new(Code::DEADLINE_EXCEEDED)))
 }

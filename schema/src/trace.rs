@@ -3,16 +3,27 @@
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use std::{
     borrow::Cow,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// The attributes that every span of an operation carries: the organization, the actor, and the things that it is about.
+/// The values that work carries along: the attributes of every span of an operation (the organization, the actor, and the things
+/// that it is about), and how many failures were logged.
 #[derive(Debug, Clone, Default)]
-pub struct Carried(Arc<Mutex<Attributes>>);
+pub struct Carried {
+    attributes: Arc<Mutex<Attributes>>,
+    /// The failures that were logged along the way, and those that were not.
+    failures: Arc<AtomicU32>,
+}
 
 type Attributes = Vec<(Cow<'static, str>, String)>;
+
+/// The most failures that one request logs.
+const LOGGED: u32 = 10;
 
 tokio::task_local! {
     static CARRIED: Carried;
@@ -21,8 +32,9 @@ tokio::task_local! {
 impl Carried {
     /// Runs work whose spans carry these attributes, besides those of the work around it.
     pub async fn with<T>(attributes: Vec<(&'static str, String)>, work: impl Future<Output = T>) -> T {
-        let carried = Carried::default();
-        carried.extend(CARRIED.try_with(Carried::list).unwrap_or_default());
+        let around = CARRIED.try_with(Carried::clone).unwrap_or_default();
+        let carried = Carried { failures: around.failures.clone(), ..Carried::default() };
+        carried.extend(around.list());
         carried.extend(attributes.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect());
         CARRIED.scope(carried, work).await
     }
@@ -31,6 +43,23 @@ impl Carried {
     pub fn along<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
         let carried = CARRIED.try_with(Carried::clone).unwrap_or_default();
         CARRIED.scope(carried, work)
+    }
+
+    /// Whether a failure is logged: the first ones of a request are.
+    pub fn logs() -> bool {
+        CARRIED.try_with(|carried| carried.failures.fetch_add(1, Ordering::Relaxed) < LOGGED).unwrap_or(true)
+    }
+
+    /// Runs a request, and says at the end how many of its failures were not logged.
+    pub async fn request<T>(work: impl Future<Output = T>) -> T {
+        let carried = Carried::default();
+        let failures = Arc::clone(&carried.failures);
+        let answer = CARRIED.scope(carried, work).await;
+        let unsaid = failures.load(Ordering::Relaxed).saturating_sub(LOGGED);
+        if unsaid > 0 {
+            tracing::warn!(unsaid, "more of the request failed");
+        }
+        answer
     }
 
     /// Adds a thing that the operation is about, on the current span and on all that follow.
@@ -46,7 +75,7 @@ impl Carried {
     }
 
     fn extend(&self, more: Attributes) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.attributes.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, value) in more {
             all.retain(|(known, _)| *known != name);
             all.push((name, value));
@@ -54,7 +83,7 @@ impl Carried {
     }
 
     fn list(&self) -> Attributes {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.attributes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -182,7 +182,13 @@ fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry, listener: TcpL
         body_limit: config.body_limit,
         doors: connections::within_descriptors(config.doors),
         origins: config.origins.clone(),
-        limits: Limits { window: config.cursor_window, ..Limits::default() },
+        limits: Limits {
+            window: config.cursor_window,
+            cost: config.cost,
+            size: config.answer_size,
+            time: config.read_time,
+            ..Limits::default()
+        },
         supervision: Supervision {
             heartbeat: config.heartbeat,
             dead_after: config.dead_after,

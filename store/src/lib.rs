@@ -10,7 +10,7 @@ mod unseen;
 pub use cell::{Cell, OneOf, one_of};
 pub use failure::{transient, violates};
 pub use lanes::Lanes;
-pub use tx::{MOST_ACROSS, Mode, Reach, Sight, Tenant, Tx, Unreached};
+pub use tx::{MOST_ACROSS, Mode, Reach, Sight, Tenant, TooMuch, Tx, Unreached};
 
 /// Re-exported for the macro of this crate.
 #[doc(hidden)]

@@ -7,11 +7,12 @@ use crate::{
 };
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
+use futures_util::TryStreamExt;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
-use sqlx::{AssertSqlSafe, Error, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Error, Executor, PgConnection, Row, postgres::PgRow};
 use std::{
     collections::BTreeSet,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicI64, Ordering},
 };
 use tokio::sync::Mutex;
 use tracing::Instrument;
@@ -102,9 +103,17 @@ pub struct Tx {
     /// The other organizations of its scope: those that it began with, and those that it reached since.
     began: Vec<Uuid>,
     reached: Mutex<BTreeSet<Uuid>>,
+    /// The bytes of rows that may still be read. None: as many as there are.
+    left: Option<AtomicI64>,
 }
 
 impl Tx {
+    /// Lets the transaction read rows of so many bytes. A statement beyond it fails.
+    pub fn reads_at_most(mut self, bytes: i64) -> Tx {
+        self.left = Some(AtomicI64::new(bytes));
+        self
+    }
+
     pub async fn begin(lanes: &Lanes, reach: &Reach, mode: Mode) -> Result<Tx, Error> {
         Ok(Tx::begin_with(lanes, reach, mode, "").await?.0)
     }
@@ -132,6 +141,7 @@ impl Tx {
                 across: AtomicBool::new(!reach.across.is_empty()),
                 began: reach.across.clone(),
                 reached: Mutex::default(),
+                left: None,
             };
             match tx.on(begin, async |connection| connection.fetch_all(AssertSqlSafe(sql)).await).await {
                 Ok(rows) => return Ok((tx, rows.into_iter().next().map(Into::into))),
@@ -240,6 +250,35 @@ impl Tx {
     }
 }
 
+/// The failure of a statement whose rows are more than the transaction may read.
+#[derive(Debug)]
+pub struct TooMuch;
+
+impl std::fmt::Display for TooMuch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the rows are larger than the transaction may read")
+    }
+}
+
+impl std::error::Error for TooMuch {}
+
+impl TooMuch {
+    /// Whether this is why a statement failed.
+    pub fn is(error: &DbErr) -> bool {
+        matches!(error, DbErr::Query(RuntimeErr::SqlxError(inner))
+            if matches!(&**inner, Error::Encode(cause) if cause.is::<TooMuch>()))
+    }
+}
+
+/// The bytes of a row's values, which lie one behind the other.
+fn size(row: &PgRow) -> i64 {
+    let bytes = |at: usize| row.try_get_raw(at).ok().and_then(|value| value.as_bytes().ok());
+    let first = (0..row.len()).find_map(bytes);
+    let last = (0..row.len()).rev().find_map(bytes);
+    let size = first.zip(last).map_or(0, |(first, last)| last.as_ptr() as usize + last.len() - first.as_ptr() as usize);
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
 fn failed(error: Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(error.into()))
 }
@@ -282,10 +321,26 @@ impl ConnectionTrait for Tx {
         let values = values(&mut statement);
         let sql = self.own(statement.sql);
         self.on(&sql, async |connection| {
-            sqlx::query_with(AssertSqlSafe(sql.as_str()), values)
-                .fetch_all(connection)
-                .await
-                .map(|rows| rows.into_iter().map(Into::into).collect())
+            let query = sqlx::query_with(AssertSqlSafe(sql.as_str()), values);
+            let Some(left) = &self.left else {
+                return query.fetch_all(connection).await.map(|rows| rows.into_iter().map(Into::into).collect());
+            };
+            if left.load(Ordering::Relaxed) < 0 {
+                return Err(Error::Encode(Box::new(TooMuch)));
+            }
+            let mut rows = Vec::new();
+            let mut found = query.fetch(connection);
+            // The rows beyond are read as well, so that the connection stays in order, and dropped one by one.
+            while let Some(row) = found.try_next().await? {
+                let size = size(&row);
+                if left.fetch_sub(size, Ordering::Relaxed) >= size {
+                    rows.push(row.into());
+                }
+            }
+            if left.load(Ordering::Relaxed) < 0 {
+                return Err(Error::Encode(Box::new(TooMuch)));
+            }
+            Ok(rows)
         })
         .await
         .map_err(failed)

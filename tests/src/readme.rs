@@ -1,6 +1,7 @@
 //! The examples of the clients' pages, as a newcomer would paste them.
 
-use crate::harness::{World, person, root};
+use crate::harness::{Options, World, person, root};
+use schema::Limits;
 use std::process::Command;
 
 /// The fenced blocks of a page in this language.
@@ -11,7 +12,9 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_examples_of_every_client_work() {
-    let world = World::new().await;
+    // With room: half of what a document may cost.
+    let half = Limits { cost: Limits::default().cost / 2, ..Limits::default() };
+    let world = World::with(Options { limits: half, ..Options::default() }).await;
     let owner = person("olga");
     let home = world.found(&owner, "TRUST_OR_LLC").await;
     for number in 0..12 {

@@ -182,6 +182,21 @@ enum Source<'a> {
     Loaded(std::vec::IntoIter<Value>),
 }
 
+/// The bytes of an object in an answer besides those of its values.
+const OBJECT: i64 = 200;
+/// The bytes of a value with its name.
+const VALUE: i64 = 80;
+
+/// The bytes that a value takes in an answer, as it lies in memory.
+pub fn size(value: &Value) -> i64 {
+    match value {
+        Value::String(text) => VALUE + i64::try_from(text.len()).unwrap_or(i64::MAX / 2),
+        Value::List(items) => items.iter().map(size).fold(VALUE, i64::saturating_add),
+        Value::Object(fields) => fields.values().map(size).fold(OBJECT, i64::saturating_add),
+        _ => VALUE,
+    }
+}
+
 /// The objects of all rows by one selection. None: the pass does not support it, or the loading failed.
 pub async fn objects<'a, T: OnePass + 'static>(cx: &ContextSelectionSet<'a>, rows: &[&T]) -> Option<Vec<Value>> {
     let shape = Shape::of::<T>(cx)?;
@@ -201,16 +216,25 @@ pub async fn objects<'a, T: OnePass + 'static>(cx: &ContextSelectionSet<'a>, row
         };
         sources.push(source);
     }
+    let reads = cx.data::<Arc<Reads>>().ok()?;
     let mut all = Vec::with_capacity(rows.len());
     for row in rows {
-        let mut sources = sources.iter_mut();
+        let (mut sources, mut bytes) = (sources.iter_mut(), OBJECT);
+        // Loaded values have been counted where they were made.
+        let mut counted = |value: Value| {
+            bytes += size(&value);
+            value
+        };
         let object = shape.filled(|name| match sources.next()? {
             Source::Typename => Some(typename::<T>()),
-            Source::Row => row.plain(name),
-            Source::Within(shape) => row.within(shape, name),
+            Source::Row => row.plain(name).map(&mut counted),
+            Source::Within(shape) => row.within(shape, name).map(&mut counted),
             Source::Loaded(values) => values.next(),
         });
         all.push(object?);
+        if !reads.grow(bytes) {
+            return None;
+        }
     }
     Some(all)
 }

@@ -199,7 +199,10 @@ pub async fn list_of<K: Listed>(
     self::page(reading.tx().await?, select, which, K::ID, order.unwrap_or(K::ELSE).sort(), page, K::id).await
 }
 
-const DEFAULT_SIZE: u64 = 20;
+/// The rows of a page where no number is asked for.
+pub const DEFAULT: u64 = 20;
+/// The most rows of a page.
+pub const MOST: u64 = 100;
 
 /// A page of the rows of a selection that meet a condition, in an order that its id makes total.
 pub async fn page<R, T>(
@@ -379,7 +382,7 @@ pub fn of_all<T: OutputType>(all: Vec<T>, list: &str, page: &Page, id_of: fn(&T)
 /// The number of rows of a page. None: the number asked for is out of range.
 pub fn size(asked: Option<i32>) -> Option<u64> {
     match asked {
-        None => Some(DEFAULT_SIZE),
+        None => Some(DEFAULT),
         Some(n @ 0..=100) => Some(n.unsigned_abs().into()),
         Some(_) => None,
     }

@@ -2,9 +2,9 @@
 
 use super::shapes::Shape;
 use crate::{
-    errors::{classify, code_of},
+    errors::{classify, code_of, refused},
     looks::Look,
-    mount::GraphQl,
+    mount::{GraphQl, too_large},
 };
 use ::live::{Answer, Key};
 use async_graphql::Response;
@@ -113,6 +113,9 @@ impl Maker {
         let response = self.graphql.proven.execute_stream(request).next().instrument(span).await;
         reads.close().await;
         response.map(|mut response| {
+            if too_large(&reads, &response) {
+                return refused(Error::new(Code::ANSWER_TOO_LARGE));
+            }
             classify(&mut response, Some(&self.shape.document.tree));
             response
         })

@@ -1,4 +1,4 @@
-use super::{BELOW, CHANGE, DELEGATION_ENDED, DELEGATION_EXCEEDS, DEPTH, GIVEN, HELD, ensure_open, exceeds, items};
+use super::{CHANGE, DELEGATION_ENDED, DELEGATION_EXCEEDS, ensure_open, exceeds, items};
 use crate::prelude::*;
 use entities::{
     delegation::{self, DelegatedAction, Delegation, DelegationId, DelegationState, Fresh},
@@ -8,7 +8,10 @@ use entities::{
     portfolio_property as member, principal,
     property::{self, PropertyId},
 };
-use schema::{Judged, Resource, Subject};
+use schema::{
+    Judged, Resource, Subject,
+    quota::{BELOW, DEPTH, GIVEN, HELD},
+};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter};
 use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
@@ -78,7 +81,7 @@ impl Procedure for Grant {
     const ABOUT: &'static str = "Lets someone do named things with named properties or portfolios, for a time.";
     const RUNS: Runs = CHANGE;
     const CHANGES_RIGHTS: bool = true;
-    const ERRORS: &'static [Code] = &[DELEGATION_EXCEEDS, DELEGATION_ENDED, Code::QUOTA_EXCEEDED];
+    const ERRORS: &'static [Code] = &[DELEGATION_EXCEEDS, DELEGATION_ENDED];
     type Input = DelegationGrantInput;
     type Output = Delegation;
     type Subject = Granted;
@@ -215,10 +218,10 @@ async fn ensure_room(cx: &Context, parent: Option<DelegationId>, holder: Princip
     if let Some(parent) = parent {
         let line = delegation_line::of(tx, cx.owner(), &[parent]).await?.remove(&parent);
         DEPTH.ensure(line.map_or(0, |line| u64::from(line.depth.unsigned_abs()) + 1))?;
-        BELOW.ensure_rows(tx, &active("parent_id"), [cx.owner().0.into(), parent.0.into()]).await?;
+        BELOW.ensure_rows(tx, cx.owner(), &active("parent_id"), [parent.0.into()]).await?;
     }
-    HELD.ensure_rows(tx, &active("holder_id"), [cx.owner().0.into(), holder.0.into()]).await?;
-    GIVEN.ensure_rows(tx, &active("grantor_id"), [cx.owner().0.into(), cx.actor.principal.0.into()]).await
+    HELD.ensure_rows(tx, cx.owner(), &active("holder_id"), [holder.0.into()]).await?;
+    GIVEN.ensure_rows(tx, cx.owner(), &active("grantor_id"), [cx.actor.principal.0.into()]).await
 }
 
 /// Refuses properties and portfolios that do not belong to this organization.

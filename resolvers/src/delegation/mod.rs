@@ -32,12 +32,6 @@ pub const ALL: &[Entry] = &[
     Entry::of::<List>(),
 ];
 
-/// A chain of delegations is looked up whenever its last one counts.
-const DEPTH: Quota = Quota { name: "delegationsInAChain", most: 10 };
-const BELOW: Quota = Quota { name: "delegationsThatRestOnOne", most: 1_000 };
-const GIVEN: Quota = Quota { name: "delegationsGivenByOne", most: 5_000 };
-const HELD: Quota = Quota { name: "delegationsHeldByOne", most: 500 };
-
 const CHANGE: Runs = Runs::mutation("delegation_change", 1);
 
 reads!(

@@ -12,7 +12,7 @@ pub mod prelude {
     pub use kind::{Kind as _, New, NewBelow, Row as _, Seen, Term, Termed as _, Verbs as _, input, patch};
     pub use schema::{
         ARCHIVED, Allowed, Change, Code, Constraint as _, Context, Date, ENDED, Entry, Error, NOT_ARCHIVED, OrganizationId,
-        PrincipalId, Procedure, Quota, Result, Runs, TAKEN, Time,
+        PrincipalId, Procedure, Result, Runs, TAKEN, Time,
     };
 }
 

@@ -124,6 +124,21 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("body_limit", "HESTAMI_BODY_LIMIT", Some("262144"), "1024 to 16777216", "The largest body of a request, in bytes."),
     setting(
+        "cost",
+        "HESTAMI_COST",
+        Some("20000"),
+        "100 to 1000000000",
+        "Most rows that one GraphQL document may touch, sizes of pages multiplied.",
+    ),
+    setting(
+        "answer_size",
+        "HESTAMI_ANSWER_SIZE",
+        Some("8388608"),
+        "65536 to 1073741824",
+        "Most bytes of a GraphQL answer, as it lies in memory.",
+    ),
+    setting("read_time", "HESTAMI_READ_TIME", Some("10s"), "a duration", "A read ends after this, down to its statement."),
+    setting(
         "connections",
         "HESTAMI_CONNECTIONS",
         Some("10000"),

@@ -86,6 +86,14 @@ impl Process {
         kill(Pid::from_raw(id.try_into().expect("an id")), signal).expect("a signal");
     }
 
+    /// The most memory that it had, in bytes.
+    pub fn peak(&self) -> u64 {
+        let id = self.child.id().expect("a running process");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("its status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok());
+        peak.expect("a number of kilobytes") << 10
+    }
+
     /// Kills the process by SIGKILL, without a chance to tidy up.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("a kill");

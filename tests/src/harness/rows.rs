@@ -90,6 +90,7 @@ pub fn rows(principals: &Principals) -> Vec<(&'static str, Value)> {
                 "actor": olga, "actor_kind": "HUMAN", "actor_organization_id": OrganizationId::EXAMPLE,
                 "operation_id": operation, "change": {}, "at": AT }),
         ),
+        ("quota", json!({ "name": "openInvitations", "most": 1_000 })),
         ("feed_head", json!({ "position": 1 })),
         ("feed_scope", json!({ "source_organization_id": OrganizationId::EXAMPLE, "relayed_seq": 1 })),
         ("feed", json!({ "position": 1, "source_organization_id": OrganizationId::EXAMPLE, "seq": 1, "at": AT })),

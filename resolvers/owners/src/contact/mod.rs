@@ -7,6 +7,8 @@ use owners::{
     contact,
     external_party::{self, ExternalPartyId},
 };
+
+use schema::quota::CONTACTS_OF_A_PARTY;
 use sea_orm::{QuerySelect, sea_query::LockType};
 
 // One a line, so that a new procedure is one line more.
@@ -40,13 +42,16 @@ reads!(
     ContactQuery
 );
 
-/// Refuses an outside party that is not there, or is archived.
+/// Refuses an outside party that is not there, is archived, or has as many contacts as it may have.
 async fn ensure_party(cx: &Context, party: Option<ExternalPartyId>) -> Result<()> {
     let Some(party) = party else { return Ok(()) };
     // It is not archived before this is committed.
     match external_party::by_id(cx.owner(), party).lock(LockType::Share).one(cx.tx().await?).await? {
         Some(row) if row.archived() => Err(Error::invalid("externalPartyId", "ARCHIVED", "this outside party is archived")),
-        Some(_) => Ok(()),
+        Some(_) => {
+            let there = "SELECT FROM contact WHERE organization_id = $1 AND external_party_id = $2 AND status <> 'ARCHIVED'";
+            CONTACTS_OF_A_PARTY.ensure_rows(cx.tx().await?, cx.owner(), there, [party.0.into()]).await
+        }
         None => Err(Error::invalid("externalPartyId", "NOT_FOUND", "there is no such outside party")),
     }
 }

@@ -10,6 +10,7 @@ use owners::{
     ownership::{Ownership, OwnershipId},
     property::{self, PropertyId},
 };
+use schema::quota::OWNERSHIPS;
 use sea_orm::{ColumnTrait, QueryFilter};
 
 schema::codes! {
@@ -68,6 +69,7 @@ async fn ensure_free(
         .all(cx.tx().await?)
         .await?;
     held.retain(|row| Some(row.id) != but);
+    OWNERSHIPS.ensure(held.len() as u64)?;
     // The sum only grows on a day on which some record begins.
     let mut days: Vec<Date> = held.iter().map(|row| row.starts_on).chain([starts_on]).collect();
     days.retain(|day| *day >= starts_on && ends_on.is_none_or(|end| *day < end));

@@ -5,6 +5,7 @@ use owners::{
     portfolio_property as member,
     property::PropertyId,
 };
+use schema::quota::PORTFOLIOS_OF_A_PROPERTY;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel};
 
 #[input]
@@ -43,7 +44,12 @@ impl Procedure for AddProperty {
         ensure_property(cx, property_id).await?;
         let (tx, added_at, position) = (cx.tx().await?, cx.now().into(), position.unwrap_or_default());
         let (organization_id, portfolio_id) = (row.organization_id, row.id);
-        match member::one(organization_id, portfolio_id, property_id).one(tx).await? {
+        let there = member::one(organization_id, portfolio_id, property_id).one(tx).await?;
+        if there.as_ref().is_none_or(|there| there.removed_at.is_some()) {
+            let others = "SELECT FROM portfolio_property WHERE organization_id = $1 AND property_id = $2 AND removed_at IS NULL";
+            PORTFOLIOS_OF_A_PROPERTY.ensure_rows(tx, organization_id, others, [property_id.0.into()]).await?;
+        }
+        match there {
             Some(there) => {
                 let came_back = there.removed_at.is_some();
                 let mut there = there.into_active_model();
