@@ -41,7 +41,8 @@ pub async fn find(
 ) -> Result<Option<Actor>> {
     type Found = (String, String, Option<Vec<String>>, i64, bool);
     let sql = "SELECT * FROM app.actor($1, $2, $3)";
-    let row: Option<Found> = lanes.once(Mode::Read, sql, |find| find.bind(principal.0).bind(organization.0).bind(now)).await?;
+    let row: Option<Found> =
+        lanes.once(Mode::Read, principal.0, sql, |find| find.bind(principal.0).bind(organization.0).bind(now)).await?;
     Ok(row.and_then(|(kind, organization_type, roles, epoch, delegated)| {
         ActorRow { kind, organization_type, roles, epoch, delegated }.actor(principal, organization)
     }))
@@ -52,7 +53,9 @@ pub async fn until(lanes: &Lanes, actor: &Actor, now: DateTime<Utc>) -> Result<O
     let sql = "SELECT app.actor_until($1, $2, $3, $4)";
     let grant = actor.through.map(|through| through.grant.0);
     let until: Option<(Option<DateTime<Utc>>,)> = lanes
-        .once(Mode::Read, sql, |until| until.bind(actor.principal.0).bind(actor.organization.0).bind(grant).bind(now))
+        .once(Mode::Read, actor.organization.0, sql, |until| {
+            until.bind(actor.principal.0).bind(actor.organization.0).bind(grant).bind(now)
+        })
         .await?;
     Ok(until.and_then(|(until,)| until))
 }
@@ -87,7 +90,7 @@ pub async fn through(
 ) -> Result<Option<Through>> {
     let sql = "SELECT * FROM app.through($1, $2, $3)";
     let row: Option<(Uuid, bool, i64)> =
-        lanes.once(Mode::Read, sql, |find| find.bind(organization.0).bind(grant.0).bind(now)).await?;
+        lanes.once(Mode::Read, organization.0, sql, |find| find.bind(organization.0).bind(grant.0).bind(now)).await?;
     Ok(row.map(|(owner, acts, epoch)| Through { grant, owner: OrganizationId(owner), acts, epoch }))
 }
 
@@ -127,7 +130,7 @@ pub async fn lock_through(
 /// An agent or a service that someone registered.
 pub async fn registered(lanes: &Lanes, issuer: &str, subject: &str) -> Result<Option<(PrincipalId, PrincipalKind)>> {
     let sql = "SELECT id, kind FROM app.registered($1, $2)";
-    let row: Option<(Uuid, String)> = lanes.once(Mode::Read, sql, |find| find.bind(issuer).bind(subject)).await?;
+    let row: Option<(Uuid, String)> = lanes.once(Mode::Read, Uuid::nil(), sql, |find| find.bind(issuer).bind(subject)).await?;
     Ok(row.and_then(|(id, kind)| Some((PrincipalId(id), PrincipalKind::parse(&kind)?))))
 }
 
@@ -143,11 +146,12 @@ pub async fn sign_in(
 ) -> Result<(PrincipalId, PrincipalKind)> {
     let sql = "SELECT id, kind FROM app.known($1, $2, $3, $4)";
     let mut found: Option<(Uuid, String)> =
-        lanes.once(Mode::Read, sql, |known| known.bind(issuer).bind(subject).bind(email).bind(name)).await?;
+        lanes.once(Mode::Read, Uuid::nil(), sql, |known| known.bind(issuer).bind(subject).bind(email).bind(name)).await?;
     if found.is_none() {
         let sql = "SELECT id, kind FROM app.sign_in($1, $2, $3, $4, $5, $6)";
-        found =
-            lanes.once(Mode::Write, sql, |it| it.bind(issuer).bind(subject).bind(email).bind(name).bind(fresh).bind(now)).await?;
+        found = lanes
+            .once(Mode::Write, Uuid::nil(), sql, |it| it.bind(issuer).bind(subject).bind(email).bind(name).bind(fresh).bind(now))
+            .await?;
     }
     let (id, kind) = found.ok_or_else(|| schema::Error::internal("nobody signed in"))?;
     let kind = PrincipalKind::parse(&kind).ok_or_else(|| schema::Error::internal("a principal of unknown kind"))?;

@@ -23,6 +23,7 @@ pub mod organization;
 pub mod organization_card;
 pub mod person;
 pub mod principal;
+pub mod rate;
 pub mod relations;
 pub mod replica;
 pub mod viewer;

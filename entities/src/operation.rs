@@ -210,7 +210,8 @@ impl Store {
 impl Operations for Store {
     async fn find(&self, organization: OrganizationId, procedure: &str, key: Uuid) -> Result<Option<OperationRow>> {
         let sql = "SELECT * FROM app.operation_find($1, $2, $3)";
-        let row = self.lanes.row(Mode::Read, sql, |find| find.bind(organization.0).bind(procedure).bind(key)).await?;
+        let row =
+            self.lanes.row(Mode::Read, organization.0, sql, |find| find.bind(organization.0).bind(procedure).bind(key)).await?;
         row.map(|row| stored(Model::from_query_result(&QueryResult::from(row), "")?)).transpose()
     }
 
@@ -251,13 +252,15 @@ impl Operations for Store {
             "created_at": row.created_at, "updated_at": row.updated_at,
         });
         let sql = "SELECT app.operation_record($1, $2)";
-        let recorded = self.lanes.once(Mode::Write, sql, |record| record.bind(new.organization.0).bind(&fresh)).await?;
+        let recorded =
+            self.lanes.once(Mode::Write, new.organization.0, sql, |record| record.bind(new.organization.0).bind(&fresh)).await?;
         recorded.is_some_and(|(recorded,)| recorded).then(|| stored(row)).transpose()
     }
 
     async fn release(&self, organization: OrganizationId, id: OperationId) -> Result<()> {
         let sql = "SELECT app.operation_release($1, $2)";
-        let released: Option<(bool,)> = self.lanes.once(Mode::Write, sql, |it| it.bind(organization.0).bind(id.0)).await?;
+        let released: Option<(bool,)> =
+            self.lanes.once(Mode::Write, organization.0, sql, |it| it.bind(organization.0).bind(id.0)).await?;
         released.map(drop).ok_or_else(|| Error::internal("nothing was released"))
     }
 

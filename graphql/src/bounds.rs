@@ -6,6 +6,7 @@ use async_graphql::{
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo},
 };
 use async_trait::async_trait;
+use kind::one_pass::{OBJECT, size};
 use schema::{Code, Error, Reads};
 use std::sync::Arc;
 
@@ -32,10 +33,13 @@ impl Extension for Bounds {
         }
         let value = next.run(cx, info).await?;
         let bytes = match &value {
-            Some(Value::Object(_)) => 0,
-            Some(Value::List(items)) if items.iter().any(|item| matches!(item, Value::Object(_) | Value::List(_))) => 0,
-            Some(value) => kind::one_pass::size(value),
             None => 0,
+            // What lies within was counted where it was made.
+            Some(Value::Object(_)) => OBJECT,
+            Some(Value::List(items)) if items.iter().any(|item| matches!(item, Value::Object(_) | Value::List(_))) => {
+                OBJECT.saturating_mul(i64::try_from(items.len()).unwrap_or(i64::MAX))
+            }
+            Some(value) => size(value),
         };
         if reads.grow(bytes) { Ok(value) } else { Err(overfull()) }
     }

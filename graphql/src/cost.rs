@@ -11,7 +11,7 @@ use async_graphql::{
 };
 use async_graphql_value::Value;
 use kind::page;
-use schema::{Code, Error, Quota, Result, quota};
+use schema::{Code, Error, MUTATION, Quota, Result, quota};
 use std::sync::OnceLock;
 
 /// The rows of the lists that have no pages: as many as there may be, or fewer where a list is hardly ever full. A list that is not
@@ -304,6 +304,7 @@ impl Made<'_> {
             (Some(weight), _) => weight,
             (None, Times::Once) if in_page && name == "totalCount" => TOTAL,
             // Values that lie in the row of their object cost nothing; what is read for it costs a row.
+            (None, Times::Once) if object == "Mutation" => MUTATION,
             (None, Times::Once) => u64::from(!read.kinds.is_empty() || (object == "Query" && self.plans.has(to))),
             (None, _) => 1,
         };

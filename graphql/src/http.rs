@@ -51,8 +51,12 @@ async fn handle(State(graphql): State<GraphQl>, request: HttpRequest) -> axum::r
 }
 
 fn refuse(error: Error, strict: bool) -> axum::response::Response {
-    let status = surface::status(&error);
-    allow(answer(status, strict, &refused(error)), "GET, POST")
+    let (status, wait) = (surface::status(&error), error.wait());
+    let mut response = allow(answer(status, strict, &refused(error)), "GET, POST");
+    if let Some(wait) = wait {
+        response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
+    }
+    response
 }
 
 enum Served {
@@ -85,12 +89,13 @@ async fn serve(graphql: &GraphQl, method: &Method, query: Option<&str>, headers:
                 None => Err(Error::new(Code::NOT_ACCEPTABLE)),
             };
         };
+        let seat = graphql.connection(&caller)?;
         return Ok(match Subscription::open(graphql, caller, prepared).await {
-            Ok(subscription) => Served::Stream(Box::new(stream.answer(subscription, graphql.live.guest()))),
+            Ok(subscription) => Served::Stream(Box::new(stream.answer(subscription, (graphql.live.guest(), seat)))),
             Err(response) => Served::Response(Box::new(response)),
         });
     }
-    Ok(Served::Response(Box::new(graphql.execute(caller, prepared).await)))
+    Ok(Served::Response(Box::new(graphql.execute(caller, prepared).await?)))
 }
 
 fn accepts_graphql_response(headers: &HeaderMap) -> bool {

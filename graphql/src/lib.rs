@@ -14,8 +14,8 @@ mod merge;
 mod mount;
 mod request;
 mod roots;
+mod seats;
 mod streams;
-mod turns;
 mod ws;
 
 pub use http::routes;

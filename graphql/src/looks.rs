@@ -1,7 +1,9 @@
 //! The rights of subscribers, found once for all subscriptions of one principal that ask at the same time.
 
-use crate::turns::Turns;
-use schema::{AccessGrantId, Actor, Caller, Code, Error, Gateway, OrganizationId, PrincipalId, Result, Visibility, visibility};
+use crate::seats::{Seat, Seats};
+use schema::{
+    AccessGrantId, Actor, Caller, Code, Error, Gateway, OrganizationId, PrincipalId, Result, Turns, Visibility, Whose, visibility,
+};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -16,6 +18,7 @@ type Found = Result<(Actor, Visibility), Arc<Error>>;
 
 pub struct Looks {
     who: Mutex<HashMap<Who, Weak<Look>>>,
+    seats: Seats<Who>,
     turns: Turns,
 }
 
@@ -23,15 +26,11 @@ pub struct Looks {
 pub struct Look {
     /// The time at which the look began, and its result.
     last: tokio::sync::Mutex<Option<(Instant, Found)>>,
-    seats: Arc<()>,
 }
-
-/// The place of one subscription under the limit.
-pub struct Seat(#[expect(dead_code, reason = "it is counted")] Arc<()>);
 
 impl Looks {
     pub fn new(many: usize) -> Looks {
-        Looks { who: Mutex::default(), turns: Turns::new(many) }
+        Looks { who: Mutex::default(), seats: Seats::new(MOST), turns: Turns::new(many, MOST) }
     }
 
     /// Takes a place for one more subscription, if one is left.
@@ -42,15 +41,12 @@ impl Looks {
             if all.len() >= 64 && all.len().is_power_of_two() {
                 all.retain(|_, held| held.strong_count() > 0);
             }
-            let look = Arc::new(Look { last: tokio::sync::Mutex::default(), seats: Arc::default() });
+            let look = Arc::new(Look { last: tokio::sync::Mutex::default() });
             all.insert(who, Arc::downgrade(&look));
             look
         });
-        if Arc::strong_count(&look.seats) > MOST {
-            return Err(Error::new(Code::TOO_MANY_SUBSCRIPTIONS).details(serde_json::json!({ "limit": MOST })));
-        }
-        let seat = Seat(Arc::clone(&look.seats));
-        Ok((look, seat))
+        let full = || Error::new(Code::TOO_MANY_SUBSCRIPTIONS).details(serde_json::json!({ "limit": MOST }));
+        Ok((look, self.seats.sit(who).ok_or_else(full)?))
     }
 
     /// The rights at this moment or later. Callers run this in a task of their own, since it holds up later callers.
@@ -64,7 +60,8 @@ impl Looks {
         let mut last = look.last.lock().await;
         if last.as_ref().is_none_or(|(began, _)| *began < moment) {
             let organization = caller.organization.ok_or_else(|| Error::new(Code::ORGANIZATION_REQUIRED))?;
-            let _turn = self.turns.take(organization).await?;
+            let whose = Whose { tenant: organization.0, person: caller.principal.0 };
+            let _turn = self.turns.take(whose, 1).await.map_err(|_| Error::unavailable("too many rights are looked at"))?;
             let began = Instant::now();
             let found = async {
                 let actor = caller.actor_now(gateway).await?;

@@ -1,18 +1,23 @@
 //! The surface as it is mounted: schemas, caches, and the run of a request.
 
 use crate::{
+    cost::Cost,
     documents::{Document, DocumentCache},
     errors::{classify, code_of, refused},
+    limits::CONNECTIONS,
     live::shapes::ShapeCache,
     looks::Looks,
     request::Prepared,
     roots::{GatewaySchema, proven, schema},
-    turns::Turns,
+    seats::{Seat, Seats},
 };
 use async_graphql::{Request, Response, parser::types::OperationType};
-use schema::{Caller, Carried, Code, Error, Reads, Result};
+use schema::{Admitted, Caller, Carried, Code, Error, PrincipalId, REQUEST, Reads, Result, Turns};
 use std::sync::Arc;
 use surface::Mount;
+
+/// The most of one organization's subscribers for whom an answer waits to be made.
+const WAITING: usize = 100_000;
 
 #[derive(Clone)]
 pub struct GraphQl {
@@ -24,8 +29,10 @@ pub struct GraphQl {
     pub live: Arc<::live::Hub>,
     pub shapes: ShapeCache,
     /// Limits the answers to subscribers that are made at a time.
-    pub turns: Arc<Turns>,
+    pub turns: Turns,
     pub looks: Arc<Looks>,
+    /// The live connections of each person.
+    pub connections: Arc<Seats<PrincipalId>>,
 }
 
 impl GraphQl {
@@ -39,8 +46,9 @@ impl GraphQl {
             mount,
             live,
             shapes: ShapeCache::default(),
-            turns: Arc::new(Turns::new(some)),
+            turns: Turns::new(some, WAITING),
             looks: Arc::new(Looks::new(some)),
+            connections: Arc::new(Seats::new(CONNECTIONS)),
         }
     }
 
@@ -73,19 +81,28 @@ impl GraphQl {
         Ok(Ok(Prepared { query, operation, variables, document }))
     }
 
-    /// Runs a query or a mutation.
-    pub async fn execute(&self, caller: Caller, prepared: Prepared) -> Response {
-        let most = self.mount.gateway.limits.cost;
-        let cost = match prepared.document.costs.ensure(prepared.operation.as_deref(), &prepared.variables, most) {
-            Ok(cost) => cost,
-            Err(error) => return refused(error),
-        };
-        let mut response = Carried::request(self.run(caller, prepared)).await;
-        response.extensions.insert("cost".into(), cost.value());
-        response
+    /// A seat for one more live connection of a caller.
+    pub fn connection(&self, caller: &Caller) -> Result<Seat> {
+        let full = || Error::new(Code::TOO_MANY_CONNECTIONS).details(serde_json::json!({ "limit": CONNECTIONS }));
+        self.connections.sit(caller.principal).ok_or_else(full)
     }
 
-    async fn run(&self, caller: Caller, prepared: Prepared) -> Response {
+    /// Lets a document in, if it costs no more than one may, and its caller may still spend that.
+    pub async fn admit(&self, caller: &Caller, prepared: &Prepared) -> Result<(Cost, Admitted)> {
+        let most = self.mount.gateway.limits.cost;
+        let cost = prepared.document.costs.ensure(prepared.operation.as_deref(), &prepared.variables, most)?;
+        Ok((cost, self.mount.gateway.admit(caller, REQUEST + cost.rows).await?))
+    }
+
+    /// Runs a query or a mutation.
+    pub async fn execute(&self, caller: Caller, prepared: Prepared) -> Result<Response> {
+        let (cost, admitted) = self.admit(&caller, &prepared).await?;
+        let mut response = Carried::request(self.run(caller, prepared, admitted)).await;
+        response.extensions.insert("cost".into(), cost.value());
+        Ok(response)
+    }
+
+    async fn run(&self, caller: Caller, prepared: Prepared, admitted: Admitted) -> Response {
         let gateway = &self.mount.gateway;
         let changes = prepared.operation_type() == OperationType::Mutation;
         let Prepared { query, operation, variables, document } = prepared;
@@ -102,8 +119,13 @@ impl GraphQl {
         let mut response = if changes {
             running.await
         } else {
-            match tokio::time::timeout(gateway.limits.time, running).await {
-                Ok(response) => response,
+            let turn = async {
+                let _turn = gateway.turn(admitted).await?;
+                Ok(running.await)
+            };
+            match tokio::time::timeout(gateway.limits.time, turn).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(error)) => return refused(error),
                 // Dropped, it ends its statement.
                 Err(_) => return refused(Error::new(Code::DEADLINE_EXCEEDED)),
             }

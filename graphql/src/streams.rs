@@ -1,6 +1,7 @@
 //! Subscriptions over plain HTTP: server-sent events in the dialect of `graphql-sse`, with one connection for each operation,
 //! and multipart in that of Apollo's clients.
 
+use crate::seats::Seat;
 use crate::{
     errors::{encoded, refused},
     live::{Out, Subscription},
@@ -70,7 +71,7 @@ pub fn once(response: &Response) -> axum::response::Response {
 
 impl Streamed {
     /// Streams a subscription from a task of its own, which ends even if the client does not read.
-    pub fn answer(self, subscription: Subscription, guest: Guest) -> axum::response::Response {
+    pub fn answer(self, subscription: Subscription, guest: (Guest, Seat)) -> axum::response::Response {
         // Room for one part, and always for the last one.
         let (sender, receiver) = mpsc::channel(2);
         let streaming = async move {

@@ -7,6 +7,7 @@ use crate::{
     live::{Out, Subscription},
     mount::GraphQl,
     request::from_json,
+    seats::Seat,
 };
 use ::live::Guest;
 use async_graphql::parser::types::OperationType;
@@ -113,6 +114,7 @@ struct Connection {
     /// Operations that may not be open yet.
     opening: Vec<watch::Receiver<bool>>,
     _guest: Guest,
+    seat: Option<Seat>,
 }
 
 impl Connection {
@@ -130,6 +132,7 @@ impl Connection {
             places: Arc::new(Semaphore::new(SUBSCRIPTIONS)),
             opening: Vec::new(),
             _guest,
+            seat: None,
         }
     }
 
@@ -261,9 +264,13 @@ impl Connection {
             let Some(value) = value else { return Err(Some(Close::new(4400, format!("{name} is not a text")))) };
             headers.insert(HeaderName::from_static(header), value);
         }
-        match surface::caller(&self.graphql.mount.gateway, &headers).await {
-            Ok(caller) => {
-                self.caller = Some(caller);
+        let seated = async {
+            let caller = surface::caller(&self.graphql.mount.gateway, &headers).await?;
+            Ok::<_, Error>((caller, self.graphql.connection(&caller)?))
+        };
+        match seated.await {
+            Ok((caller, seat)) => {
+                (self.caller, self.seat) = (Some(caller), Some(seat));
                 self.send(json!({ "type": "connection_ack" }).to_string()).await
             }
             Err(error) => {
@@ -354,7 +361,10 @@ async fn begin(
             let _ = earlier.wait_for(|opened| *opened).await;
         }
         changes.store(prepared.operation_type() == OperationType::Mutation, Ordering::Relaxed);
-        let response = graphql.execute(caller, prepared).await;
+        let response = match graphql.execute(caller, prepared).await {
+            Ok(response) => response,
+            Err(error) => return Err(failed(&refused(error))),
+        };
         // Failed fields are part of an answer.
         if !was_executed(&response) {
             return Err(failed(&response));
@@ -391,7 +401,7 @@ fn over(error: &Error) -> Close {
         Code::SHUTTING_DOWN => Close::new(1012, Code::SHUTTING_DOWN.as_str()),
         Code::INTERNAL => Close::new(4500, Code::INTERNAL.as_str()),
         code @ (Code::ORGANIZATION_INVALID | Code::GRANT_INVALID) => Close::new(4400, code.as_str()),
-        code if error.code().error_type() == Type::Unavailable => Close::new(1013, code.as_str()),
+        code if matches!(code.error_type(), Type::Unavailable | Type::RateLimit) => Close::new(1013, code.as_str()),
         // The client's library renews its token after this code.
         code => Close::new(4403, code.as_str()),
     }

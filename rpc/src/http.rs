@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
-use schema::{Code, Entry, Error, Gateway, Result, Surface};
+use schema::{Code, Entry, Error, Gateway, MUTATION, REQUEST, Result, Surface};
 use serde_json::Value;
 use surface::{Mount, allow, caller, json, refusal};
 
@@ -39,6 +39,9 @@ async fn serve(mount: &Mount, path: &str, request: Request) -> Result<(StatusCod
     let Value::Object(body) = json(&parts.headers, body, mount.body_limit).await? else {
         return Err(Error::new(Code::INVALID_INPUT).message("The body must be a JSON object."));
     };
+    if entry.is_mutation() {
+        mount.gateway.admit(&caller, REQUEST + MUTATION).await?;
+    }
     let mut answer = entry.call(&mount.gateway, &caller, body).await?;
     let running = entry.is_mutation() && answer["result"].is_null();
     answer["trace_id"] = schema::current_trace_id().into();

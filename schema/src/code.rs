@@ -165,6 +165,8 @@ general! {
     ANSWER_TOO_LARGE: Validation, None, "The answer would be larger than an answer may be; ask for less at a time.";
     DEADLINE_EXCEEDED: Unavailable, None, "It took longer than a request may; ask for less at a time.";
     UNAVAILABLE: Unavailable, None, "A part of the service is not available; try again with the same key.";
+    RATE_LIMITED: RateLimit, None, "More is asked for than may be in a while; try again after retry_after seconds.";
+    TOO_MANY_CONNECTIONS: RateLimit, None, "You have as many live connections as you may have.";
     TOO_MANY_SUBSCRIPTIONS: RateLimit, None, "This connection has as many subscriptions as it may have.";
     SLOW_READER: Unavailable, None, "The events were not read as fast as they came; go on from the cursor.";
     SHUTTING_DOWN: Unavailable, None, "This instance is going away; try again with the same key.";
@@ -198,6 +200,7 @@ impl Code {
         Code::GRANT_NOT_FOUND,
         Code::FORBIDDEN,
         Code::NOT_FOUND,
+        Code::RATE_LIMITED,
         Code::ANSWER_TOO_LARGE,
         Code::DEADLINE_EXCEEDED,
         Code::UNAVAILABLE,

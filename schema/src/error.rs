@@ -6,6 +6,7 @@ use crate::{Carried, Code, FieldCode, Type};
 use schemars::JsonSchema;
 use sea_orm::{DbErr, RuntimeErr};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -27,12 +28,13 @@ struct Inner {
     message: Option<String>,
     field_errors: Vec<FieldError>,
     details: Option<serde_json::Value>,
+    wait: Option<Duration>,
     cause: Option<Cause>,
 }
 
 impl Error {
     pub fn new(code: Code) -> Self {
-        Error(Box::new(Inner { code, message: None, field_errors: Vec::new(), details: None, cause: None }))
+        Error(Box::new(Inner { code, message: None, field_errors: Vec::new(), details: None, wait: None, cause: None }))
     }
 
     pub fn message(mut self, message: impl Into<String>) -> Self {
@@ -54,6 +56,16 @@ impl Error {
     pub fn details(mut self, details: serde_json::Value) -> Self {
         self.0.details = Some(details);
         self
+    }
+
+    /// The request may be sent again after this.
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.wait = Some(wait);
+        self
+    }
+
+    pub fn wait(&self) -> Option<Duration> {
+        self.0.wait
     }
 
     pub fn because(mut self, cause: impl Into<Cause>) -> Self {
@@ -105,6 +117,7 @@ impl Error {
         let mut again = Error::new(self.code()).fields(self.field_errors().to_vec());
         again.0.message.clone_from(&self.0.message);
         again.0.details.clone_from(&self.0.details);
+        again.0.wait = self.0.wait;
         again.0.cause = self.0.cause.as_ref().map(|cause| format!("{cause:?}").into());
         again
     }
@@ -138,6 +151,9 @@ impl Error {
         });
         if let Some(details) = self.detail() {
             error["details"] = details.clone();
+        }
+        if let Some(wait) = self.wait() {
+            error["retry_after"] = wait.as_secs().into();
         }
         serde_json::json!({ "error": error, "field_errors": self.field_errors(), "trace_id": trace_id })
     }

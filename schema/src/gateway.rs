@@ -1,8 +1,8 @@
 //! The gateway: everything that a request needs, wired once by the server.
 
 use crate::{
-    Chance, Clock, Code, Decide, Engine, Entry, Faults, Guard, Identity, Lanes, Live, Operations, fingerprint::FingerprintKey,
-    singleflight::Flights, waits::Waits,
+    Chance, Clock, Code, Decide, Engine, Entry, Faults, Guard, Identity, Lanes, Live, Operations, Rates, Turns,
+    fingerprint::FingerprintKey, singleflight::Flights, waits::Waits,
 };
 use sqlx::PgPool;
 use std::{
@@ -67,6 +67,9 @@ pub struct Gateway {
     pub faults: Arc<dyn Faults>,
     pub fingerprint: FingerprintKey,
     pub limits: Limits,
+    pub rates: Rates,
+    /// The reads that are made at a time.
+    pub turns: Turns,
     pub table: Table,
     pub flights: Arc<Flights>,
     pub waits: Waits,

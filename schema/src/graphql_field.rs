@@ -223,6 +223,9 @@ impl From<Error> for async_graphql::Error {
         if let Some(details) = error.detail() {
             extensions.set("details", Value::from_json(details.clone()).unwrap_or_default());
         }
+        if let Some(wait) = error.wait() {
+            extensions.set("retry_after", wait.as_secs());
+        }
         let mut said = async_graphql::Error::new(error.text());
         said.extensions = Some(extensions);
         said

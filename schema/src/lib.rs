@@ -4,6 +4,7 @@
 // So that this crate's own macros name it as everyone else does.
 extern crate self as schema;
 
+mod admission;
 mod answer;
 mod arguments;
 mod clock;
@@ -29,6 +30,7 @@ mod operation;
 mod ports;
 mod procedure;
 pub mod quota;
+mod rates;
 mod reading;
 mod reads;
 mod run;
@@ -42,6 +44,7 @@ pub mod valid;
 mod waits;
 mod warning;
 
+pub use admission::Admitted;
 pub use answer::Answer;
 pub use arguments::contained;
 pub use clock::{Chance, Clock, RandomIds, SystemClock};
@@ -73,11 +76,12 @@ pub use ports::{
 };
 pub use procedure::{Name, Procedure, Runs, Scope, Workflow};
 pub use quota::Quota;
+pub use rates::{Elsewhere, MUTATION, Paid, Payer, REQUEST, Rate, RateLimits, RateMode, Rates};
 pub use reading::{Proven, Reading};
 pub use reads::{Caller, Filters, Nullable, Planned, Reads, Snapshot, load_one, nullable, snapshot};
 pub use run::{read, resume, run};
 pub use states::{Machine, Move};
-pub use store::{Cell, Lanes, MOST_ACROSS, Mode, Reach, Sight, Tx, one_of};
+pub use store::{Cell, Lanes, MOST_ACROSS, Mode, Reach, Sight, Turn, Turns, Tx, Whose, one_of};
 pub use text_enum::{PrincipalKind, Role, told_enum};
 pub use time::{Date, Time};
 pub use trace::{Carried, continue_from, current_trace_id, traceparent};

@@ -92,6 +92,8 @@ impl Actor {
 pub struct SignedIn {
     pub principal: PrincipalId,
     pub kind: PrincipalKind,
+    /// The client that the token was given to, by its hash.
+    pub client: Option<u64>,
     pub until: DateTime<Utc>,
 }
 

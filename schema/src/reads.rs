@@ -37,6 +37,8 @@ pub struct Caller {
     pub organization: Option<OrganizationId>,
     /// The grant of another organization, to work in it.
     pub grant: Option<AccessGrantId>,
+    /// The client that the token was given to, by its hash.
+    pub client: Option<u64>,
     /// The time when the caller's token ends.
     pub until: DateTime<Utc>,
 }

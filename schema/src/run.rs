@@ -5,8 +5,8 @@
 
 use crate::{
     Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Entry, Error, Gateway, Judged, NewOperation,
-    OperationId, OperationRow, OperationState, OrganizationId, Outcome, Procedure, Resource, Result, Run, Runs, Scope, Sight,
-    Subject, Type, Verdict, Workflow, execute, filter::Conditions, input, operation::Claim,
+    OperationId, OperationRow, OperationState, OrganizationId, Outcome, Procedure, REQUEST, Resource, Result, Run, Runs, Scope,
+    Sight, Subject, Type, Verdict, Workflow, execute, filter::Conditions, input, operation::Claim,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -359,6 +359,8 @@ pub async fn read<P: Procedure>(gateway: &Arc<Gateway>, caller: &Caller, input: 
     );
     let work = async {
         input::validate(&input)?;
+        let admitted = gateway.admit(caller, REQUEST * 2).await?;
+        let _turn = gateway.turn(admitted).await?;
         let actor = caller.actor(gateway, P::SCOPE).await?;
         tracing::Span::current().record("organization_id", tracing::field::display(actor.organization));
         let judging = Context::reading(gateway, actor.clone());

@@ -7,7 +7,7 @@ use crate::{
 };
 use authz::Cerbos;
 use entities::{operation, replica};
-use schema::{Chance, Clock, Decide, Faults, Gateway, Limits, Operations, PeopleAct};
+use schema::{Chance, Clock, Decide, Faults, Gateway, Limits, Operations, PeopleAct, RateLimits, Rates, Turns};
 use sqlx::{
     Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -42,6 +42,7 @@ pub struct Parts {
     pub doors: connections::Limits,
     pub origins: Origins,
     pub limits: Limits,
+    pub rates: RateLimits,
     pub supervision: Supervision,
     /// The attempts after which an operation ends as FAILED, if it is also older than `patience`.
     pub attempts: i32,
@@ -65,6 +66,11 @@ pub struct App {
     stop: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
 }
+
+/// The connections that no request takes.
+const HOUSE: u32 = 4;
+/// The most reads of one organization that wait for their turn.
+const WAITING: usize = 1_000;
 
 /// The longest time that a stop waits for live subscribers to leave.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -96,6 +102,8 @@ impl App {
         };
         let identity = Registry::new(parts.verifier, lanes.clone(), Arc::clone(&parts.clock), Arc::clone(&parts.ids));
         let live = live::Hub::start(parts.live, parts.limits.window, Arc::clone(&parts.clock)).map_err(told)?;
+        // A read takes a connection at a time: more of them would wait for one.
+        let turns = parts.database_connections.saturating_sub(HOUSE).max(2) as usize;
         let gateway = Arc::new(Gateway {
             pool,
             lanes,
@@ -110,6 +118,8 @@ impl App {
             faults: parts.faults,
             fingerprint: schema::FingerprintKey::new(&parts.fingerprint_key),
             limits: parts.limits,
+            rates: Rates::new(parts.rates),
+            turns: Turns::new(turns, WAITING),
             table: schema::Table::new(resolvers::TABLE),
             flights: Arc::default(),
             waits: schema::Waits::default(),

@@ -1,6 +1,7 @@
 //! Connections: how many there may be, altogether and from one address, and how long each may keep still. Whoever is refused is
 //! told so, and `/livez` answers even when the house is full.
 
+use crate::http::Peer;
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -273,15 +274,20 @@ impl Connection {
     fn new(stream: TcpStream, limits: Limits, place: Option<Place>) -> Connection {
         let state = State { serving: 0, since: Instant::now(), begun: None, stuck: None, two: false };
         let seen = Seen(Arc::new(Mutex::new(state)));
-        Connection { stream: Watched { stream, seen: seen.clone(), _place: place }, seen, limits }
+        Connection { stream: Watched { stream, seen: seen.clone(), place }, seen, limits }
     }
 
     async fn run(self, router: Router, graceful: hyper_util::server::graceful::Watcher) {
         let Connection { stream, seen, limits } = self;
+        let peer = stream.place.as_ref().map(|place| place.address);
         let serving = seen.clone();
         let service = tower::service_fn(move |request: Request<hyper::body::Incoming>| {
             let serving = serving.serve(request.version());
-            let answer = router.clone().oneshot(request.map(Body::new));
+            let mut request = request.map(Body::new);
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(Peer(peer));
+            }
+            let answer = router.clone().oneshot(request);
             async move {
                 let answer: Response = answer.await.unwrap_or_else(|never: Infallible| match never {});
                 // An upgraded connection is no longer this one's.
@@ -325,7 +331,7 @@ impl Connection {
 struct Watched {
     stream: TcpStream,
     seen: Seen,
-    _place: Option<Place>,
+    place: Option<Place>,
 }
 
 impl Watched {

@@ -12,9 +12,10 @@ use axum::{
 };
 use opentelemetry::{KeyValue, global, metrics::Histogram};
 use prometheus::{Encoder, TextEncoder};
-use schema::{Code, Engine, Error};
+use schema::{Code, Engine, Error, Gateway};
 use serde_json::json;
 use std::{
+    net::IpAddr,
     path::PathBuf,
     sync::{Arc, LazyLock},
     time::{Duration, Instant},
@@ -40,6 +41,10 @@ pub struct Served {
     pub metrics: prometheus::Registry,
 }
 
+/// The address that a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
 #[derive(Clone)]
 struct Health {
     mount: Mount,
@@ -50,7 +55,7 @@ struct Health {
 
 pub fn router(served: Served) -> Router {
     let Served { mount, engine, cerbos, live, graphiql, metrics } = served;
-    let origins = mount.origins.clone();
+    let (origins, gateway) = (mount.origins.clone(), Arc::clone(&mount.gateway));
     let health = Health { mount: mount.clone(), engine, cerbos, live: Arc::clone(&live) };
     let mut router = Router::new()
         .merge(graphql::routes(graphql::GraphQl::new(mount.clone(), live, graphiql.is_some())))
@@ -68,7 +73,7 @@ pub fn router(served: Served) -> Router {
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| refusal(&Error::internal("a handler panicked"))))
         .layer(CompressionLayer::new().gzip(true).br(true).compress_when(worth_compressing()))
         .layer(cors(origins))
-        .layer(middleware::from_fn(traced))
+        .layer(middleware::from_fn_with_state(gateway, traced))
 }
 
 /// Says that the process answers.
@@ -88,7 +93,7 @@ fn cors(origins: Origins) -> CorsLayer {
         .allow_origin(AllowOrigin::predicate(move |origin, _| origin.to_str().is_ok_and(|origin| origins.allow(origin))))
         .allow_methods([Method::GET, Method::POST])
         .allow_headers(headers.map(HeaderName::from_static))
-        .expose_headers(["x-trace-id", "etag"].map(HeaderName::from_static))
+        .expose_headers(["x-trace-id", "etag", "retry-after"].map(HeaderName::from_static))
         .max_age(Duration::from_secs(7_200))
 }
 
@@ -116,7 +121,7 @@ fn known(method: &Method) -> &'static str {
 }
 
 /// The span of a request, above all its other spans. Its trace id is in every answer.
-async fn traced(request: Request, next: Next) -> Response {
+async fn traced(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = known(request.method());
     let route = match request.uri().path() {
@@ -143,7 +148,15 @@ async fn traced(request: Request, next: Next) -> Response {
         schema::continue_from(&span, parent);
     }
     let mut response = async {
-        let mut response = next.run(request).await;
+        // It must always be known whether the process lives.
+        let paid = match request.extensions().get::<Peer>() {
+            Some(Peer(address)) if request.uri().path() != "/livez" => gateway.rates.address(*address),
+            _ => Ok(()),
+        };
+        let mut response = match paid {
+            Ok(()) => next.run(request).await,
+            Err(error) => refusal(&error),
+        };
         if let Ok(id) = HeaderValue::from_str(&schema::current_trace_id()) {
             response.headers_mut().insert("x-trace-id", id);
         }

@@ -91,6 +91,9 @@ pub struct Claims {
     #[serde(default)]
     email_verified: bool,
     pub name: Option<String>,
+    /// The client that the token was given to.
+    #[serde(alias = "client_id")]
+    azp: Option<String>,
 }
 
 impl Verifier {
@@ -300,6 +303,11 @@ impl Identity for Registry {
         // The id is drawn even if it is not needed, so that the ids of a test do not depend on the cache.
         let fresh = self.ids.id(now);
         let known = self.kept(|kept| kept.principals.get(&claims).filter(|of| of.fresh(now)).cloned());
+        let client = claims.azp.as_ref().map(|client| {
+            // The same on all replicas.
+            let digest = Sha256::digest(client);
+            u64::from_be_bytes(std::array::from_fn(|at| digest[at]))
+        });
         let (principal, kind) = match known {
             Some(of) => of.found,
             None => {
@@ -309,7 +317,7 @@ impl Identity for Registry {
                 found
             }
         };
-        Ok(SignedIn { principal, kind, until })
+        Ok(SignedIn { principal, kind, client, until })
     }
 
     async fn delegated(&self, actor: &Actor) -> Result<(Option<String>, Option<DateTime<Utc>>)> {

@@ -180,6 +180,7 @@ fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry, listener: TcpL
         verifier: Verifier::new(issuer, service_issuer, config.audience.clone(), config.token_leeway, source),
         fingerprint_key: fingerprint_key.into_bytes(),
         body_limit: config.body_limit,
+        rates: config.rates,
         doors: connections::within_descriptors(config.doors),
         origins: config.origins.clone(),
         limits: Limits {

@@ -2,7 +2,12 @@
 //! that comes back, which costs as much as a small statement. A few connections in constant use also keep their plans and caches
 //! warm; many that take turns do not. An idle connection goes back to the pool.
 
-use crate::{Mode, failure::broken, unseen::unseen};
+use crate::{
+    Mode,
+    failure::broken,
+    turns::{self, Turns, Whose},
+    unseen::unseen,
+};
 use sqlx::{
     Connection, Error, Executor, FromRow, PgConnection, PgPool, Postgres,
     pool::PoolConnection,
@@ -13,8 +18,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
 };
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
+use uuid::Uuid;
 
 /// An idle connection returns to the pool after this; the pool pings it before reuse.
 const RESTS: Duration = Duration::from_millis(500);
@@ -38,12 +43,12 @@ pub struct Lanes(Arc<Inner>);
 
 struct Inner {
     pool: PgPool,
-    turns: Arc<Semaphore>,
+    turns: Turns,
     /// Turns of transactions, fewer than all. One turn is left for a single statement, which a task may send from within its
     /// transaction.
-    standing: Arc<Semaphore>,
+    standing: Turns,
     /// Turns of writes, fewer still: reads go on while commits are stuck.
-    writing: Arc<Semaphore>,
+    writing: Turns,
     parked: Mutex<Parked>,
 }
 
@@ -86,7 +91,10 @@ pub(crate) struct Lane {
 }
 
 /// The permits of one turn: one of all, and one of each narrower kind that applies.
-type Turn = Vec<OwnedSemaphorePermit>;
+type Turn = Vec<turns::Turn>;
+
+/// The most of one organization that wait for a turn.
+const MOST_WAITING: usize = 2_000;
 
 /// The most connections that are left for direct use of the pool, by housekeeping such as heartbeats and the timer.
 const HOUSE: usize = 4;
@@ -106,7 +114,7 @@ impl Lanes {
         let most = (most - (most / 4).min(HOUSE)).max(1);
         let standing = (most - 1).max(2).min(most);
         let writing = (standing - (standing / 4).max(1)).max(1);
-        let [turns, standing, writing] = [most, standing, writing].map(|turns| Arc::new(Semaphore::new(turns)));
+        let [turns, standing, writing] = [most, standing, writing].map(|turns| Turns::new(turns, MOST_WAITING));
         Lanes(Arc::new(Inner { pool, turns, standing, writing, parked: Mutex::default() }))
     }
 
@@ -114,14 +122,15 @@ impl Lanes {
         work(&mut self.0.parked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The row of a single statement outside any transaction, read as a `T`.
+    /// The row of a single statement outside any transaction, read as a `T`. It waits for its turn as a tenant's.
     pub async fn once<'q, T: for<'r> FromRow<'r, PgRow>>(
         &self,
         mode: Mode,
+        tenant: Uuid,
         statement: &'static str,
         bind: impl Fn(Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments>,
     ) -> Result<Option<T>, Error> {
-        let row = self.row(mode, statement, bind).await?;
+        let row = self.row(mode, tenant, statement, bind).await?;
         row.as_ref().map(T::from_row).transpose()
     }
 
@@ -129,12 +138,13 @@ impl Lanes {
     pub async fn row<'q>(
         &self,
         mode: Mode,
+        tenant: Uuid,
         statement: &'static str,
         bind: impl Fn(Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments>,
     ) -> Result<Option<PgRow>, Error> {
         let mut again = mode == Mode::Read;
         loop {
-            let mut lane = self.next(mode, false).await?;
+            let mut lane = self.next(mode, false, tenant).await?;
             let query = bind(sqlx::query(statement));
             let ask = async {
                 if lane.stands != Stands::Outside {
@@ -156,24 +166,27 @@ impl Lanes {
     }
 
     /// A connection for a transaction. The connection may still be inside an earlier one that nobody comes back to.
-    pub(crate) async fn stand(&self, mode: Mode) -> Result<Lane, Error> {
-        self.next(mode, true).await
+    pub(crate) async fn stand(&self, mode: Mode, tenant: Uuid) -> Result<Lane, Error> {
+        self.next(mode, true, tenant).await
     }
 
-    async fn turn(&self, mode: Mode, stands: bool) -> Result<Turn, AcquireError> {
+    async fn turn(&self, mode: Mode, stands: bool, tenant: Uuid) -> Result<Turn, turns::Crowded> {
         let writes = mode == Mode::Write;
+        // A task sends single statements from within its transaction: they never wait for transactions of the same organization.
+        let tenant = if stands { tenant } else { Uuid::from_u128(!tenant.as_u128()) };
+        let whose = Whose { tenant, person: tenant };
         // The scarcest permit first. A single write takes a transaction's permit too, because its commit can get stuck.
         let turns = [writes.then_some(&self.0.writing), (writes || stands).then_some(&self.0.standing), Some(&self.0.turns)];
         let mut turn = Turn::with_capacity(turns.len());
         for turns in turns.into_iter().flatten() {
-            turn.push(Arc::clone(turns).acquire_owned().await?);
+            turn.push(turns.take(whose, 1).await?);
         }
         Ok(turn)
     }
 
-    async fn next(&self, mode: Mode, stands: bool) -> Result<Lane, Error> {
-        let turn = tokio::time::timeout(PATIENCE, self.turn(mode, stands)).await;
-        let turn = turn.map_err(|_| Error::PoolTimedOut)?.map_err(|_| Error::PoolClosed)?;
+    async fn next(&self, mode: Mode, stands: bool, tenant: Uuid) -> Result<Lane, Error> {
+        let turn = tokio::time::timeout(PATIENCE, self.turn(mode, stands, tenant)).await;
+        let Ok(Ok(turn)) = turn else { return Err(Error::PoolTimedOut) };
         let taken = Instant::now();
         let writes = mode == Mode::Write;
         let mut lane = Lane { connection: None, stands: Stands::Outside, writes, sound: true, taken, lanes: self.clone(), turn };

@@ -4,12 +4,14 @@
 mod cell;
 mod failure;
 mod lanes;
+mod turns;
 mod tx;
 mod unseen;
 
 pub use cell::{Cell, OneOf, one_of};
 pub use failure::{transient, violates};
 pub use lanes::Lanes;
+pub use turns::{Crowded, Turn, Turns, Whose};
 pub use tx::{MOST_ACROSS, Mode, Reach, Sight, Tenant, TooMuch, Tx, Unreached};
 
 /// Re-exported for the macro of this crate.

@@ -131,7 +131,7 @@ impl Tx {
         };
         let mut again = false;
         loop {
-            let mut lane = lanes.stand(mode).await?;
+            let mut lane = lanes.stand(mode, reach.acting).await?;
             let end = if lane.stands == Stands::Outside { "" } else { "ROLLBACK; " };
             let sql = format!("{end}{begin}; {}; {question}", reach.settings());
             // Set before the message is sent, so that a drop ends the transaction whatever became of the message.

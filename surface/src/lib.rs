@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_body_util::{BodyExt, Limited};
-use schema::{AccessGrantId, Caller, Code, Error, Gateway, OrganizationId, Result};
+use schema::{AccessGrantId, Caller, Code, Error, Gateway, OrganizationId, Result, SignedIn};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
@@ -38,7 +38,8 @@ pub async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Caller> {
     let signed_in = gateway.identity.principal(bearer(headers)).await?;
     let organization = id(headers, ORGANIZATION, Code::ORGANIZATION_INVALID)?.map(OrganizationId);
     let grant = id(headers, GRANT, Code::GRANT_INVALID)?.map(AccessGrantId);
-    Ok(Caller { principal: signed_in.principal, kind: signed_in.kind, organization, grant, until: signed_in.until })
+    let SignedIn { principal, kind, client, until } = signed_in;
+    Ok(Caller { principal, kind, organization, grant, client, until })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -99,9 +100,17 @@ pub fn allow(mut response: Response, methods: &'static str) -> Response {
     response
 }
 
+/// A refusal for a while, with the header that says for how long.
+pub fn wait(error: &Error, mut response: Response) -> Response {
+    if let Some(wait) = error.wait() {
+        response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
+    }
+    response
+}
+
 /// A refusal as a response, in the envelope of everything that is not GraphQL.
 pub fn refusal(error: &Error) -> Response {
     error.trace();
     let trace_id = schema::current_trace_id();
-    (status(error), Json(error.envelope(&trace_id))).into_response()
+    wait(error, (status(error), Json(error.envelope(&trace_id))).into_response())
 }

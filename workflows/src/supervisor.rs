@@ -2,7 +2,7 @@
 //! abandoned operations, and one at a time keeps the deadlines.
 
 use crate::{Durable, timer};
-use entities::replica;
+use entities::{rate, replica};
 use schema::{Due, Gateway, OperationId, Result, resume};
 use sqlx::{PgConnection, Postgres, pool::PoolConnection};
 use std::{
@@ -47,6 +47,8 @@ pub struct Supervisor {
 const TAKING_OVER: i64 = 0x6865_7374_616d_6901;
 const TIMER: i64 = 0x6865_7374_616d_6902;
 const RESUMING: usize = 8;
+/// The most counts of rates that are told at a time.
+const MOST_TOLD: usize = 5_000;
 
 impl Supervisor {
     /// Enters this process in the list of replicas, and keeps the rounds going until the gateway is gone. The receiver turns true
@@ -64,6 +66,7 @@ impl Supervisor {
         // The tasks are separate, so that a long round never silences the heartbeat.
         tokio::spawn(Arc::clone(&supervisor).beats());
         tokio::spawn(Arc::clone(&supervisor).takes_over());
+        tokio::spawn(Arc::clone(&supervisor).settles());
         tokio::spawn(supervisor.keeps_time());
         Ok(receiver)
     }
@@ -83,6 +86,20 @@ impl Supervisor {
                     let _ = self.buried.send(true);
                     return;
                 }
+                Err(error) => error.trace(),
+            }
+        }
+    }
+
+    /// Settles with the other replicas how much was asked for.
+    async fn settles(self: Arc<Self>) {
+        while let Some(gateway) = self.next().await {
+            let paid = gateway.rates.untold(MOST_TOLD);
+            if paid.is_empty() {
+                continue;
+            }
+            match rate::settle(&gateway.pool, &self.engine.executor_id, &paid).await {
+                Ok(elsewhere) => gateway.rates.told(&paid, &elsewhere),
                 Err(error) => error.trace(),
             }
         }
@@ -116,6 +133,7 @@ impl Supervisor {
         }
         gateway.operations.forget_expired(now).await?;
         self.engine.forget(self.settings.retention).await?;
+        rate::forget(&gateway.pool).await?;
         replica::forget(&gateway.pool).await
     }
 

@@ -41,7 +41,14 @@ async fn call(gateway: &Arc<Gateway>, deadline: &Deadline) -> Result<()> {
     let Deadline { organization, procedure, id, at } = deadline;
     let entry = gateway.table.get(procedure).ok_or_else(|| Error::internal(format!("no procedure {procedure}")))?;
     let until = chrono::DateTime::<chrono::Utc>::MAX_UTC;
-    let caller = Caller { principal: SYSTEM, kind: PrincipalKind::System, organization: Some(*organization), grant: None, until };
+    let caller = Caller {
+        principal: SYSTEM,
+        kind: PrincipalKind::System,
+        organization: Some(*organization),
+        grant: None,
+        client: None,
+        until,
+    };
     let hour = gateway.clock.now().timestamp() / 3_600;
     let key = Uuid::new_v5(id, format!("{procedure}/{organization}/{}/{hour}", at.timestamp_micros()).as_bytes());
     let body = [("id", id), ("idempotencyKey", &key)].map(|(name, id)| (name.to_owned(), Value::from(id.to_string())));

@@ -183,7 +183,7 @@ enum Source<'a> {
 }
 
 /// The bytes of an object in an answer besides those of its values.
-const OBJECT: i64 = 200;
+pub const OBJECT: i64 = 200;
 /// The bytes of a value with its name.
 const VALUE: i64 = 80;
 

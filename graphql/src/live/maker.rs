@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use entities::feed::Entry;
 use futures_util::StreamExt;
 use resolvers::change::live::Delivery;
-use schema::{Actor, Caller, Code, Error, Filters, LogId, LogPosition, Reads, Result, Visibility};
+use schema::{Actor, Caller, Code, Error, Filters, LogId, LogPosition, Reads, Result, Turn, Turns, Visibility, Whose};
 use sha2::{Digest, Sha256};
 use std::{
     pin::Pin,
@@ -72,7 +72,7 @@ impl Maker {
     pub async fn place(self, view: Arc<View>, entry: Arc<Entry>) -> Result<Answer> {
         let place = LogPosition { log: LogId::of(&view.actor), position: entry.position, rights: view.visibility.rights };
         let delivery = Delivery::Place { entry: Entry::clone(&entry), cursor: place.to_string() };
-        let _turn = self.graphql.turns.take(view.actor.organization).await?;
+        let _turn = turn(&self.graphql.turns, &view.actor).await?;
         match self.run(&view, Arc::new(delivery)).await {
             None => Ok(None),
             Some(response) => bytes(&whole(response)?).map(Some),
@@ -83,7 +83,7 @@ impl Maker {
     pub async fn operation(&self, view: &Arc<View>) -> Result<(Response, bool)> {
         let (maker, view) = (self.clone(), Arc::clone(view));
         let task = async move {
-            let _turn = maker.graphql.turns.take(view.actor.organization).await?;
+            let _turn = turn(&maker.graphql.turns, &view.actor).await?;
             let delivery = Arc::new(Delivery::Operation(Mutex::default()));
             let response = maker.run(&view, Arc::clone(&delivery)).await.unwrap_or_default();
             let Delivery::Operation(state) = &*delivery else { return Ok((response, false)) };
@@ -130,6 +130,12 @@ impl View {
         let key = Sha256::new_with_prefix(shape.digest).chain_update(visibility.rights.0.to_be_bytes()).chain_update(seen);
         Ok(View { actor, visibility, filters, key: key.finalize().into(), since })
     }
+}
+
+/// Waits for the turn of an organization's subscribers.
+pub async fn turn(turns: &Turns, actor: &Actor) -> Result<Turn> {
+    let whose = Whose { tenant: actor.organization.0, person: actor.principal.0 };
+    turns.take(whose, 1).await.map_err(|_| Error::unavailable("too many subscribers wait for an answer"))
 }
 
 /// A response, unless it is to be tried again. Any other failure is an answer as well, since another try would fail alike.

@@ -6,7 +6,7 @@ use super::{
     patience::patiently,
     shapes::Shape,
 };
-use crate::{looks::Seat, mount::GraphQl, request::Prepared};
+use crate::{mount::GraphQl, request::Prepared, seats::Seat};
 use ::live::{Follow, Log, Marks, OperationWatch};
 use async_graphql::Response;
 use axum::body::Bytes;
@@ -85,6 +85,7 @@ impl Subscription {
 
     async fn begin(graphql: &GraphQl, caller: Caller, prepared: Prepared) -> Result<Subscription, Refusal> {
         let Asked { topic, after } = asked(graphql, &prepared).await?;
+        graphql.admit(&caller, &prepared).await?;
         let (look, _seat) = graphql.looks.sit(&caller)?;
         let shape = graphql.shapes.same(Shape::new(prepared, topic));
         let maker = Maker { graphql: graphql.clone(), caller, look, shape };

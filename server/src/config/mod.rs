@@ -8,7 +8,7 @@ pub use reader::Reader;
 pub use settings::{SETTINGS, Setting, document};
 
 use crate::connections::Limits;
-use schema::Boundary;
+use schema::{Boundary, Rate, RateLimits, RateMode};
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use surface::Origins;
 
@@ -44,6 +44,7 @@ pub struct Config {
     pub cost: u64,
     pub answer_size: u32,
     pub read_time: Duration,
+    pub rates: RateLimits,
     pub doors: Limits,
     pub origins: Origins,
     pub outcome_retention: Duration,
@@ -117,6 +118,13 @@ impl Reader {
                 cost: self.get("cost", between(100, 1_000_000_000))?.into(),
                 answer_size: self.get("answer_size", between(65_536, 1_073_741_824))?,
                 read_time: self.get("read_time", duration)?,
+                rates: RateLimits {
+                    mode: self.get("rates", RateMode::parse)?,
+                    address: self.get("rate_address", Rate::parse)?,
+                    client: self.get("rate_client", Rate::parse)?,
+                    principal: self.get("rate_principal", Rate::parse)?,
+                    organization: self.get("rate_organization", Rate::parse)?,
+                },
                 doors: Limits {
                     most: self.get("connections", between(64, 1_000_000))? as usize,
                     each: self.get("connections_per_address", between(1, 1_000_000))? as usize,

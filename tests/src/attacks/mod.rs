@@ -2,5 +2,6 @@
 
 mod connections;
 mod cost;
+mod rates;
 mod rights;
 mod work;

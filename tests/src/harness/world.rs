@@ -56,6 +56,7 @@ pub struct Options {
     pub attempts: i32,
     pub real_time: bool,
     pub connections: u32,
+    pub rates: schema::RateLimits,
     pub doors: server::connections::Limits,
     /// The number of a log's entries that stay in memory.
     pub kept: usize,
@@ -70,6 +71,7 @@ impl Default for Options {
             attempts: 12,
             real_time: false,
             connections: 6,
+            rates: schema::RateLimits::default(),
             doors: server::connections::Limits::default(),
             kept: 512,
         }
@@ -297,6 +299,7 @@ async fn start(cluster: &Cluster, database: &str, clock: Arc<TestClock>, ids: Ar
         verifier: Verifier::new(ISSUER.into(), format!("{ISSUER}/services"), AUDIENCE.into(), Duration::from_secs(30), keys),
         fingerprint_key: b"the same for every replica of a test".to_vec(),
         body_limit: 65_536,
+        rates: options.rates,
         doors: options.doors,
         origins: surface::Origins::parse("https://portal.example").expect("origins"),
         limits: options.limits,

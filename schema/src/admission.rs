@@ -1,0 +1,45 @@
+//! The admission of a request: what it costs is paid for, and it waits for its turn among others.
+
+use crate::{Caller, Carried, Code, Error, Gateway, Result};
+use std::time::Duration;
+use store::{Turn, Whose};
+
+/// A request that was let in.
+#[derive(Debug, Clone, Copy)]
+pub struct Admitted {
+    whose: Whose,
+    weight: u32,
+}
+
+/// The rows of a read that count as one more turn.
+const HEAVY: u64 = 2_000;
+
+impl Gateway {
+    /// Pays for a request of this price, or refuses it for a while.
+    pub async fn admit(&self, caller: &Caller, price: u64) -> Result<Admitted> {
+        self.rates.caller(caller, price)?;
+        // Whoever names an organization without a right to it spends nothing of that organization's.
+        let member = match caller.organization {
+            Some(organization) => {
+                let attributes =
+                    vec![("actor_id", caller.principal.to_string()), ("actor_kind", caller.kind.as_str().to_owned())];
+                let known = self.identity.recent(caller.principal, organization, caller.grant);
+                Carried::with(attributes, known).await.is_ok()
+            }
+            None => false,
+        };
+        let organization = caller.organization.filter(|_| member);
+        if let Some(organization) = organization {
+            self.rates.organization(organization, price)?;
+        }
+        let tenant = organization.map_or(caller.principal.0, |organization| organization.0);
+        let weight = u32::try_from(1 + price / HEAVY).unwrap_or(u32::MAX);
+        Ok(Admitted { whose: Whose { tenant, person: caller.principal.0 }, weight })
+    }
+
+    /// Waits for the turn of a read.
+    pub async fn turn(&self, admitted: Admitted) -> Result<Turn> {
+        let crowded = |_| Error::new(Code::RATE_LIMITED).retry_after(Duration::from_secs(1));
+        self.turns.take(admitted.whose, admitted.weight).await.map_err(crowded)
+    }
+}

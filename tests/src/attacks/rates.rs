@@ -1,0 +1,155 @@
+//! Floods: those who ask for too much wait, and nobody else does.
+
+use crate::harness::{Options, Socket, World, person};
+use schema::{Rate, RateLimits, RateMode};
+use serde_json::json;
+use std::time::Duration;
+
+fn limits(principal: Rate, organization: Rate) -> RateLimits {
+    RateLimits { principal, organization, ..RateLimits::default() }
+}
+
+const AMPLE: Rate = Rate { second: 1_000_000, burst: 100_000_000 };
+
+/// A person who asked for too much is told for how long to wait, over every transport; another one of the same organization, and
+/// the same one elsewhere, are not.
+#[tokio::test]
+async fn whoever_asks_for_too_much_waits() {
+    let few = Rate { second: 1, burst: 2_000 };
+    let world = World::with(Options { rates: limits(few, AMPLE), ..Options::default() }).await;
+    let (olga, mara) = (person("olga"), person("mara"));
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    let other = world.found(&olga, "TRUST_OR_LLC").await;
+    world.join(&olga, home, &mara, "TRUSTEE").await;
+    let mut socket = Socket::open(&world.app.url(), &olga, Some(home), None).await.expect("a connection");
+    let ask = "{ properties(first: 100) { nodes { id } } }";
+    let mut asked = 0;
+    let refused = loop {
+        let answer = world.gql(&olga, Some(home), ask, json!({})).await;
+        asked += 1;
+        assert!(asked < 100, "never refused");
+        if answer.gql_code() == "RATE_LIMITED" {
+            break answer;
+        }
+        answer.data();
+    };
+    assert!(asked > 10, "{asked}");
+    assert_eq!(refused.status, 429);
+    let extensions = &refused.body["errors"][0]["extensions"];
+    assert!(extensions["retry_after"].as_u64().is_some_and(|wait| wait >= 1), "{extensions}");
+    assert_eq!((&extensions["retryable"], &extensions["details"]["level"]), (&json!(true), &json!("principal")));
+    for (procedure, body) in [("property/v1/list", json!({})), ("property/v1/create", World::property("1"))] {
+        let request = world.request(reqwest::Method::POST, &format!("/api/v1/rpc/{procedure}")).bearer_auth(&olga.token);
+        let mut body = body;
+        body["idempotencyKey"] = world.key().to_string().into();
+        let body = if procedure.ends_with("list") { json!({}) } else { body };
+        let response = request.header("x-organization-id", home.to_string()).json(&body).send().await.expect("an answer");
+        assert_eq!(response.status(), 429, "{procedure}");
+        let header = response.headers()["retry-after"].to_str().expect("text").parse::<u64>().expect("seconds");
+        let body: serde_json::Value = response.json().await.expect("JSON");
+        assert_eq!((&body["error"]["code"], &body["error"]["retry_after"]), (&json!("RATE_LIMITED"), &json!(header)));
+    }
+    socket.subscribe("q", ask, json!({})).await;
+    assert_eq!(socket.ends().await.0, "RATE_LIMITED");
+    socket.subscribe("s", "subscription { propertyChanged { cursor } }", json!({})).await;
+    assert_eq!(socket.ends().await.0, "RATE_LIMITED");
+    world.gql(&mara, Some(home), ask, json!({})).await.data();
+    world.gql(&olga, Some(other), ask, json!({})).await.data();
+}
+
+/// Whoever is no member spends nothing of an organization's.
+#[tokio::test]
+async fn an_outsider_spends_nothing_of_an_organizations() {
+    let few = Rate { second: 1, burst: 1_500 };
+    let world = World::with(Options { rates: limits(AMPLE, few), ..Options::default() }).await;
+    let (olga, mallory) = (person("olga"), person("mallory"));
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    let ask = "{ properties(first: 100) { nodes { id } } }";
+    for _ in 0..30 {
+        let refused = world.gql(&mallory, Some(home), ask, json!({})).await;
+        assert_eq!(refused.gql_code(), "ORGANIZATION_NOT_FOUND");
+    }
+    world.gql(&olga, Some(home), ask, json!({})).await.data();
+    // Its own people do, all together.
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.push(world.gql(&olga, Some(home), ask, json!({})).await.gql_code().to_owned());
+    }
+    assert_eq!(answers.last().map(String::as_str), Some("RATE_LIMITED"));
+}
+
+/// An address without a token is refused as well, before anything is looked at; whether the process lives can always be asked.
+#[tokio::test]
+async fn an_address_waits_before_anybody_is_known() {
+    let few = Rate { second: 1, burst: 200 };
+    let rates = RateLimits { address: few, ..RateLimits::default() };
+    let world = World::with(Options { rates, ..Options::default() }).await;
+    let mut last = 0;
+    for _ in 0..40 {
+        last = world.send(world.request(reqwest::Method::POST, "/graphql").json(&json!({}))).await.status;
+    }
+    assert_eq!(last, 429);
+    assert_eq!(world.send(world.request(reqwest::Method::GET, "/livez")).await.status, 200);
+}
+
+/// Two replicas settle within a moment: each refuses what was spent at the other.
+#[tokio::test]
+async fn replicas_settle_what_was_spent() {
+    let few = Rate { second: 1, burst: 3_000 };
+    let world = World::with(Options { rates: limits(few, AMPLE), ..Options::default() }).await;
+    let owner = person("olga");
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    let second = world.replica(Options { rates: limits(few, AMPLE), ..Options::default() }).await;
+    let ask = "{ properties(first: 100) { nodes { id } } }";
+    let mut spent = 0;
+    while world.gql(&owner, Some(home), ask, json!({})).await.gql_code() != "RATE_LIMITED" {
+        spent += 1;
+        assert!(spent < 100);
+    }
+    // The other lets through no more than what it does not know of yet.
+    let mut more = 0;
+    crate::harness::until("a refusal at the other replica", async || {
+        let answer = world.gql_at(&second.url(), &owner, Some(home), ask, json!({})).await;
+        more += 1;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        (answer.gql_code() == "RATE_LIMITED").then_some(())
+    })
+    .await;
+    let alone = 3_000 / 111 + 1;
+    assert!(more < alone, "{more} more than the {spent}: as if it had never heard of them");
+}
+
+/// A measure refuses nobody.
+#[tokio::test]
+async fn a_measure_refuses_nobody() {
+    let few = Rate { second: 1, burst: 1 };
+    let rates = RateLimits { mode: RateMode::Measure, address: few, client: few, principal: few, organization: few };
+    let world = World::with(Options { rates, ..Options::default() }).await;
+    let owner = person("olga");
+    let home = world.found(&owner, "TRUST_OR_LLC").await;
+    for _ in 0..5 {
+        world.gql(&owner, Some(home), "{ properties { nodes { id } } }", json!({})).await.data();
+    }
+}
+
+/// One person has so many live connections, and no more; others have theirs.
+#[tokio::test]
+async fn a_person_has_so_many_live_connections() {
+    let world = World::new().await;
+    let (olga, mara) = (person("olga"), person("mara"));
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    world.join(&olga, home, &mara, "TRUSTEE").await;
+    let mut held = Vec::new();
+    for _ in 0..graphql::limits::CONNECTIONS {
+        held.push(Socket::open(&world.app.url(), &olga, Some(home), None).await.expect("a connection"));
+    }
+    assert!(Socket::open(&world.app.url(), &olga, Some(home), None).await.is_err());
+    let stream = world.request(reqwest::Method::POST, "/graphql").bearer_auth(&olga.token).header("accept", "text/event-stream");
+    let stream = stream.header("x-organization-id", home.to_string());
+    let refused =
+        stream.json(&json!({ "query": "subscription { propertyChanged { cursor } }" })).send().await.expect("an answer");
+    assert_eq!(refused.status(), 429);
+    Socket::open(&world.app.url(), &mara, Some(home), None).await.expect("another person's");
+    held.pop();
+    crate::harness::until("room for one more", async || Socket::open(&world.app.url(), &olga, Some(home), None).await.ok()).await;
+}
