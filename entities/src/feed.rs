@@ -258,7 +258,7 @@ pub async fn relay(tx: &mut PgConnection, now: DateTime<Utc>, of: Option<Vec<Org
 pub async fn trim(tx: &mut PgConnection, now: DateTime<Utc>, window: Duration) -> Result<u64> {
     let sql = "
         WITH old AS (
-          SELECT organization_id, position FROM feed WHERE at < $1 ORDER BY at LIMIT 5000
+          SELECT organization_id, position FROM feed WHERE at < least($1, now() - $2) ORDER BY at LIMIT 5000
         ), gone AS (
           DELETE FROM feed f USING old WHERE f.organization_id = old.organization_id AND f.position = old.position
           RETURNING f.organization_id, f.position
@@ -267,6 +267,6 @@ pub async fn trim(tx: &mut PgConnection, now: DateTime<Utc>, window: Duration) -
           FROM (SELECT organization_id, max(position) AS last FROM gone GROUP BY 1) g WHERE g.organization_id = h.organization_id
         )
         SELECT count(*) FROM gone";
-    let gone: i64 = sqlx::query_scalar(sql).bind(now - window).fetch_one(tx).await?;
+    let gone: i64 = sqlx::query_scalar(sql).bind(now - window).bind(window).fetch_one(tx).await?;
     Ok(gone.unsigned_abs())
 }

@@ -1,5 +1,6 @@
 //! Replicas: the processes of the gateway, with their heartbeats. The living carry on the work of the dead.
 
+use chrono::{DateTime, Utc};
 use schema::Result;
 use sqlx::PgPool;
 use std::time::Duration;
@@ -8,6 +9,11 @@ use std::time::Duration;
 pub async fn enter(pool: &PgPool, id: &str) -> Result<()> {
     sqlx::query("INSERT INTO replica (id, started_at, heartbeat_at) VALUES ($1, now(), now())").bind(id).execute(pool).await?;
     Ok(())
+}
+
+/// The database's time.
+pub async fn time(pool: &PgPool) -> Result<DateTime<Utc>> {
+    Ok(sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(pool).await?)
 }
 
 /// Renews a replica's heartbeat. False: others took it for dead meanwhile.

@@ -32,6 +32,7 @@ mod m20261126_000024_decline;
 mod m20261127_000025_directory;
 mod m20261128_000026_chain;
 mod m20261130_000027_quotas;
+mod m20261130_000028_clocks;
 pub mod projection;
 
 use sea_orm_migration::MigrationTrait;
@@ -96,6 +97,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000025_directory::Migration),
             Box::new(m20261128_000026_chain::Migration),
             Box::new(m20261130_000027_quotas::Migration),
+            Box::new(m20261130_000028_clocks::Migration),
         ]
     }
 }

@@ -105,6 +105,7 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run, recorded: Option<&OperationRo
         return Err(Error::internal(format!("no procedure {}", recorded.view.procedure)));
     };
     let who = (entry.scope() == Scope::Organization).then_some(recorded.view.initiator);
+    gateway.drift.ensure()?;
     let Claimed { tx, stored, actor } = gateway.operations.claim(organization, id, who, entry.changes_rights()).await?;
     // It was refused meanwhile, and made room for the next request with its key.
     let Some(stored) = stored else { return Ok(Step::Done) };

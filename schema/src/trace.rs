@@ -102,16 +102,27 @@ pub fn traceparent() -> Option<String> {
 
 /// Hangs a span below a `traceparent` of another process or an earlier run.
 pub fn continue_from(span: &Span, traceparent: &str) {
+    if let Some(remote) = remote(traceparent) {
+        let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(remote));
+    }
+}
+
+/// Points from a span to a `traceparent` of somebody else.
+pub fn link_to(span: &Span, traceparent: &str) {
+    if let Some(remote) = remote(traceparent) {
+        span.add_link(remote);
+    }
+}
+
+fn remote(traceparent: &str) -> Option<SpanContext> {
     let mut parts = traceparent.split('-');
     let (Some("00"), Some(trace), Some(parent), Some(flags)) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-        return;
+        return None;
     };
     let (Ok(trace), Ok(parent), Ok(flags)) = (TraceId::from_hex(trace), SpanId::from_hex(parent), u8::from_str_radix(flags, 16))
     else {
-        return;
+        return None;
     };
     let remote = SpanContext::new(trace, parent, TraceFlags::new(flags), true, TraceState::default());
-    if remote.is_valid() {
-        let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(remote));
-    }
+    remote.is_valid().then_some(remote)
 }

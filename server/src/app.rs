@@ -3,11 +3,13 @@
 use crate::{
     Fault, connections, http,
     identity::{Registry, Verifier},
+    networks::Networks,
+    operators::{self, Health},
     statements,
 };
 use authz::Cerbos;
 use entities::{operation, replica};
-use schema::{Chance, Clock, Decide, Faults, Gateway, Limits, Operations, PeopleAct, RateLimits, Rates, Turns};
+use schema::{Chance, Clock, Decide, Drift, Faults, Gateway, Limits, Operations, PeopleAct, RateLimits, Rates, Turns};
 use sqlx::{
     Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -25,6 +27,10 @@ use workflows::{Durable, Supervision, Supervisor};
 /// All that differs between one gateway and another.
 pub struct Parts {
     pub listener: TcpListener,
+    /// The listener for operators' pages.
+    pub operators: TcpListener,
+    /// Whose word is taken for whom a request comes, and for its trace.
+    pub trusted: Networks,
     /// The URL of the database, for the role hestami_app.
     pub database_url: String,
     pub database_connections: u32,
@@ -42,6 +48,8 @@ pub struct Parts {
     pub doors: connections::Limits,
     pub origins: Origins,
     pub limits: Limits,
+    /// The most that the clock may differ from the database's by. None: they are not compared.
+    pub clock_bound: Option<Duration>,
     pub rates: RateLimits,
     pub supervision: Supervision,
     /// The attempts after which an operation ends as FAILED, if it is also older than `patience`.
@@ -57,6 +65,7 @@ pub struct Parts {
 
 pub struct App {
     pub address: SocketAddr,
+    operators: SocketAddr,
     pub gateway: Arc<Gateway>,
     pub engine: Arc<Durable>,
     pub cerbos: Arc<Cerbos>,
@@ -100,7 +109,9 @@ impl App {
             attempts: parts.attempts,
             patience: parts.patience,
         };
-        let identity = Registry::new(parts.verifier, lanes.clone(), Arc::clone(&parts.clock), Arc::clone(&parts.ids));
+        let drift = Arc::new(Drift::within(parts.clock_bound));
+        let identity =
+            Registry::new(parts.verifier, lanes.clone(), Arc::clone(&parts.clock), Arc::clone(&parts.ids), Arc::clone(&drift));
         let live = live::Hub::start(parts.live, parts.limits.window, Arc::clone(&parts.clock)).map_err(told)?;
         // A read takes a connection at a time: more of them would wait for one.
         let turns = parts.database_connections.saturating_sub(HOUSE).max(2) as usize;
@@ -118,6 +129,7 @@ impl App {
             faults: parts.faults,
             fingerprint: schema::FingerprintKey::new(&parts.fingerprint_key),
             limits: parts.limits,
+            drift,
             rates: Rates::new(parts.rates),
             turns: Turns::new(turns, WAITING),
             table: schema::Table::new(resolvers::TABLE),
@@ -128,19 +140,30 @@ impl App {
         engine.launch(&gateway).await.map_err(told)?;
         let buried = Supervisor::start(&gateway, &engine, parts.supervision).await.map_err(told)?;
 
-        let listener = parts.listener;
-        let address = listener.local_addr()?;
+        let (listener, operators) = (parts.listener, parts.operators);
+        let (address, operators_address) = (listener.local_addr()?, operators.local_addr()?);
         let router = http::router(http::Served {
             mount: surface::Mount { gateway: Arc::clone(&gateway), body_limit: parts.body_limit, origins: parts.origins },
+            live: Arc::clone(&live),
+            graphiql: parts.graphiql,
+            trusted: parts.trusted,
+        });
+        let health = Health {
+            gateway: Arc::clone(&gateway),
             engine: Arc::clone(&engine),
             cerbos: Arc::clone(&cerbos),
             live: Arc::clone(&live),
-            graphiql: parts.graphiql,
-            metrics: parts.metrics,
-        });
+        };
+        let pages = operators::router(health, parts.metrics);
         let (stop, stopped) = watch::channel(false);
+        tokio::spawn(connections::serve(operators, pages, connections::Limits::default(), stopped.clone()));
         let server = tokio::spawn(connections::serve(listener, router, parts.doors, stopped));
-        Ok(App { address, gateway, engine, cerbos, live, buried, stop, server })
+        Ok(App { address, operators: operators_address, gateway, engine, cerbos, live, buried, stop, server })
+    }
+
+    /// The address of operators' pages.
+    pub fn operators(&self) -> String {
+        format!("http://{}", self.operators)
     }
 
     pub fn url(&self) -> String {

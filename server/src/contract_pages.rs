@@ -46,11 +46,15 @@ fn tagged(text: String) -> (Bytes, String) {
 static OPENAPI: Document = Document::new("application/json", || tagged(rpc::openapi(resolvers::TABLE).to_string()));
 static SDL: Document = Document::new("application/graphql; charset=utf-8", || tagged(graphql::sdl()));
 
+/// The page has a style of its own, and nothing else.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 const PAGE: &str = include_str!("index.html");
 
 pub fn routes() -> Router {
     Router::new()
         .route("/openapi.json", get(async |headers: HeaderMap| OPENAPI.answer(&headers)))
         .route("/schema.graphql", get(async |headers: HeaderMap| SDL.answer(&headers)))
-        .route("/", get(async || Html(PAGE)))
+        .route("/", get(async || ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE))))
 }

@@ -1,18 +1,16 @@
 //! Every route, on one page.
 
-use crate::{contract_pages, graphiql};
-use authz::Cerbos;
+use crate::{contract_pages, graphiql, networks::Networks};
 use axum::{
     Json, Router,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, header},
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::Response,
     routing::get,
 };
 use opentelemetry::{KeyValue, global, metrics::Histogram};
-use prometheus::{Encoder, TextEncoder};
-use schema::{Code, Engine, Error, Gateway};
+use schema::{Code, Error, Gateway};
 use serde_json::json;
 use std::{
     net::IpAddr,
@@ -29,41 +27,36 @@ use tower_http::{
     },
     cors::{AllowOrigin, CorsLayer},
 };
-use tracing::Instrument;
-use workflows::Durable;
+use tracing::{Instrument, Span};
 
 pub struct Served {
     pub mount: Mount,
-    pub engine: Arc<Durable>,
-    pub cerbos: Arc<Cerbos>,
     pub live: Arc<live::Hub>,
     pub graphiql: Option<PathBuf>,
-    pub metrics: prometheus::Registry,
+    /// Whose word is taken for whom a request comes, and for its trace.
+    pub trusted: Networks,
+}
+
+/// The parts that every request is watched with.
+#[derive(Clone)]
+struct Watched {
+    gateway: Arc<Gateway>,
+    trusted: Arc<Networks>,
 }
 
 /// The address that a request comes from.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
-#[derive(Clone)]
-struct Health {
-    mount: Mount,
-    engine: Arc<Durable>,
-    cerbos: Arc<Cerbos>,
-    live: Arc<live::Hub>,
-}
-
 pub fn router(served: Served) -> Router {
-    let Served { mount, engine, cerbos, live, graphiql, metrics } = served;
-    let (origins, gateway) = (mount.origins.clone(), Arc::clone(&mount.gateway));
-    let health = Health { mount: mount.clone(), engine, cerbos, live: Arc::clone(&live) };
+    let Served { mount, live, graphiql, trusted } = served;
+    let origins = mount.origins.clone();
+    let watched = Watched { gateway: Arc::clone(&mount.gateway), trusted: Arc::new(trusted) };
     let mut router = Router::new()
         .merge(graphql::routes(graphql::GraphQl::new(mount.clone(), live, graphiql.is_some())))
         .merge(rpc::routes(mount.clone()))
         .merge(contract_pages::routes())
-        .route("/metrics", get(move || async move { exposition(&metrics) }))
         .route("/livez", get(alive));
-    router = router.merge(Router::new().route("/readyz", get(ready)).with_state(health));
     if let Some(packages) = graphiql {
         router = router.merge(graphiql::routes(&packages));
     }
@@ -73,7 +66,7 @@ pub fn router(served: Served) -> Router {
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| refusal(&Error::internal("a handler panicked"))))
         .layer(CompressionLayer::new().gzip(true).br(true).compress_when(worth_compressing()))
         .layer(cors(origins))
-        .layer(middleware::from_fn_with_state(gateway, traced))
+        .layer(middleware::from_fn_with_state(watched, traced))
 }
 
 /// Says that the process answers.
@@ -96,6 +89,14 @@ fn cors(origins: Origins) -> CorsLayer {
         .expose_headers(["x-trace-id", "etag", "retry-after"].map(HeaderName::from_static))
         .max_age(Duration::from_secs(7_200))
 }
+
+/// The headers of every answer, unless a page says otherwise: it is of the type that it says, stands in no frame, and loads nothing.
+const SAFE: [(HeaderName, &str); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+];
 
 static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
     global::meter("hestami")
@@ -120,13 +121,28 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
+/// Puts a request into its trace, and answers with the address that it comes from.
+fn placed(request: &Request, trusted: &Networks, span: &Span) -> Option<IpAddr> {
+    let said = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
+    if let Some(parent) = said("traceparent") {
+        // A stranger's trace is pointed at: the ids in our own are ours.
+        if peer.is_some_and(|peer| trusted.contain(peer)) {
+            schema::continue_from(span, parent);
+        } else {
+            schema::link_to(span, parent);
+        }
+    }
+    peer.map(|peer| trusted.origin(peer, said("x-forwarded-for").unwrap_or_default()))
+}
+
 /// The span of a request, above all its other spans. Its trace id is in every answer.
-async fn traced(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+async fn traced(State(Watched { gateway, trusted }): State<Watched>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = known(request.method());
     let route = match request.uri().path() {
         path if path.starts_with("/api/v1/rpc/") => "/api/v1/rpc/{procedure}".to_owned(),
-        path @ ("/" | "/graphql" | "/openapi.json" | "/schema.graphql" | "/livez" | "/readyz" | "/metrics") => path.to_owned(),
+        path @ ("/" | "/graphql" | "/openapi.json" | "/schema.graphql" | "/livez") => path.to_owned(),
         path if path.starts_with("/graphiql") => "/graphiql".to_owned(),
         _ => "unknown".to_owned(),
     };
@@ -144,13 +160,11 @@ async fn traced(State(gateway): State<Arc<Gateway>>, request: Request, next: Nex
         actor_kind = tracing::field::Empty,
         error.code = tracing::field::Empty,
     );
-    if let Some(parent) = request.headers().get("traceparent").and_then(|value| value.to_str().ok()) {
-        schema::continue_from(&span, parent);
-    }
+    let origin = placed(&request, &trusted, &span);
     let mut response = async {
         // It must always be known whether the process lives.
-        let paid = match request.extensions().get::<Peer>() {
-            Some(Peer(address)) if request.uri().path() != "/livez" => gateway.rates.address(*address),
+        let paid = match origin {
+            Some(origin) if request.uri().path() != "/livez" => gateway.rates.address(origin),
             _ => Ok(()),
         };
         let mut response = match paid {
@@ -166,7 +180,11 @@ async fn traced(State(gateway): State<Arc<Gateway>>, request: Request, next: Nex
     .await;
     span.record("http.response.status_code", response.status().as_u16());
     // The contract alone may be kept.
-    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    for (name, value) in SAFE {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
     let labels = [
         KeyValue::new("http.request.method", method),
         KeyValue::new("http.route", route),
@@ -174,32 +192,4 @@ async fn traced(State(gateway): State<Arc<Gateway>>, request: Request, next: Nex
     ];
     DURATION.record(started.elapsed().as_secs_f64(), &labels);
     response
-}
-
-/// Readiness: PostgreSQL, Cerbos, the engine and the live hub answer, and this gateway is not closing.
-async fn ready(State(health): State<Health>) -> Response {
-    let limit = Duration::from_secs(2);
-    let within = |ok: bool| if ok { "ok" } else { "unavailable" };
-    let gateway = &health.mount.gateway;
-    let (postgres, cerbos, engine) = tokio::join!(
-        async { matches!(tokio::time::timeout(limit, sqlx::query("SELECT 1").execute(&gateway.pool)).await, Ok(Ok(_))) },
-        async { matches!(tokio::time::timeout(limit, health.cerbos.sentinel()).await, Ok(Ok(_))) },
-        async { health.engine.ready() && matches!(tokio::time::timeout(limit, health.engine.reachable()).await, Ok(Ok(()))) },
-    );
-    let closing = gateway.tasks.closing();
-    let live = health.live.ready();
-    let ready = postgres && cerbos && engine && live && !closing;
-    let body = json!({
-        "ready": ready, "closing": closing,
-        "postgresql": within(postgres), "cerbos": within(cerbos), "engine": within(engine), "live": within(live),
-    });
-    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body)).into_response()
-}
-
-fn exposition(registry: &prometheus::Registry) -> Response {
-    let mut text = Vec::new();
-    match TextEncoder::new().encode(&registry.gather(), &mut text) {
-        Ok(()) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
-        Err(problem) => refusal(&Error::internal(problem)),
-    }
 }

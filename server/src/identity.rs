@@ -8,7 +8,7 @@ use jsonwebtoken::{
     jwk::{Jwk, JwkSet},
 };
 use schema::{
-    AccessGrantId, Actor, Chance, Clock, Code, Error, Identity, Lanes, OrganizationId, PrincipalId, PrincipalKind, Result,
+    AccessGrantId, Actor, Chance, Clock, Code, Drift, Error, Identity, Lanes, OrganizationId, PrincipalId, PrincipalKind, Result,
     SignedIn, Through, Tx,
 };
 use serde::Deserialize;
@@ -239,6 +239,7 @@ pub struct Registry {
     lanes: Lanes,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Chance>,
+    drift: Arc<Drift>,
     kept: std::sync::Mutex<ActorCache>,
 }
 
@@ -271,9 +272,9 @@ impl<T> Of<T> {
 }
 
 impl Registry {
-    pub fn new(verifier: Verifier, lanes: Lanes, clock: Arc<dyn Clock>, ids: Arc<dyn Chance>) -> Self {
+    pub fn new(verifier: Verifier, lanes: Lanes, clock: Arc<dyn Clock>, ids: Arc<dyn Chance>, drift: Arc<Drift>) -> Self {
         let kept = ActorCache { principals: Recent::new(KEPT), actors: Recent::new(KEPT), changed: HashMap::new() };
-        Registry { verifier, lanes, clock, ids, kept: std::sync::Mutex::new(kept) }
+        Registry { verifier, lanes, clock, ids, drift, kept: std::sync::Mutex::new(kept) }
     }
 
     fn kept<T>(&self, work: impl FnOnce(&mut ActorCache) -> T) -> T {
@@ -296,6 +297,7 @@ impl Registry {
 #[async_trait]
 impl Identity for Registry {
     async fn principal(&self, bearer: Option<&str>) -> Result<SignedIn> {
+        self.drift.ensure()?;
         let token = bearer.ok_or_else(|| Error::new(Code::AUTHENTICATION_REQUIRED))?;
         let now = self.clock.now();
         let claims = self.verifier.verify(token, now.timestamp()).await?;
@@ -329,6 +331,7 @@ impl Identity for Registry {
     }
 
     async fn actor(&self, principal: PrincipalId, organization: OrganizationId, grant: Option<AccessGrantId>) -> Result<Actor> {
+        self.drift.ensure()?;
         let now = self.clock.now();
         let actor = entities::actor::find(&self.lanes, principal, organization, now).await?;
         let actor = actor.ok_or_else(|| Error::new(Code::ORGANIZATION_NOT_FOUND))?;

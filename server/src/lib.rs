@@ -10,6 +10,8 @@ pub mod embedded;
 mod graphiql;
 mod http;
 pub mod identity;
+pub mod networks;
+mod operators;
 pub mod park;
 mod recent;
 pub mod rehearsal;

@@ -55,7 +55,7 @@ async fn ground(config: &Config) -> Result<Ground, Fault> {
         let folders = Folders::lay_out(&config.data, &config.servers)?;
         let secrets = Secrets::load_or_make(&folders.home)?;
         let policies = config.cerbos_url.is_none().then_some(config.policies.as_path());
-        let stack = Stack::start(&folders, &secrets.database_password, policies, Tuning::default()).await?;
+        let stack = Stack::start(folders, &secrets.database_password, policies, Tuning::default()).await?;
         stack.postgres.prepare(DATABASE).await?;
         let owner_url = stack.postgres.url("hestami_owner", DATABASE);
         migrate(&owner_url).await?;
@@ -154,7 +154,12 @@ pub async fn check_own_servers(config: &Config) -> Result<Vec<String>, Fault> {
     Ok(said)
 }
 
-fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry, listener: TcpListener) -> Result<Parts, Fault> {
+fn parts(
+    config: &Config,
+    ground: &Ground,
+    telemetry: &Telemetry,
+    [listener, operators]: [TcpListener; 2],
+) -> Result<Parts, Fault> {
     let source = match (&config.jwks, &ground.secrets) {
         (Some(place), _) => KeySource::named(place)?,
         (None, Some(secrets)) => KeySource::Fixed(serde_json::from_value(secrets.jwks()?)?),
@@ -170,6 +175,8 @@ fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry, listener: TcpL
     let graphiql: Option<PathBuf> = (config.mode == Mode::Development).then(|| config.servers.clone());
     Ok(Parts {
         listener,
+        operators,
+        trusted: config.trusted.clone(),
         database_url: ground.database_url.clone(),
         database_connections: config.database_connections,
         database_statements: config.database_statements,
@@ -180,6 +187,7 @@ fn parts(config: &Config, ground: &Ground, telemetry: &Telemetry, listener: TcpL
         verifier: Verifier::new(issuer, service_issuer, config.audience.clone(), config.token_leeway, source),
         fingerprint_key: fingerprint_key.into_bytes(),
         body_limit: config.body_limit,
+        clock_bound: Some(config.clock_bound),
         rates: config.rates,
         doors: connections::within_descriptors(config.doors),
         origins: config.origins.clone(),
@@ -213,17 +221,20 @@ pub async fn serve(config: Config, telemetry: &Telemetry, only_demo: bool) -> Re
     let began = Instant::now();
     let mut told = stops(config.shutdown_grace)?;
     // The port is bound first, so that a taken port is reported before anything is started.
-    let listener =
-        TcpListener::bind(config.listen).await.map_err(|problem| format!("HESTAMI_LISTEN {}: {problem}", config.listen))?;
+    let mut listeners = Vec::new();
+    for (name, address) in [("HESTAMI_LISTEN", config.listen), ("HESTAMI_OPERATORS", config.operators)] {
+        listeners.push(TcpListener::bind(address).await.map_err(|problem| format!("{name} {address}: {problem}"))?);
+    }
+    let listeners = <[TcpListener; 2]>::try_from(listeners).map_err(|_| "two listeners")?;
     // A stop may come while things start.
     let starting = async {
         let ground = ground(&config).await?;
         let cerbos = authz::Cerbos::new(authz::Settings::new(&ground.cerbos_url)).map_err(crate::app::told)?;
         rehearsal::once(&cerbos, &config, &ground.database_url).await?;
-        let app = App::start(parts(&config, &ground, telemetry, listener)?).await?;
+        let app = App::start(parts(&config, &ground, telemetry, listeners)?).await?;
         Ok::<_, Fault>((ground, app))
     };
-    let (ground, app) = tokio::select! {
+    let (mut ground, app) = tokio::select! {
         started = starting => started?,
         _ = told.wait_for(|stop| *stop) => return Ok(()),
     };
@@ -239,7 +250,14 @@ pub async fn serve(config: Config, telemetry: &Telemetry, only_demo: bool) -> Re
     }
     let mut buried = app.buried.clone();
     let taken_for_dead = async { buried.wait_for(|buried| *buried).await.is_ok() };
+    let keeping = async {
+        match &mut ground.stack {
+            Some(stack) => stack.keep().await,
+            None => std::future::pending().await,
+        }
+    };
     let come_back = tokio::select! {
+        never = keeping => match never {},
         () = std::future::ready(()), if only_demo => false,
         _ = told.wait_for(|stop| *stop) => false,
         dead = taken_for_dead => dead,
@@ -290,6 +308,7 @@ impl std::error::Error for ComeBack {}
 async fn announce(config: &Config, ground: &Ground, app: &App, took: Duration) -> Result<(), Fault> {
     let url = app.url();
     println!("hestami serves {url} after {:.1} s", took.as_secs_f64());
+    println!("  operators  {}/readyz", app.operators());
     let (Some(secrets), Some(owner), Mode::Development) = (&ground.secrets, &ground.owner_url, config.mode) else {
         return Ok(());
     };

@@ -25,7 +25,7 @@ class Gateway {
   }
 
   async serve(listen) {
-    const env = { ...process.env, HESTAMI_DATA: this.data, HESTAMI_LISTEN: listen, HESTAMI_LOG: 'warn', HESTAMI_COST: '10000', ...this.settings };
+    const env = { ...process.env, HESTAMI_DATA: this.data, HESTAMI_LISTEN: listen, HESTAMI_OPERATORS: '127.0.0.1:0', HESTAMI_LOG: 'warn', HESTAMI_COST: '10000', ...this.settings };
     const options = { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] };
     this.child = spawn(path.join(root, 'target/debug/hestami'), ['serve'], options);
     let said = '';

@@ -1,6 +1,6 @@
 //! The binary as its user runs it: embedded servers, servers of one's own, and its messages when something is wrong.
 
-use crate::harness::{Process, binary, cluster, folder, people::SECRETS, root, until};
+use crate::harness::{Process, World, binary, cluster, folder, people::SECRETS, root, until};
 use nix::{
     sys::signal::Signal,
     unistd::{User, chown},
@@ -38,7 +38,12 @@ fn children_of(home: &Path) -> Vec<i32> {
 
 fn embedded(home: &Path) -> Vec<(String, String)> {
     let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    vec![set("HESTAMI_DATA", &home.display().to_string()), set("HESTAMI_LISTEN", "127.0.0.1:0"), set("HESTAMI_LOG", "warn")]
+    vec![
+        set("HESTAMI_DATA", &home.display().to_string()),
+        set("HESTAMI_LISTEN", "127.0.0.1:0"),
+        set("HESTAMI_OPERATORS", "127.0.0.1:0"),
+        set("HESTAMI_LOG", "warn"),
+    ]
 }
 
 #[tokio::test]
@@ -186,7 +191,7 @@ async fn servers_of_ones_own_are_migrated_by_command_only() {
         environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let gateway = Process::run(&settings, None).await;
     let client = reqwest::Client::new();
-    assert_eq!(client.get(format!("{}/readyz", gateway.url)).send().await.expect("an answer").status(), 200);
+    assert_eq!(client.get(format!("{}/readyz", gateway.operators)).send().await.expect("an answer").status(), 200);
     assert_eq!(
         client.get(format!("{}/graphiql", gateway.url)).send().await.expect("an answer").status(),
         404,
@@ -197,6 +202,46 @@ async fn servers_of_ones_own_are_migrated_by_command_only() {
         gateway.lines().iter().any(|line| line.starts_with('{') && line.contains("stopped")).then_some(())
     })
     .await;
+}
+
+/// Servers that end are started again, and the gateway goes on by itself.
+#[tokio::test]
+async fn embedded_servers_that_die_are_started_again() {
+    let home = folder("reborn");
+    let gateway = Process::run(&embedded(&home), None).await;
+    let link = gateway.lines().iter().find(|line| line.contains("/graphiql#organization=")).cloned().expect("a link");
+    let (organization, token) = link.split_once("organization=").and_then(|(_, rest)| rest.split_once("&token=")).expect("both");
+    let client = reqwest::Client::new();
+    let create = async |key: uuid::Uuid| {
+        let mut body = World::property(&key.to_string());
+        body["idempotencyKey"] = key.to_string().into();
+        let request = client.post(format!("{}/api/v1/rpc/property/v1/create", gateway.url)).bearer_auth(token);
+        let answer = request.header("x-organization-id", organization).json(&body).send().await.ok()?;
+        (answer.status() == 200).then_some(())
+    };
+    create(uuid::Uuid::from_u128(1)).await.expect("a property");
+    for name in ["cerbos", "postgres"] {
+        let before = children_of(&home);
+        let died: Vec<i32> = before
+            .iter()
+            .copied()
+            .filter(|pid| {
+                let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                String::from_utf8_lossy(&line).split('\0').next().is_some_and(|program| program.contains(name))
+            })
+            .collect();
+        assert!(!died.is_empty(), "{name} runs");
+        for pid in &died {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(*pid), Signal::SIGKILL);
+        }
+        gateway.line(&format!("that {name} ended"), |line| line.contains("is started again").then_some(())).await;
+        until(&format!("an answer after the end of {name}"), async || {
+            create(uuid::Uuid::from_u128(u128::from(name.len() as u64))).await
+        })
+        .await;
+        let ready = client.get(format!("{}/readyz", gateway.operators)).send().await.expect("an answer");
+        assert_eq!(ready.status(), 200, "after the end of {name}");
+    }
 }
 
 #[test]

@@ -261,20 +261,29 @@ async fn a_page_with_its_relations_is_a_few_statements() {
 async fn operators_can_ask_how_it_is() {
     let world = World::new().await;
     let get = async |path: &str| world.request(reqwest::Method::GET, path).send().await.expect("an answer");
+    let ask = |path: &str| world.client().get(format!("{}{path}", world.app.operators()));
     assert_eq!(get("/livez").await.status(), 200);
-    let ready = world.send(world.request(reqwest::Method::GET, "/readyz")).await;
+    for path in ["/readyz", "/metrics"] {
+        assert_eq!(get(path).await.status(), 404, "not where clients ask");
+    }
+    let ready = world.send(ask("/readyz")).await;
     assert_eq!(
         ready.body,
-        json!({ "ready": true, "closing": false, "postgresql": "ok", "cerbos": "ok", "engine": "ok", "live": "ok" })
+        json!({ "ready": true, "closing": false, "postgresql": "ok", "cerbos": "ok", "engine": "ok", "live": "ok", "clock": "ok" })
     );
     let traced = get("/livez").await;
     assert_eq!(traced.headers()["x-trace-id"].len(), 32);
-    // A caller's trace is continued.
+    assert!(ask("/metrics").send().await.expect("an answer").status().is_success());
+    // A stranger's trace is not gone on with; a proxy's is.
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-    let continued =
-        world.request(reqwest::Method::GET, "/livez").header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
-    assert_eq!(continued.send().await.expect("an answer").headers()["x-trace-id"], trace);
-    assert!(get("/metrics").await.status().is_success());
+    let traced = async |url: String| {
+        let request = world.client().get(format!("{url}/livez")).header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
+        request.send().await.expect("an answer").headers()["x-trace-id"].to_str().expect("text").to_owned()
+    };
+    assert_ne!(traced(world.app.url()).await, trace);
+    let trusted = server::networks::Networks::parse("127.0.0.0/8").expect("networks");
+    let trusting = world.replica(Options { trusted, ..Options::default() }).await;
+    assert_eq!(traced(trusting.url()).await, trace);
 }
 
 #[tokio::test]
@@ -294,7 +303,7 @@ async fn statements_that_a_connection_lets_go_of_are_counted() {
     let few = Process::serve(&world, &[("HESTAMI_DATABASE_STATEMENTS", "10")]).await;
     let enough = Process::serve(&world, &[]).await;
     let metrics = async |of: &Process| {
-        let answer = world.client().get(format!("{}/metrics", of.url)).send().await.expect("an answer");
+        let answer = world.client().get(format!("{}/metrics", of.operators)).send().await.expect("an answer");
         let text = answer.text().await.expect("text");
         let line = text.lines().find_map(|line| {
             line.strip_prefix("hestami_database_statements_evicted_total{")?.rsplit(' ').next().map(str::to_owned)

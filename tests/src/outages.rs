@@ -23,7 +23,7 @@ fn end(process: u32, signal: Signal) {
 }
 
 async fn readiness(world: &World) -> Answer {
-    world.send(world.request(reqwest::Method::GET, "/readyz")).await
+    world.send(world.client().get(format!("{}/readyz", world.app.operators()))).await
 }
 
 /// The PDP ends old connections; here all connections are cut, and far more often.

@@ -79,6 +79,8 @@ impl Supervisor {
 
     async fn beats(self: Arc<Self>) {
         while let Some(gateway) = self.next().await {
+            // Its own failure is told where it changes something.
+            let _ = agrees(&gateway).await;
             match replica::beat(&gateway.pool, &self.engine.executor_id).await {
                 Ok(true) => {}
                 Ok(false) => {
@@ -113,11 +115,16 @@ impl Supervisor {
 
     async fn keeps_time(self: Arc<Self>) {
         while let Some(gateway) = self.next().await {
-            leading(&gateway, TIMER, async |connection| timer::round(&gateway, connection).await).await;
+            leading(&gateway, TIMER, async |connection| {
+                agrees(&gateway).await?;
+                timer::round(&gateway, connection).await
+            })
+            .await;
         }
     }
 
     async fn round(&self, gateway: &Arc<Gateway>) -> Result<()> {
+        agrees(gateway).await?;
         let now = gateway.clock.now();
         let dead = replica::bury(&gateway.pool, self.settings.dead_after).await?;
         let adopted = self.engine.adopt(&dead).await?;
@@ -146,6 +153,16 @@ impl Supervisor {
             resuming.lock().unwrap_or_else(PoisonError::into_inner).remove(&due.id);
         });
     }
+}
+
+/// Compares the clock with the database's. Refuses, if they differ by too much.
+async fn agrees(gateway: &Gateway) -> Result<()> {
+    if !gateway.drift.watched() {
+        return Ok(());
+    }
+    let before = gateway.clock.now();
+    let theirs = replica::time(&gateway.pool).await?;
+    gateway.drift.compare(before, theirs, gateway.clock.now())
 }
 
 /// Does the work if no other replica is doing it, with the connection that holds the lock.

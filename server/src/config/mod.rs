@@ -7,7 +7,7 @@ mod settings;
 pub use reader::Reader;
 pub use settings::{SETTINGS, Setting, document};
 
-use crate::connections::Limits;
+use crate::{connections::Limits, networks::Networks};
 use schema::{Boundary, Rate, RateLimits, RateMode};
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use surface::Origins;
@@ -21,6 +21,8 @@ pub enum Mode {
 #[derive(Clone)]
 pub struct Config {
     pub listen: SocketAddr,
+    pub operators: SocketAddr,
+    pub trusted: Networks,
     pub mode: Mode,
     pub data: PathBuf,
     pub servers: PathBuf,
@@ -44,6 +46,7 @@ pub struct Config {
     pub cost: u64,
     pub answer_size: u32,
     pub read_time: Duration,
+    pub clock_bound: Duration,
     pub rates: RateLimits,
     pub doors: Limits,
     pub origins: Origins,
@@ -95,6 +98,8 @@ impl Reader {
             Some(Config {
                 mode: mode?,
                 listen: self.get("listen", |value| value.parse().ok())?,
+                operators: self.get("operators", |value| value.parse().ok())?,
+                trusted: self.get("trusted", Networks::parse).unwrap_or_default(),
                 data: self.get("data", path)?,
                 servers: self.get("servers", path)?,
                 policies: self.get("policies", path)?,
@@ -118,6 +123,7 @@ impl Reader {
                 cost: self.get("cost", between(100, 1_000_000_000))?.into(),
                 answer_size: self.get("answer_size", between(65_536, 1_073_741_824))?,
                 read_time: self.get("read_time", duration)?,
+                clock_bound: self.get("clock_bound", duration)?,
                 rates: RateLimits {
                     mode: self.get("rates", RateMode::parse)?,
                     address: self.get("rate_address", Rate::parse)?,

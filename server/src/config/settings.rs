@@ -29,6 +29,20 @@ const fn secret(name: &'static str, env: &'static str, allowed: &'static str, ab
 pub const SETTINGS: &[Setting] = &[
     setting("listen", "HESTAMI_LISTEN", Some("127.0.0.1:8080"), "address:port", "Where it serves. Port 0 takes a free one."),
     setting(
+        "operators",
+        "HESTAMI_OPERATORS",
+        Some("127.0.0.1:8081"),
+        "address:port",
+        "Where `/readyz` and `/metrics` are, for operators alone. Port 0 takes a free one.",
+    ),
+    setting(
+        "trusted",
+        "HESTAMI_TRUSTED",
+        None,
+        "10.0.0.0/8, with commas between several",
+        "Proxies whose `X-Forwarded-For` says where a request comes from, and whose `traceparent` is gone on with. Others' is pointed at.",
+    ),
+    setting(
         "mode",
         "HESTAMI_MODE",
         Some("development"),
@@ -138,6 +152,13 @@ pub const SETTINGS: &[Setting] = &[
         "Most bytes of a GraphQL answer, as it lies in memory.",
     ),
     setting("read_time", "HESTAMI_READ_TIME", Some("10s"), "a duration", "A read ends after this, down to its statement."),
+    setting(
+        "clock_bound",
+        "HESTAMI_CLOCK_BOUND",
+        Some("5s"),
+        "a duration",
+        "Most that the clock may differ from the database's by. Beyond it the gateway serves nobody and does nothing by time.",
+    ),
     setting(
         "rates",
         "HESTAMI_RATES",

@@ -62,7 +62,7 @@ impl Ground {
         let policies = root.join("authz/policies");
         let secrets = Secrets::load_or_make(&home)?;
         std::fs::write(home.join("jwks.json"), serde_json::to_vec(&secrets.jwks()?)?)?;
-        let stack = Stack::start(&folders, &secrets.database_password, Some(&policies), Tuning::default()).await?;
+        let stack = Stack::start(folders, &secrets.database_password, Some(&policies), Tuning::default()).await?;
         stack.postgres.prepare("bench").await?;
         serve::migrate(&stack.postgres.url("hestami_owner", "bench")).await?;
         stack.postgres.open().await?;

@@ -138,7 +138,7 @@ async fn a_full_house_says_so_and_lives() {
 }
 
 async fn metrics(process: &Process) -> String {
-    let metrics = reqwest::get(format!("{}/metrics", process.url)).await.expect("metrics");
+    let metrics = reqwest::get(format!("{}/metrics", process.operators)).await.expect("metrics");
     metrics.text().await.expect("text")
 }
 

@@ -1,5 +1,6 @@
 //! Attacks that once worked, as their attackers would try them.
 
+mod clocks;
 mod connections;
 mod cost;
 mod rates;

@@ -68,7 +68,7 @@ impl Cluster {
         let home = folder(name);
         let folders = Folders::lay_out(&home, &root().join("embedded/node_modules")).expect("folders");
         let policies = root().join("authz/policies");
-        let stack = Stack::start(&folders, PASSWORD, Some(&policies), tuning).await.expect("the servers start");
+        let stack = Stack::start(folders, PASSWORD, Some(&policies), tuning).await.expect("the servers start");
         let cluster = Cluster { stack, home, cloning: Mutex::new(()), clones: AtomicUsize::new(0) };
         cluster.stack.postgres.prepare(TEMPLATE).await.expect("a template");
         serve::migrate(&cluster.url("hestami_owner", TEMPLATE)).await.expect("migrations");

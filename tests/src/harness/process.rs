@@ -18,6 +18,8 @@ use tokio::{
 pub struct Process {
     child: Child,
     pub url: String,
+    /// The address of operators' pages.
+    pub operators: String,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
@@ -55,10 +57,12 @@ impl Process {
         let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         collect(BufReader::new(out), Arc::clone(&lines));
         collect(BufReader::new(err), Arc::clone(&lines));
-        let mut process = Process { child, url: String::new(), lines };
+        let mut process = Process { child, url: String::new(), operators: String::new(), lines };
         let address =
             |line: &str| line.strip_prefix("hestami serves ").and_then(|rest| rest.split(' ').next().map(str::to_owned));
         process.url = process.line("its address", address).await;
+        let operators = |line: &str| line.strip_prefix("  operators  ")?.strip_suffix("/readyz").map(str::to_owned);
+        process.operators = process.line("its address for operators", operators).await;
         if settings.iter().all(|(name, _)| name != "DATABASE_URL") {
             // The demo's links come after the address.
             process.line("the end of its greeting", |line| line.starts_with("More tokens").then_some(())).await;

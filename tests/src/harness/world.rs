@@ -38,6 +38,15 @@ impl Clock for TestClock {
     }
 }
 
+/// The real time, and some seconds.
+struct Ahead(Arc<AtomicI64>);
+
+impl Clock for Ahead {
+    fn now(&self) -> DateTime<Utc> {
+        schema::SystemClock.now() + chrono::Duration::seconds(self.0.load(Ordering::SeqCst))
+    }
+}
+
 /// Ids in order, the same in every run.
 struct Counted(AtomicU64);
 
@@ -55,7 +64,12 @@ pub struct Options {
     pub supervision: Supervision,
     pub attempts: i32,
     pub real_time: bool,
+    /// The seconds by which its clock is ahead of the real time.
+    pub ahead: Option<Arc<AtomicI64>>,
     pub connections: u32,
+    /// The most that the clock may differ from the database's by. None: a test sets its clock.
+    pub clock_bound: Option<Duration>,
+    pub trusted: server::networks::Networks,
     pub rates: schema::RateLimits,
     pub doors: server::connections::Limits,
     /// The number of a log's entries that stay in memory.
@@ -70,7 +84,10 @@ impl Default for Options {
             supervision: Supervision { heartbeat: Duration::from_millis(200), ..Default::default() },
             attempts: 12,
             real_time: false,
+            ahead: None,
             connections: 6,
+            clock_bound: None,
+            trusted: server::networks::Networks::default(),
             rates: schema::RateLimits::default(),
             doors: server::connections::Limits::default(),
             kept: 512,
@@ -283,6 +300,8 @@ async fn start(cluster: &Cluster, database: &str, clock: Arc<TestClock>, ids: Ar
     let keys = KeySource::Fixed(serde_json::from_value(SECRETS.jwks().expect("keys")).expect("a key set"));
     let parts = Parts {
         listener: tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port"),
+        operators: tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port"),
+        trusted: options.trusted,
         database_url: cluster.url("hestami_app", database),
         database_connections: options.connections,
         database_statements: 400,
@@ -299,6 +318,7 @@ async fn start(cluster: &Cluster, database: &str, clock: Arc<TestClock>, ids: Ar
         verifier: Verifier::new(ISSUER.into(), format!("{ISSUER}/services"), AUDIENCE.into(), Duration::from_secs(30), keys),
         fingerprint_key: b"the same for every replica of a test".to_vec(),
         body_limit: 65_536,
+        clock_bound: options.clock_bound,
         rates: options.rates,
         doors: options.doors,
         origins: surface::Origins::parse("https://portal.example").expect("origins"),
@@ -308,7 +328,11 @@ async fn start(cluster: &Cluster, database: &str, clock: Arc<TestClock>, ids: Ar
         patience: Duration::from_secs(1),
         graphiql: Some(root().join("embedded/node_modules")),
         metrics: prometheus::Registry::new(),
-        clock: if options.real_time { Arc::new(schema::SystemClock) } else { clock },
+        clock: match options.ahead {
+            Some(ahead) => Arc::new(Ahead(ahead)),
+            None if options.real_time => Arc::new(schema::SystemClock),
+            None => clock,
+        },
         ids,
         faults: options.faults,
     };
@@ -320,6 +344,7 @@ pub fn process_environment(world: &World, keys: &std::path::Path) -> Map<String,
     let url = |role: &str| world.cluster.url(role, &world.database);
     let settings = json!({
         "DATABASE_URL": url("hestami_app"),
+        "HESTAMI_OPERATORS": "127.0.0.1:0",
         "HESTAMI_DATABASE_WORKFLOW_URL": url("hestami_workflow"),
         "HESTAMI_DATABASE_RELAY_URL": url("hestami_relay"),
         "CERBOS_URL": world.cluster.cerbos_url(),
