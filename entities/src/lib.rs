@@ -9,6 +9,7 @@ pub mod deadline;
 pub mod delegation;
 pub mod delegation_item;
 pub mod delegation_line;
+pub mod denial;
 pub mod desk;
 pub mod doer;
 pub mod engaged_organization;

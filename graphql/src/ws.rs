@@ -345,6 +345,7 @@ async fn begin(
         if caller.until <= graphql.mount.gateway.clock.now() {
             return Err(Frame::Over(Error::new(Code::TOKEN_EXPIRED)));
         }
+        graphql.mount.gateway.denied.ensure_caller(&caller).map_err(Frame::Over)?;
         let failed = |response: &async_graphql::Response| Frame::Failed(id.clone(), errors(response));
         let prepared = async { graphql.prepare(&caller, from_json(payload)?).await };
         let prepared = match prepared.await {
@@ -387,7 +388,14 @@ fn frames(id: String, subscription: Subscription) -> BoxStream<'static, Frame> {
         let frame = match subscription.next().await? {
             Out::Next(answer) => Frame::Next(id.clone(), answer),
             Out::Complete => Frame::Complete(id.clone()),
-            Out::Ended(error) if matches!(error.code(), Code::SHUTTING_DOWN | Code::TOKEN_EXPIRED) => Frame::Over(error),
+            Out::Ended(error)
+                if matches!(
+                    error.code(),
+                    Code::SHUTTING_DOWN | Code::TOKEN_EXPIRED | Code::TOKEN_INVALID | Code::PRINCIPAL_BLOCKED
+                ) =>
+            {
+                Frame::Over(error)
+            }
             Out::Ended(error) => Frame::Failed(id.clone(), errors(&refused(error))),
         };
         Some((frame, (id, subscription)))

@@ -33,6 +33,7 @@ mod m20261127_000025_directory;
 mod m20261128_000026_chain;
 mod m20261130_000027_quotas;
 mod m20261130_000028_clocks;
+mod m20261130_000029_denials;
 pub mod projection;
 
 use sea_orm_migration::MigrationTrait;
@@ -98,6 +99,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000026_chain::Migration),
             Box::new(m20261130_000027_quotas::Migration),
             Box::new(m20261130_000028_clocks::Migration),
+            Box::new(m20261130_000029_denials::Migration),
         ]
     }
 }

@@ -150,6 +150,7 @@ general! {
     AUTHENTICATION_REQUIRED: Authentication, None, "Send a bearer token.";
     TOKEN_INVALID: Authentication, None, "The token is not accepted here.";
     TOKEN_EXPIRED: Authentication, None, "The token has expired.";
+    PRINCIPAL_BLOCKED: Authorization, None, "You are blocked; ask whoever runs this deployment.";
     ORGANIZATION_REQUIRED: Validation, Some(400), "Name the acting organization in the header X-Organization-Id.";
     ORGANIZATION_INVALID: Validation, Some(400), "The header X-Organization-Id is not a UUID.";
     ORGANIZATION_NOT_FOUND: NotFound, None, "There is no such organization, or you may not act for it.";
@@ -193,6 +194,7 @@ impl Code {
         Code::AUTHENTICATION_REQUIRED,
         Code::TOKEN_INVALID,
         Code::TOKEN_EXPIRED,
+        Code::PRINCIPAL_BLOCKED,
         Code::ORGANIZATION_REQUIRED,
         Code::ORGANIZATION_INVALID,
         Code::ORGANIZATION_NOT_FOUND,

@@ -1,7 +1,7 @@
 //! The gateway: everything that a request needs, wired once by the server.
 
 use crate::{
-    Chance, Clock, Code, Decide, Drift, Engine, Entry, Faults, Guard, Identity, Lanes, Live, Operations, Rates, Turns,
+    Chance, Clock, Code, Decide, Denied, Drift, Engine, Entry, Faults, Guard, Identity, Lanes, Live, Operations, Rates, Turns,
     fingerprint::FingerprintKey, singleflight::Flights, waits::Waits,
 };
 use sqlx::PgPool;
@@ -68,6 +68,7 @@ pub struct Gateway {
     pub fingerprint: FingerprintKey,
     pub limits: Limits,
     pub drift: Arc<Drift>,
+    pub denied: Arc<Denied>,
     pub rates: Rates,
     /// The reads that are made at a time.
     pub turns: Turns,

@@ -12,6 +12,7 @@ mod code;
 mod context;
 mod cursor;
 mod datum;
+mod denied;
 mod drift;
 mod entry;
 mod error;
@@ -53,6 +54,7 @@ pub use code::{ARCHIVED, Code, ENDED, INVALID_TRANSITION, NOT_ARCHIVED, Said, TA
 pub use context::{Context, relation};
 pub use cursor::{Cursor, Ordering};
 pub use datum::{ColumnType, Datum, TextEnum, mark_of_text};
+pub use denied::{Denials, Denied, short_hash};
 pub use drift::Drift;
 pub use entry::{Entry, Surface, WITH_WARNINGS};
 pub use error::{Cause, Constraint, Error, FieldError, Result};

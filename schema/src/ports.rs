@@ -94,6 +94,8 @@ pub struct SignedIn {
     pub kind: PrincipalKind,
     /// The client that the token was given to, by its hash.
     pub client: Option<u64>,
+    /// The token's own id, by its hash.
+    pub token: Option<u64>,
     pub until: DateTime<Utc>,
 }
 

@@ -39,6 +39,8 @@ pub struct Caller {
     pub grant: Option<AccessGrantId>,
     /// The client that the token was given to, by its hash.
     pub client: Option<u64>,
+    /// The token's own id, by its hash.
+    pub token: Option<u64>,
     /// The time when the caller's token ends.
     pub until: DateTime<Utc>,
 }

@@ -8,8 +8,8 @@ use crate::{
     statements,
 };
 use authz::Cerbos;
-use entities::{operation, replica};
-use schema::{Chance, Clock, Decide, Drift, Faults, Gateway, Limits, Operations, PeopleAct, RateLimits, Rates, Turns};
+use entities::{denial, operation, replica};
+use schema::{Chance, Clock, Decide, Denied, Drift, Faults, Gateway, Limits, Operations, PeopleAct, RateLimits, Rates, Turns};
 use sqlx::{
     Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -109,9 +109,17 @@ impl App {
             attempts: parts.attempts,
             patience: parts.patience,
         };
+        let denied = Arc::<Denied>::default();
+        denied.now(denial::all(&pool).await.map_err(told)?);
         let drift = Arc::new(Drift::within(parts.clock_bound));
-        let identity =
-            Registry::new(parts.verifier, lanes.clone(), Arc::clone(&parts.clock), Arc::clone(&parts.ids), Arc::clone(&drift));
+        let identity = Registry::new(
+            parts.verifier,
+            lanes.clone(),
+            Arc::clone(&parts.clock),
+            Arc::clone(&parts.ids),
+            Arc::clone(&drift),
+            Arc::clone(&denied),
+        );
         let live = live::Hub::start(parts.live, parts.limits.window, Arc::clone(&parts.clock)).map_err(told)?;
         // A read takes a connection at a time: more of them would wait for one.
         let turns = parts.database_connections.saturating_sub(HOUSE).max(2) as usize;
@@ -130,6 +138,7 @@ impl App {
             fingerprint: schema::FingerprintKey::new(&parts.fingerprint_key),
             limits: parts.limits,
             drift,
+            denied,
             rates: Rates::new(parts.rates),
             turns: Turns::new(turns, WAITING),
             table: schema::Table::new(resolvers::TABLE),

@@ -106,7 +106,7 @@ impl Demo<'_> {
     ) -> Result<P::Output, Fault> {
         let principal = self.who(person).await?;
         let until = chrono::DateTime::<chrono::Utc>::MAX_UTC;
-        let caller = Caller { principal, kind: PrincipalKind::Human, organization, grant, client: None, until };
+        let caller = Caller { principal, kind: PrincipalKind::Human, organization, grant, client: None, token: None, until };
         let key = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{ISSUER}/demo/{}/{what}", P::NAME).as_bytes());
         let answer = run::<P>(self.gateway, &caller, key, input).await.map_err(told)?;
         answer.result.ok_or_else(|| format!("{what} is still running").into())

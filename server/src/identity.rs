@@ -8,10 +8,10 @@ use jsonwebtoken::{
     jwk::{Jwk, JwkSet},
 };
 use schema::{
-    AccessGrantId, Actor, Chance, Clock, Code, Drift, Error, Identity, Lanes, OrganizationId, PrincipalId, PrincipalKind, Result,
-    SignedIn, Through, Tx,
+    AccessGrantId, Actor, Chance, Clock, Code, Denied, Drift, Error, Identity, Lanes, OrganizationId, PrincipalId, PrincipalKind,
+    Result, SignedIn, Through, Tx, short_hash,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -70,6 +70,8 @@ pub struct Verifier {
     pub service_issuer: String,
     pub audience: String,
     pub leeway: Duration,
+    /// The longest life of a token.
+    pub life: Duration,
     source: KeySource,
     keys: RwLock<Keys>,
     /// The turn to read the keys; all others wait for its result.
@@ -85,10 +87,16 @@ type Verified = Recent<Print, (Arc<JwkSet>, Arc<Claims>)>;
 pub struct Claims {
     pub iss: String,
     pub sub: String,
+    #[serde(deserialize_with = "seconds")]
     exp: i64,
+    #[serde(default, deserialize_with = "some_seconds")]
     nbf: Option<i64>,
+    #[serde(default, deserialize_with = "some_seconds")]
+    iat: Option<i64>,
+    /// The token's own id.
+    jti: Option<String>,
     pub email: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "truth")]
     email_verified: bool,
     pub name: Option<String>,
     /// The client that the token was given to.
@@ -96,11 +104,35 @@ pub struct Claims {
     azp: Option<String>,
 }
 
+/// A time of a token: seconds since 1970, and perhaps a part of one.
+fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+    let number = serde_json::Number::deserialize(from)?;
+    let whole = number.as_i64().or_else(|| number.as_f64().filter(|seconds| seconds.abs() < 1e15).map(|seconds| seconds as i64));
+    whole.ok_or_else(|| serde::de::Error::custom("no time"))
+}
+
+fn some_seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    seconds(from).map(Some)
+}
+
+/// Whether a claim is true. Some issuers write it as a text; anything else is not.
+fn truth<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    let said = serde_json::Value::deserialize(from)?;
+    Ok(said == true || said == "true")
+}
+
 impl Verifier {
-    pub fn new(issuer: String, service_issuer: String, audience: String, leeway: Duration, source: KeySource) -> Self {
+    pub fn new(
+        issuer: String,
+        service_issuer: String,
+        audience: String,
+        leeway: Duration,
+        life: Duration,
+        source: KeySource,
+    ) -> Self {
         let verified = std::sync::Mutex::new(Recent::new(KEPT));
         let (keys, reading) = (RwLock::default(), Mutex::default());
-        Verifier { issuer, service_issuer, audience, leeway, source, keys, reading, verified }
+        Verifier { issuer, service_issuer, audience, leeway, life, source, keys, reading, verified }
     }
 
     /// The claims of a token that is signed by one of the keys known now, and is neither expired nor early.
@@ -129,6 +161,11 @@ impl Verifier {
         if claims.exp.saturating_add(leeway) <= now {
             return Err(Error::new(Code::TOKEN_EXPIRED));
         }
+        let life = i64::try_from(self.life.as_secs()).unwrap_or(i64::MAX);
+        let begins = claims.iat.unwrap_or(now).min(now.saturating_add(leeway));
+        if claims.exp.saturating_sub(begins) > life {
+            return Err(Error::new(Code::TOKEN_INVALID).message("The token is good for longer than one may be."));
+        }
         if claims.nbf.is_some_and(|nbf| nbf.saturating_sub(leeway) > now) {
             return Err(Error::new(Code::TOKEN_INVALID));
         }
@@ -142,7 +179,8 @@ impl Verifier {
     async fn verify_signature(&self, token: &str) -> Result<Claims> {
         let refuse = || Error::new(Code::TOKEN_INVALID);
         let header = jsonwebtoken::decode_header(token).map_err(|cause| refuse().because(cause))?;
-        if !ALGORITHMS.contains(&header.alg) {
+        // What a critical header asks for is not known here.
+        if !ALGORITHMS.contains(&header.alg) || header.crit.is_some() {
             return Err(refuse());
         }
         let jwk = self.key(header.kid.as_deref(), header.alg).await?.ok_or_else(refuse)?;
@@ -240,6 +278,7 @@ pub struct Registry {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Chance>,
     drift: Arc<Drift>,
+    denied: Arc<Denied>,
     kept: std::sync::Mutex<ActorCache>,
 }
 
@@ -272,9 +311,16 @@ impl<T> Of<T> {
 }
 
 impl Registry {
-    pub fn new(verifier: Verifier, lanes: Lanes, clock: Arc<dyn Clock>, ids: Arc<dyn Chance>, drift: Arc<Drift>) -> Self {
+    pub fn new(
+        verifier: Verifier,
+        lanes: Lanes,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Chance>,
+        drift: Arc<Drift>,
+        denied: Arc<Denied>,
+    ) -> Self {
         let kept = ActorCache { principals: Recent::new(KEPT), actors: Recent::new(KEPT), changed: HashMap::new() };
-        Registry { verifier, lanes, clock, ids, drift, kept: std::sync::Mutex::new(kept) }
+        Registry { verifier, lanes, clock, ids, drift, denied, kept: std::sync::Mutex::new(kept) }
     }
 
     fn kept<T>(&self, work: impl FnOnce(&mut ActorCache) -> T) -> T {
@@ -305,11 +351,7 @@ impl Identity for Registry {
         // The id is drawn even if it is not needed, so that the ids of a test do not depend on the cache.
         let fresh = self.ids.id(now);
         let known = self.kept(|kept| kept.principals.get(&claims).filter(|of| of.fresh(now)).cloned());
-        let client = claims.azp.as_ref().map(|client| {
-            // The same on all replicas.
-            let digest = Sha256::digest(client);
-            u64::from_be_bytes(std::array::from_fn(|at| digest[at]))
-        });
+        let (client, token) = (claims.azp.as_deref().map(short_hash), claims.jti.as_deref().map(short_hash));
         let (principal, kind) = match known {
             Some(of) => of.found,
             None => {
@@ -319,7 +361,8 @@ impl Identity for Registry {
                 found
             }
         };
-        Ok(SignedIn { principal, kind, client, until })
+        self.denied.ensure(principal, token)?;
+        Ok(SignedIn { principal, kind, client, token, until })
     }
 
     async fn delegated(&self, actor: &Actor) -> Result<(Option<String>, Option<DateTime<Utc>>)> {

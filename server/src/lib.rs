@@ -6,6 +6,7 @@ pub mod connections;
 pub mod contract;
 mod contract_pages;
 pub mod demo;
+pub mod denial;
 pub mod embedded;
 mod graphiql;
 mod http;

@@ -3,7 +3,7 @@ use schema::{Clock, Role, SystemClock};
 use server::{
     Fault,
     config::{Config, Reader},
-    contract,
+    contract, denial,
     embedded::Folders,
     rehearsal,
     secrets::Secrets,
@@ -45,6 +45,10 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Blocks a person in the whole deployment, or takes a token back, within a second on every replica.
+    Deny(DenyArguments),
+    /// Ends a denial.
+    Allow(AllowArguments),
     /// Says what is configured, from where, and whether it works.
     CheckConfig,
 }
@@ -78,6 +82,36 @@ struct TokenArguments {
     /// Prints what the pages for clients use, as lines for a shell: `eval "$(hestami token --role OWNER --env)"`.
     #[arg(long)]
     env: bool,
+}
+
+/// The thing that is denied: by exactly one of them.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Whom {
+    /// The id of a principal.
+    #[arg(long)]
+    principal: Option<uuid::Uuid>,
+    /// The `jti` of a token.
+    #[arg(long)]
+    token: Option<String>,
+}
+
+#[derive(clap::Args)]
+struct DenyArguments {
+    #[command(flatten)]
+    whom: Whom,
+    /// Kept with it.
+    #[arg(long)]
+    reason: Option<String>,
+    /// The hours after which it ends by itself. A token's denial may end with the token.
+    #[arg(long)]
+    hours: Option<u32>,
+}
+
+#[derive(clap::Args)]
+struct AllowArguments {
+    #[command(flatten)]
+    whom: Whom,
 }
 
 fn role(text: &str) -> Result<Role, String> {
@@ -127,6 +161,17 @@ fn run(command: Command) -> Result<(), Fault> {
             Command::Demo => serving(reader.finish()?, true).await,
             Command::Migrate => migrate(&reader.finish()?).await,
             Command::Token(arguments) => print_token(&reader.finish()?, arguments).await,
+            Command::Deny(DenyArguments { whom, reason, hours }) => {
+                let (kind, subject) = whom.denied();
+                denial::put(&owner(&reader.finish()?).await?, kind, &subject, reason.as_deref(), hours).await
+            }
+            Command::Allow(AllowArguments { whom }) => {
+                let (kind, subject) = whom.denied();
+                match denial::take(&owner(&reader.finish()?).await?, kind, &subject).await? {
+                    true => Ok(()),
+                    false => Err("nothing like that is denied".into()),
+                }
+            }
             Command::Contract { .. } => Ok(()),
         }
     })
@@ -142,6 +187,30 @@ async fn serving(config: Config, only_demo: bool) -> Result<(), Fault> {
     let served = serve::serve(config, &telemetry, only_demo).await;
     telemetry.stop();
     served
+}
+
+impl Whom {
+    fn denied(self) -> (&'static str, String) {
+        match self {
+            Whom { principal: Some(id), .. } => ("PRINCIPAL", id.to_string()),
+            Whom { token, .. } => ("TOKEN", token.unwrap_or_default()),
+        }
+    }
+}
+
+/// A pool for the owner of the tables, of one's own database or of the embedded one.
+async fn owner(config: &Config) -> Result<sqlx::PgPool, Fault> {
+    let embedded = || -> Result<String, Fault> {
+        let secrets = Secrets::load(&config.data)?;
+        let folders = Folders::lay_out(&config.data, &config.servers)?;
+        Ok(server::embedded::socket_url(&folders.run, &secrets.database_password, "hestami_owner", serve::DATABASE))
+    };
+    let url = match (&config.database_owner_url, &config.database_url) {
+        (Some(url), _) => url.clone(),
+        (None, Some(_)) => return Err("set HESTAMI_DATABASE_OWNER_URL".into()),
+        (None, None) => embedded()?,
+    };
+    token::owner_pool(&url).await.map_err(|problem| format!("{problem}; is `hestami serve` running?").into())
 }
 
 async fn migrate(config: &Config) -> Result<(), Fault> {
@@ -174,11 +243,7 @@ async fn print_token(config: &Config, arguments: TokenArguments) -> Result<(), F
     let secrets = Secrets::load(&config.data)?;
     let owner = match arguments.subject {
         Some(_) => None,
-        None => {
-            let folders = Folders::lay_out(&config.data, &config.servers)?;
-            let url = server::embedded::socket_url(&folders.run, &secrets.database_password, "hestami_owner", serve::DATABASE);
-            Some(token::owner_pool(&url).await.map_err(|problem| format!("{problem}; is `hestami serve` running?"))?)
-        }
+        None => Some(owner(config).await?),
     };
     let wanted = token::Wanted {
         role: arguments.role,

@@ -68,9 +68,13 @@ impl Secrets {
     }
 
     pub fn sign(&self, claims: &Value) -> Result<String, Fault> {
+        self.sign_with(Header::new(Algorithm::EdDSA), claims)
+    }
+
+    /// A token with this header, besides the name of the key.
+    pub fn sign_with(&self, header: Header, claims: &Value) -> Result<String, Fault> {
         let key = EncodingKey::from_ed_der(&unhex(&self.signing_key)?);
-        let header = Header { kid: Some(KEY_ID.into()), ..Header::new(Algorithm::EdDSA) };
-        Ok(jsonwebtoken::encode(&header, claims, &key)?)
+        Ok(jsonwebtoken::encode(&Header { kid: Some(KEY_ID.into()), ..header }, claims, &key)?)
     }
 }
 

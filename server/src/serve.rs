@@ -184,7 +184,7 @@ fn parts(
         workflow_connections: config.workflow_connections,
         live: live::Settings::new(&ground.relay_url),
         cerbos: authz::Settings::new(&ground.cerbos_url),
-        verifier: Verifier::new(issuer, service_issuer, config.audience.clone(), config.token_leeway, source),
+        verifier: Verifier::new(issuer, service_issuer, config.audience.clone(), config.token_leeway, config.token_life, source),
         fingerprint_key: fingerprint_key.into_bytes(),
         body_limit: config.body_limit,
         clock_bound: Some(config.clock_bound),

@@ -38,8 +38,8 @@ pub async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Caller> {
     let signed_in = gateway.identity.principal(bearer(headers)).await?;
     let organization = id(headers, ORGANIZATION, Code::ORGANIZATION_INVALID)?.map(OrganizationId);
     let grant = id(headers, GRANT, Code::GRANT_INVALID)?.map(AccessGrantId);
-    let SignedIn { principal, kind, client, until } = signed_in;
-    Ok(Caller { principal, kind, organization, grant, client, until })
+    let SignedIn { principal, kind, client, token, until } = signed_in;
+    Ok(Caller { principal, kind, organization, grant, client, token, until })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

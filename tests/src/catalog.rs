@@ -11,6 +11,7 @@ const NO_ORGANIZATION: &[(&str, &str)] = &[
     ("desk_handle", "names of desks, which are given once among all"),
     ("rehearsal", "policies belong to the deployment"),
     ("replica", "processes belong to the deployment"),
+    ("denial", "people and tokens belong to the deployment"),
     ("rate_paid", "a count of the deployment's, by a hash"),
     ("seaql_migrations", "the database's own history"),
 ];

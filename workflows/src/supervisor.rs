@@ -2,7 +2,7 @@
 //! abandoned operations, and one at a time keeps the deadlines.
 
 use crate::{Durable, timer};
-use entities::{rate, replica};
+use entities::{denial, rate, replica};
 use schema::{Due, Gateway, OperationId, Result, resume};
 use sqlx::{PgConnection, Postgres, pool::PoolConnection};
 use std::{
@@ -66,7 +66,6 @@ impl Supervisor {
         // The tasks are separate, so that a long round never silences the heartbeat.
         tokio::spawn(Arc::clone(&supervisor).beats());
         tokio::spawn(Arc::clone(&supervisor).takes_over());
-        tokio::spawn(Arc::clone(&supervisor).settles());
         tokio::spawn(supervisor.keeps_time());
         Ok(receiver)
     }
@@ -79,8 +78,6 @@ impl Supervisor {
 
     async fn beats(self: Arc<Self>) {
         while let Some(gateway) = self.next().await {
-            // Its own failure is told where it changes something.
-            let _ = agrees(&gateway).await;
             match replica::beat(&gateway.pool, &self.engine.executor_id).await {
                 Ok(true) => {}
                 Ok(false) => {
@@ -90,21 +87,24 @@ impl Supervisor {
                 }
                 Err(error) => error.trace(),
             }
+            if let Err(error) = self.looks(&gateway).await {
+                error.trace();
+            }
         }
     }
 
-    /// Settles with the other replicas how much was asked for.
-    async fn settles(self: Arc<Self>) {
-        while let Some(gateway) = self.next().await {
-            let paid = gateway.rates.untold(MOST_TOLD);
-            if paid.is_empty() {
-                continue;
-            }
-            match rate::settle(&gateway.pool, &self.engine.executor_id, &paid).await {
-                Ok(elsewhere) => gateway.rates.told(&paid, &elsewhere),
-                Err(error) => error.trace(),
-            }
+    /// Looks at the database's clock, at what is denied, and at how much was asked for at the other replicas: one statement after
+    /// the other, so that a heartbeat takes one connection.
+    async fn looks(&self, gateway: &Gateway) -> Result<()> {
+        // A clock that is off is told where it changes something.
+        let _ = agrees(gateway).await;
+        gateway.denied.now(denial::all(&gateway.pool).await?);
+        let paid = gateway.rates.untold(MOST_TOLD);
+        if !paid.is_empty() {
+            let elsewhere = rate::settle(&gateway.pool, &self.engine.executor_id, &paid).await?;
+            gateway.rates.told(&paid, &elsewhere);
         }
+        Ok(())
     }
 
     async fn takes_over(self: Arc<Self>) {

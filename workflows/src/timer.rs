@@ -47,6 +47,7 @@ async fn call(gateway: &Arc<Gateway>, deadline: &Deadline) -> Result<()> {
         organization: Some(*organization),
         grant: None,
         client: None,
+        token: None,
         until,
     };
     let hour = gateway.clock.now().timestamp() / 3_600;

@@ -13,7 +13,7 @@ use axum::body::Bytes;
 use entities::feed::{Content, Entry};
 use futures_util::future::select_all;
 use resolvers::change::{live::Asked, topic::Topic};
-use schema::{Caller, Code, Error, LogId, LogPosition, Result};
+use schema::{Caller, Code, Denials, Error, LogId, LogPosition, Result};
 use std::{
     pin::Pin,
     sync::Arc,
@@ -34,6 +34,7 @@ pub enum Out {
 pub struct Subscription {
     maker: Maker,
     _seat: Seat,
+    denied: watch::Receiver<Arc<Denials>>,
     view: Arc<View>,
     follow: Follow,
     /// The logs that announce changes of rights: the followed one, and the acting organization's.
@@ -124,6 +125,7 @@ impl Subscription {
             closing: graphql.live.closing(),
             maker,
             _seat,
+            denied: graphql.mount.gateway.denied.watch(),
             view,
             follow,
             rights,
@@ -189,6 +191,7 @@ impl Subscription {
                 biased;
                 () = ::live::closed(&mut self.closing) => Woke::Closing,
                 () = &mut self.token_ends => Woke::Token,
+                Ok(()) = self.denied.changed() => Woke::Token,
                 () = &mut self.rights_may_end => Woke::Term,
                 _ = rights => Woke::Rights,
                 () = moves => Woke::Moved,
@@ -208,8 +211,9 @@ impl Subscription {
         }
     }
 
-    /// Refuses once the token has expired.
+    /// Refuses once the token has expired or was taken back, or the caller is blocked.
     fn current(&self) -> Result<()> {
+        self.maker.graphql.mount.gateway.denied.ensure_caller(&self.maker.caller)?;
         if self.maker.now() < self.maker.caller.until { Ok(()) } else { Err(Error::new(Code::TOKEN_EXPIRED)) }
     }
 

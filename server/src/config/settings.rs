@@ -130,6 +130,13 @@ pub const SETTINGS: &[Setting] = &[
         "The keys that tokens are signed with. Embedded mode: the binary's own.",
     ),
     setting("token_leeway", "HESTAMI_TOKEN_LEEWAY", Some("30s"), "a duration", "How far clocks may differ."),
+    setting(
+        "token_life",
+        "HESTAMI_TOKEN_LIFE",
+        Some("24h"),
+        "a duration",
+        "The longest that a token may be good for, from `iat` to `exp`. A longer one is refused.",
+    ),
     secret(
         "fingerprint_key",
         "HESTAMI_FINGERPRINT_KEY",

@@ -5,4 +5,5 @@ mod connections;
 mod cost;
 mod rates;
 mod rights;
+mod tokens;
 mod work;

@@ -69,6 +69,7 @@ pub struct Options {
     pub connections: u32,
     /// The most that the clock may differ from the database's by. None: a test sets its clock.
     pub clock_bound: Option<Duration>,
+    pub token_life: Duration,
     pub trusted: server::networks::Networks,
     pub rates: schema::RateLimits,
     pub doors: server::connections::Limits,
@@ -87,6 +88,8 @@ impl Default for Options {
             ahead: None,
             connections: 6,
             clock_bound: None,
+            // The tokens of tests are good for ten years, and some for longer.
+            token_life: Duration::from_secs(100 * 365 * 86_400),
             trusted: server::networks::Networks::default(),
             rates: schema::RateLimits::default(),
             doors: server::connections::Limits::default(),
@@ -315,7 +318,14 @@ async fn start(cluster: &Cluster, database: &str, clock: Arc<TestClock>, ids: Ar
             ..live::Settings::new(cluster.url("hestami_relay", database))
         },
         cerbos: authz::Settings::new(cluster.cerbos_url()),
-        verifier: Verifier::new(ISSUER.into(), format!("{ISSUER}/services"), AUDIENCE.into(), Duration::from_secs(30), keys),
+        verifier: Verifier::new(
+            ISSUER.into(),
+            format!("{ISSUER}/services"),
+            AUDIENCE.into(),
+            Duration::from_secs(30),
+            options.token_life,
+            keys,
+        ),
         fingerprint_key: b"the same for every replica of a test".to_vec(),
         body_limit: 65_536,
         clock_bound: options.clock_bound,
@@ -345,6 +355,7 @@ pub fn process_environment(world: &World, keys: &std::path::Path) -> Map<String,
     let settings = json!({
         "DATABASE_URL": url("hestami_app"),
         "HESTAMI_OPERATORS": "127.0.0.1:0",
+        "HESTAMI_TOKEN_LIFE": "36500d",
         "HESTAMI_DATABASE_WORKFLOW_URL": url("hestami_workflow"),
         "HESTAMI_DATABASE_RELAY_URL": url("hestami_relay"),
         "CERBOS_URL": world.cluster.cerbos_url(),
