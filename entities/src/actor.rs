@@ -127,10 +127,19 @@ pub async fn lock_through(
     Ok(Some(Through { grant, owner: OrganizationId(owner), acts: row.try_get("", "acts")?, epoch: row.try_get("", "epoch")? }))
 }
 
-/// An agent or a service that someone registered.
-pub async fn registered(lanes: &Lanes, issuer: &str, subject: &str) -> Result<Option<(PrincipalId, PrincipalKind)>> {
-    let sql = "SELECT id, kind FROM app.registered($1, $2)";
-    let row: Option<(Uuid, String)> = lanes.once(Mode::Read, Uuid::nil(), sql, |find| find.bind(issuer).bind(subject)).await?;
+/// An agent or a service that this organization registered, or the only one of its name.
+pub async fn registered(
+    lanes: &Lanes,
+    issuer: &str,
+    subject: &str,
+    organization: Option<OrganizationId>,
+) -> Result<Option<(PrincipalId, PrincipalKind)>> {
+    let sql = "SELECT id, kind FROM app.registered($1, $2, $3)";
+    let row: Option<(Uuid, String)> = lanes
+        .once(Mode::Read, Uuid::nil(), sql, |find| {
+            find.bind(issuer).bind(subject).bind(organization.map(|organization| organization.0))
+        })
+        .await?;
     Ok(row.and_then(|(id, kind)| Some((PrincipalId(id), PrincipalKind::parse(&kind)?))))
 }
 

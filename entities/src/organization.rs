@@ -139,6 +139,16 @@ kind::plain!(Organization {
 
 kind::related!(Organization);
 
+/// Whether the principal in whose scope this runs proves an address today, and how many organizations it has founded.
+pub async fn founder_counts(tx: &Tx, most: u32) -> Result<(bool, u64)> {
+    let sql = "SELECT proven, founded FROM app.founder_counts($1)";
+    let values = [i32::try_from(most).unwrap_or(i32::MAX).into()];
+    let row = tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+    let row = row.ok_or_else(|| schema::Error::internal("nobody founds"))?;
+    let founded: i64 = row.try_get("", "founded")?;
+    Ok((row.try_get("", "proven")?, founded.unsigned_abs()))
+}
+
 /// Creates an organization with its founder, in the founder's own scope.
 pub async fn create(
     tx: &Tx,

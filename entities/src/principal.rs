@@ -34,3 +34,11 @@ pub async fn by_email(tx: &Tx, email: &str) -> Result<Option<PrincipalId>> {
     let Some(row) = tx.query_one_raw(statement).await? else { return Ok(None) };
     Ok(row.try_get("", "id")?)
 }
+
+/// The machines that the acting organization has registered, as far as they are counted.
+pub async fn machines(tx: &Tx, most: u32) -> Result<u64> {
+    let values = [i32::try_from(most).unwrap_or(i32::MAX).into()];
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, "SELECT app.machines($1) AS n", values);
+    let many: i64 = tx.query_one_raw(statement).await?.map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0);
+    Ok(many.unsigned_abs())
+}

@@ -34,6 +34,7 @@ mod m20261128_000026_chain;
 mod m20261130_000027_quotas;
 mod m20261130_000028_clocks;
 mod m20261130_000029_denials;
+mod m20261130_000030_standing;
 pub mod projection;
 
 use sea_orm_migration::MigrationTrait;
@@ -100,6 +101,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000027_quotas::Migration),
             Box::new(m20261130_000028_clocks::Migration),
             Box::new(m20261130_000029_denials::Migration),
+            Box::new(m20261130_000030_standing::Migration),
         ]
     }
 }

@@ -151,6 +151,7 @@ general! {
     TOKEN_INVALID: Authentication, None, "The token is not accepted here.";
     TOKEN_EXPIRED: Authentication, None, "The token has expired.";
     PRINCIPAL_BLOCKED: Authorization, None, "You are blocked; ask whoever runs this deployment.";
+    EMAIL_UNVERIFIED: Authorization, None, "Sign in with a verified e-mail address first.";
     ORGANIZATION_REQUIRED: Validation, Some(400), "Name the acting organization in the header X-Organization-Id.";
     ORGANIZATION_INVALID: Validation, Some(400), "The header X-Organization-Id is not a UUID.";
     ORGANIZATION_NOT_FOUND: NotFound, None, "There is no such organization, or you may not act for it.";

@@ -150,7 +150,7 @@ pub trait Identity: Send + Sync {
     fn service_issuer(&self) -> &str;
 
     /// A valid token's principal; a first sign-in makes one without any right.
-    async fn principal(&self, bearer: Option<&str>) -> Result<SignedIn>;
+    async fn principal(&self, bearer: Option<&str>, organization: Option<OrganizationId>) -> Result<SignedIn>;
 
     /// A hash of an actor's delegations, and the time when they or its roles may change next by time alone.
     async fn delegated(&self, actor: &Actor) -> Result<(Option<String>, Option<DateTime<Utc>>)>;

@@ -285,8 +285,8 @@ pub struct Registry {
 type ActorKey = (PrincipalId, OrganizationId, Option<AccessGrantId>);
 
 struct ActorCache {
-    /// Principals by the claims of their tokens.
-    principals: Recent<Arc<Claims>, Of<(PrincipalId, PrincipalKind)>>,
+    /// Principals by the claims of their tokens, and machines by the organization for which they ask as well.
+    principals: Recent<(Arc<Claims>, Option<OrganizationId>), Of<(PrincipalId, PrincipalKind)>>,
     actors: Recent<ActorKey, Of<Actor>>,
     /// The time at which rights in an organization last changed in this process.
     changed: HashMap<OrganizationId, Instant>,
@@ -327,10 +327,16 @@ impl Registry {
         work(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn principal_of(&self, claims: &Claims, fresh: uuid::Uuid, now: DateTime<Utc>) -> Result<(PrincipalId, PrincipalKind)> {
+    async fn principal_of(
+        &self,
+        claims: &Claims,
+        asking: Option<OrganizationId>,
+        fresh: uuid::Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<(PrincipalId, PrincipalKind)> {
         if claims.iss == self.verifier.service_issuer {
             // An agent or a service is known only if an administrator registered it.
-            let registered = entities::actor::registered(&self.lanes, &claims.iss, &claims.sub).await?;
+            let registered = entities::actor::registered(&self.lanes, &claims.iss, &claims.sub, asking).await?;
             return registered.ok_or_else(|| Error::new(Code::TOKEN_INVALID));
         }
         // An address that nobody verified proves nothing.
@@ -342,7 +348,7 @@ impl Registry {
 
 #[async_trait]
 impl Identity for Registry {
-    async fn principal(&self, bearer: Option<&str>) -> Result<SignedIn> {
+    async fn principal(&self, bearer: Option<&str>, organization: Option<OrganizationId>) -> Result<SignedIn> {
         self.drift.ensure()?;
         let token = bearer.ok_or_else(|| Error::new(Code::AUTHENTICATION_REQUIRED))?;
         let now = self.clock.now();
@@ -350,14 +356,16 @@ impl Identity for Registry {
         let until = self.verifier.ends(&claims);
         // The id is drawn even if it is not needed, so that the ids of a test do not depend on the cache.
         let fresh = self.ids.id(now);
-        let known = self.kept(|kept| kept.principals.get(&claims).filter(|of| of.fresh(now)).cloned());
+        let asking = organization.filter(|_| claims.iss == self.verifier.service_issuer);
+        let key = (Arc::clone(&claims), asking);
+        let known = self.kept(|kept| kept.principals.get(&key).filter(|of| of.fresh(now)).cloned());
         let (client, token) = (claims.azp.as_deref().map(short_hash), claims.jti.as_deref().map(short_hash));
         let (principal, kind) = match known {
             Some(of) => of.found,
             None => {
                 let began = Instant::now();
-                let found = self.principal_of(&claims, fresh, now).await?;
-                self.kept(|kept| kept.principals.put(claims, Of { found, began, now, until: None }));
+                let found = self.principal_of(&claims, asking, fresh, now).await?;
+                self.kept(|kept| kept.principals.put(key, Of { found, began, now, until: None }));
                 found
             }
         };

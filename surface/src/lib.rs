@@ -35,8 +35,11 @@ pub async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Caller> {
     if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
         return Err(Error::new(Code::TOKEN_INVALID).message("Send one Authorization header."));
     }
-    let signed_in = gateway.identity.principal(bearer(headers)).await?;
-    let organization = id(headers, ORGANIZATION, Code::ORGANIZATION_INVALID)?.map(OrganizationId);
+    let organization = id(headers, ORGANIZATION, Code::ORGANIZATION_INVALID);
+    // A wrong header is told to those who have a token.
+    let named = organization.as_ref().ok().copied().flatten().map(OrganizationId);
+    let signed_in = gateway.identity.principal(bearer(headers), named).await?;
+    let organization = organization?.map(OrganizationId);
     let grant = id(headers, GRANT, Code::GRANT_INVALID)?.map(AccessGrantId);
     let SignedIn { principal, kind, client, token, until } = signed_in;
     Ok(Caller { principal, kind, organization, grant, client, token, until })

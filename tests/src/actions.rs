@@ -81,7 +81,7 @@ async fn a_page_of_houses_says_it_for_each() {
         houses.push(world.create_property(&olga, home, line1).await["id"].clone());
     }
     let holder = world.principal(&tom).await;
-    for (house, actions) in [(0, json!(["UPDATE"])), (1, json!(["ARCHIVE", "RECORD_FINANCES"]))] {
+    for (house, actions) in [(0, json!(["UPDATE"])), (1, json!(["ARCHIVE", "READ_FINANCES", "RECORD_FINANCES"]))] {
         let grant = json!({ "holderId": holder, "propertyIds": [houses[house]], "actions": actions });
         world.call(&olga, home, "delegation/v1/grant", grant).await.ok();
     }

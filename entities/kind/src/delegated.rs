@@ -19,7 +19,7 @@ text_enum!(
         Archive = "ARCHIVE",
         /// To see what came in and went out for it.
         ReadFinances = "READ_FINANCES",
-        /// To record and to correct that.
+        /// To record that; with `READ_FINANCES`, to correct it as well.
         RecordFinances = "RECORD_FINANCES",
     }
 );
@@ -32,9 +32,7 @@ impl DelegatedAction {
             DelegatedAction::Update => &[("property", "update")],
             DelegatedAction::Archive => &[("property", "archive"), ("property", "restore")],
             DelegatedAction::ReadFinances => &[("financial_entry", "read")],
-            DelegatedAction::RecordFinances => {
-                &[("financial_entry", "read"), ("financial_entry", "record"), ("financial_entry", "correct")]
-            }
+            DelegatedAction::RecordFinances => &[("financial_entry", "record")],
         }
     }
 

@@ -1,6 +1,9 @@
 use super::{CHANGE, MEMBERSHIP_ENDED, MEMBERSHIP_EXISTS, MEMBERSHIP_LAST_OWNER, ensure_manager_stays, manages_members};
 use crate::{delegation, prelude::*};
-use entities::membership::{Membership, MembershipId};
+use entities::{
+    membership::{Membership, MembershipId},
+    organization::OrganizationType,
+};
 use schema::{Judged, Resource, Role, Subject};
 
 #[input]
@@ -13,6 +16,15 @@ pub struct MembershipChangeRoleInput {
     pub role: Role,
 }
 
+/// How far a role may let others in.
+fn rank(role: Role) -> u8 {
+    match role {
+        Role::Owner => 2,
+        Role::Administrator => 1,
+        _ => 0,
+    }
+}
+
 /// A membership with the role that it is to have.
 pub struct Changed {
     seen: Seen<Membership>,
@@ -20,12 +32,13 @@ pub struct Changed {
 }
 
 impl Subject for Changed {
-    /// Whoever makes or unmakes an owner is judged as if it were an owner's membership, whichever of the two roles it is.
+    /// Whoever makes or unmakes an owner or an administrator is judged as if it were that one's membership, whichever of the two roles
+    /// it is.
     fn judged(&self) -> Judged {
         match self.seen.judged() {
-            Judged::One(resource) if self.role == Role::Owner => {
+            Judged::One(resource) if rank(self.role) > rank(self.seen.row.role) => {
                 let mut attributes = resource.attributes;
-                attributes["role"] = Role::Owner.as_str().into();
+                attributes["role"] = self.role.as_str().into();
                 Judged::One(Resource { attributes, ..resource })
             }
             judged => judged,
@@ -63,7 +76,10 @@ impl Procedure for ChangeRole {
         if !row.term().open(cx.now().into()) {
             return Err(Error::new(MEMBERSHIP_ENDED));
         }
-        if !manages_members(role) {
+        // An administrator is enough only where nobody owns the organization.
+        let unowned = cx.actor.organization_type.as_deref().and_then(OrganizationType::parse);
+        let unowned = unowned.is_some_and(|of| of.founder() == Role::Administrator);
+        if !manages_members(role) || (row.role == Role::Owner && role != Role::Owner && !unowned) {
             ensure_manager_stays(cx, &row).await?;
         }
         let role = Some(role);

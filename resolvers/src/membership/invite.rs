@@ -1,7 +1,10 @@
 use super::{CHANGE, MEMBERSHIP_EXISTS};
 use crate::prelude::*;
-use entities::membership::{Fresh, Membership, MembershipState};
-use schema::Role;
+use entities::membership::{self, Fresh, Membership, MembershipState};
+use schema::{
+    Role,
+    quota::{INVITATIONS, INVITATIONS_TO_ONE},
+};
 
 /// Name the person by e-mail address or, if you know it, by principal id.
 #[input(one_of(email, principal_id))]
@@ -64,6 +67,11 @@ impl Procedure for Invite {
     async fn handle(cx: &Context, allowed: Allowed<New<Fresh>>, _: MembershipInviteInput) -> Result<Membership> {
         let fresh = allowed.subject().fresh();
         Term::of(fresh.starts_at, fresh.ends_at).ensure_ahead(cx.now().into())?;
+        let tx = cx.tx().await?;
+        let open = "SELECT FROM membership WHERE organization_id = $1 AND state = 'INVITED'";
+        INVITATIONS.ensure_rows(tx, cx.organization(), open, []).await?;
+        let (email, principal) = (fresh.email.as_deref(), fresh.principal_id);
+        INVITATIONS_TO_ONE.ensure(membership::invitations_open(tx, email, principal, INVITATIONS_TO_ONE.most).await?)?;
         let unknown = || Error::invalid("principalId", "NOT_FOUND", "there is no such principal");
         let exists = || Error::new(MEMBERSHIP_EXISTS);
         let invited = cx.create_as(allowed, "invited").await.taken("membership_principal_id_fkey", unknown);

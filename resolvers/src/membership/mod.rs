@@ -20,7 +20,7 @@ schema::codes! {
     MEMBERSHIP_EXISTS: Conflict, "This principal already has that role here, or an open invitation to it.";
     MEMBERSHIP_ENDED: Conflict, "The membership has ended.";
     MEMBERSHIP_NOT_PENDING: Conflict, "The invitation is no longer open.";
-    MEMBERSHIP_LAST_OWNER: Conflict, "An organization keeps at least one owner or administrator.";
+    MEMBERSHIP_LAST_OWNER: Conflict, "An organization keeps at least one owner, or an administrator where nobody owns it.";
     MEMBERSHIP_TERM_OPEN: Conflict, "The membership's term has not ended yet.";
 }
 

@@ -1,7 +1,7 @@
 use super::CHANGE;
 use crate::prelude::*;
 use entities::organization::{self, Organization, OrganizationType};
-use schema::{Judged, NewEvent, Resource, Scope, Subject};
+use schema::{Judged, NewEvent, Resource, Scope, Subject, quota::FOUNDED};
 use uuid::Uuid;
 
 #[input]
@@ -27,7 +27,7 @@ impl Procedure for Create {
     const NAME: &'static str = "organization/v1/create";
     const ABOUT: &'static str = "Founds an organization. Its founder becomes its owner, or its administrator where nobody owns it. Needs no acting organization.";
     const RUNS: Runs = CHANGE;
-    const ERRORS: &'static [Code] = &[];
+    const ERRORS: &'static [Code] = &[Code::EMAIL_UNVERIFIED];
     const SCOPE: Scope = Scope::Principal;
     type Input = OrganizationCreateInput;
     type Output = Organization;
@@ -43,6 +43,11 @@ impl Procedure for Create {
 
     async fn handle(cx: &Context, allowed: Allowed<Founded>, _: OrganizationCreateInput) -> Result<Organization> {
         let Founded(OrganizationCreateInput { r#type, name }) = allowed.into_subject();
+        let (proven, founded) = organization::founder_counts(cx.tx().await?, FOUNDED.most).await?;
+        if !proven {
+            return Err(Error::new(Code::EMAIL_UNVERIFIED));
+        }
+        FOUNDED.ensure(founded)?;
         let (id, membership): (OrganizationId, Uuid) = (cx.new_id(), cx.new_id());
         let created = organization::create(cx.tx().await?, id, r#type, &name, membership, cx.now()).await?;
         cx.changed(NewEvent {

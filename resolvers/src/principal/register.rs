@@ -5,7 +5,7 @@ use entities::{
     principal,
 };
 use kind::Fresh as _;
-use schema::{Judged, NewEvent, Resource, Role, Subject, relation, text_enum};
+use schema::{Judged, NewEvent, Resource, Role, Subject, quota::MACHINES, relation, text_enum};
 use sea_orm::{ActiveModelTrait, IntoActiveModel};
 use uuid::Uuid;
 
@@ -75,6 +75,7 @@ impl Procedure for Register {
             return Err(Error::invalid("role", "NOT_FOR_AGENTS", "an agent governs nothing"));
         }
         let (tx, now) = (cx.tx().await?, Time::from(cx.now()));
+        MACHINES.ensure(principal::machines(tx, MACHINES.most).await?)?;
         let id: PrincipalId = cx.new_id();
         if !principal::register(tx, id, kind.as_str(), cx.service_issuer(), &subject, &display_name, now.0).await? {
             return Err(Error::new(PRINCIPAL_TAKEN));

@@ -5,5 +5,6 @@ mod connections;
 mod cost;
 mod rates;
 mod rights;
+mod standing;
 mod tokens;
 mod work;
