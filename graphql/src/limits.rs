@@ -24,9 +24,6 @@ pub const ERRORS: usize = 50;
 /// The most subscriptions of one connection.
 pub const SUBSCRIPTIONS: usize = 100;
 
-/// The most live connections of one person.
-pub const CONNECTIONS: usize = 100;
-
 /// The limits as the page for clients lists them.
 pub const LISTED: &[(&str, usize)] = &[
     ("depth of a document", DEPTH),
@@ -38,7 +35,6 @@ pub const LISTED: &[(&str, usize)] = &[
     ("directives", DIRECTIVES),
     ("errors in one answer", ERRORS),
     ("subscriptions of one connection", SUBSCRIPTIONS),
-    ("live connections of one person, WebSockets and streams", CONNECTIONS),
 ];
 
 type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;

@@ -4,7 +4,6 @@ use crate::{
     cost::Cost,
     documents::{Document, DocumentCache},
     errors::{classify, code_of, refused},
-    limits::CONNECTIONS,
     live::shapes::ShapeCache,
     looks::Looks,
     request::Prepared,
@@ -39,6 +38,7 @@ impl GraphQl {
     pub fn new(mount: Mount, live: Arc<::live::Hub>, introspection: bool) -> GraphQl {
         // Subscriptions leave most connections to requests.
         let some = (mount.gateway.pool.options().get_max_connections() / 4).max(2) as usize;
+        let connections = Arc::new(Seats::new(mount.gateway.limits.connections));
         GraphQl {
             schema: schema(introspection),
             proven: proven(introspection),
@@ -48,7 +48,7 @@ impl GraphQl {
             shapes: ShapeCache::default(),
             turns: Turns::new(some, WAITING),
             looks: Arc::new(Looks::new(some)),
-            connections: Arc::new(Seats::new(CONNECTIONS)),
+            connections,
         }
     }
 
@@ -83,7 +83,9 @@ impl GraphQl {
 
     /// A seat for one more live connection of a caller.
     pub fn connection(&self, caller: &Caller) -> Result<Seat> {
-        let full = || Error::new(Code::TOO_MANY_CONNECTIONS).details(serde_json::json!({ "limit": CONNECTIONS }));
+        let full = || {
+            Error::new(Code::TOO_MANY_CONNECTIONS).details(serde_json::json!({ "limit": self.mount.gateway.limits.connections }))
+        };
         self.connections.sit(caller.principal).ok_or_else(full)
     }
 

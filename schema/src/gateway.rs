@@ -32,6 +32,8 @@ pub struct Limits {
     pub size: u32,
     /// The time after which a read ends.
     pub time: Duration,
+    /// The most live connections of one person.
+    pub connections: usize,
     /// Whether answers whose rows are loaded are made in one pass. Otherwise they are made field by field, with the same result.
     pub one_pass: bool,
 }
@@ -47,6 +49,7 @@ impl Default for Limits {
             cost: 20_000,
             size: 8 << 20,
             time: Duration::from_secs(10),
+            connections: 100,
             one_pass: true,
         }
     }

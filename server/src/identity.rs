@@ -284,9 +284,12 @@ pub struct Registry {
 
 type ActorKey = (PrincipalId, OrganizationId, Option<AccessGrantId>);
 
+/// Claims, and of a machine the organization for which it asks.
+type Asking = (Arc<Claims>, Option<OrganizationId>);
+
 struct ActorCache {
     /// Principals by the claims of their tokens, and machines by the organization for which they ask as well.
-    principals: Recent<(Arc<Claims>, Option<OrganizationId>), Of<(PrincipalId, PrincipalKind)>>,
+    principals: Recent<Asking, Of<(PrincipalId, PrincipalKind)>>,
     actors: Recent<ActorKey, Of<Actor>>,
     /// The time at which rights in an organization last changed in this process.
     changed: HashMap<OrganizationId, Instant>,

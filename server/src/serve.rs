@@ -196,6 +196,7 @@ fn parts(
             cost: config.cost,
             size: config.answer_size,
             time: config.read_time,
+            connections: config.connections_per_person,
             ..Limits::default()
         },
         supervision: Supervision {

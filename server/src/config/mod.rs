@@ -47,6 +47,7 @@ pub struct Config {
     pub cost: u64,
     pub answer_size: u32,
     pub read_time: Duration,
+    pub connections_per_person: usize,
     pub clock_bound: Duration,
     pub rates: RateLimits,
     pub doors: Limits,
@@ -125,6 +126,7 @@ impl Reader {
                 cost: self.get("cost", between(100, 1_000_000_000))?.into(),
                 answer_size: self.get("answer_size", between(65_536, 1_073_741_824))?,
                 read_time: self.get("read_time", duration)?,
+                connections_per_person: self.get("connections_per_person", between(1, 1_000_000))? as usize,
                 clock_bound: self.get("clock_bound", duration)?,
                 rates: RateLimits {
                     mode: self.get("rates", RateMode::parse)?,

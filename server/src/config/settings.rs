@@ -215,6 +215,13 @@ pub const SETTINGS: &[Setting] = &[
         "1 to 1000000",
         "Most connections from one address. Behind a proxy, which is one address, as many as in all.",
     ),
+    setting(
+        "connections_per_person",
+        "HESTAMI_CONNECTIONS_PER_PERSON",
+        Some("100"),
+        "1 to 1000000",
+        "Most live connections of one person, WebSockets and streams.",
+    ),
     setting("head_time", "HESTAMI_HEAD_TIME", Some("10s"), "a duration", "How long the head of a request may take to arrive."),
     setting(
         "idle_time",

@@ -9,15 +9,21 @@ use crate::{
     report::Report,
 };
 use futures_util::{
-    SinkExt, StreamExt,
+    FutureExt, SinkExt, StreamExt,
     future::{join_all, try_join_all},
 };
 use serde_json::{Value, json};
 use server::Fault;
-use std::time::{Duration, Instant};
-use tokio::{net::TcpStream, time::sleep};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
+};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    time::sleep,
+};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    WebSocketStream, client_async_with_config,
     tungstenite::{Message, client::IntoClientRequest, protocol::WebSocketConfig},
 };
 
@@ -28,7 +34,7 @@ const LISTENERS: usize = 1_000;
 const ROUNDS: usize = 25;
 const QUERY: &str = "subscription { propertyChanged { cursor change property { id notes address { line1 } } event { seq } } }";
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<TcpStream>;
 
 /// Someone who listens.
 struct Listener<'a> {
@@ -36,16 +42,39 @@ struct Listener<'a> {
     asker: &'a Asker,
 }
 
+/// A connection of someone, perhaps from another address.
+pub async fn socket(gateway: &Process, asker: &Asker, from: Option<IpAddr>) -> Result<Socket, Fault> {
+    let mut request = format!("ws://{}/graphql", gateway.address).into_client_request()?;
+    request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
+    let config = WebSocketConfig::default().read_buffer_size(4_096).write_buffer_size(0);
+    let socket = TcpSocket::new_v4()?;
+    if let Some(from) = from {
+        socket.bind(SocketAddr::new(from, 0))?;
+    }
+    let stream = socket.connect(gateway.address).await?;
+    stream.set_nodelay(true)?;
+    let (mut socket, _) = client_async_with_config(request, stream, Some(config)).await?;
+    let payload = json!({ "authorization": format!("Bearer {}", asker.token), "organizationId": asker.organization });
+    socket.send(text(json!({ "type": "connection_init", "payload": payload }))).await?;
+    Ok(socket)
+}
+
+pub async fn say(socket: &mut Socket, message: Value) -> Result<(), Fault> {
+    Ok(socket.send(text(message)).await?)
+}
+
+/// Reads all that is there already.
+pub async fn skim(socket: &mut Socket) -> Result<(), Fault> {
+    while let Some(heard) = socket.next().now_or_never() {
+        heard.ok_or("the connection ended")??;
+    }
+    Ok(())
+}
+
 impl Listener<'_> {
     /// A connection with so many subscriptions that stand.
     async fn listen(&self, subscriptions: usize) -> Result<Socket, Fault> {
-        let mut request = format!("ws://{}/graphql", self.gateway.address).into_client_request()?;
-        request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
-        let config = WebSocketConfig::default().read_buffer_size(4_096).write_buffer_size(0);
-        let (mut socket, _) = connect_async_with_config(request, Some(config), true).await?;
-        let payload =
-            json!({ "authorization": format!("Bearer {}", self.asker.token), "organizationId": self.asker.organization });
-        socket.send(text(json!({ "type": "connection_init", "payload": payload }))).await?;
+        let mut socket = socket(self.gateway, self.asker, None).await?;
         for id in 0..subscriptions {
             let message = json!({ "id": id.to_string(), "type": "subscribe", "payload": { "query": QUERY } });
             socket.send(text(message)).await?;

@@ -83,7 +83,10 @@ pub struct Connection(SendRequest<Full<Bytes>>);
 
 impl Connection {
     pub async fn open(address: SocketAddr) -> Result<Connection, Fault> {
-        let stream = TcpStream::connect(address).await?;
+        Connection::over(TcpStream::connect(address).await?).await
+    }
+
+    pub async fn over(stream: TcpStream) -> Result<Connection, Fault> {
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);

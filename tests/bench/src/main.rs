@@ -1,8 +1,9 @@
 //! Measures, on servers of its own and as ratios within one run, beside what people would use instead. `QUICK=1` is shorter.
-//! Named parts run alone: `filter`, `reads`, `writes`, `live`, `growth`; `hold` measures nothing and stays, to be looked
+//! Named parts run alone: `filter`, `reads`, `writes`, `live`, `fair`, `growth`; `hold` measures nothing and stays, to be looked
 //! at. `chaos` and `soak` are runs of their own.
 
 mod chaos;
+mod fair;
 mod filter;
 mod ground;
 mod growth;
@@ -92,6 +93,9 @@ async fn measure(ground: &mut Ground, parts: &[String], run: Run, report: &mut R
     gateway.stop().await?;
     if wanted("live") {
         live::waiting(ground, &small[..16], run, report).await?;
+    }
+    if wanted("fair") {
+        fair::run(ground, &small[2..], run.quick, report).await?;
     }
     if wanted("growth") && !run.quick {
         growth::run(ground, run, report).await?;

@@ -12,6 +12,8 @@ use tokio::{
     process::{Child, ChildStdout, Command},
 };
 
+const AMPLE: &str = "1000000000/4000000000";
+
 /// A process that serves HTTP.
 pub struct Process {
     child: Child,
@@ -46,6 +48,13 @@ impl Process {
             // All load comes from one address.
             ("HESTAMI_CONNECTIONS", "20000".to_owned()),
             ("HESTAMI_CONNECTIONS_PER_ADDRESS", "20000".to_owned()),
+            ("HESTAMI_CONNECTIONS_PER_PERSON", "20000".to_owned()),
+            ("HESTAMI_OPERATORS", "127.0.0.1:0".to_owned()),
+            // Rates are kept to, and nobody here meets them: what is measured is the cost of counting.
+            ("HESTAMI_RATES", std::env::var("HESTAMI_RATES").unwrap_or_else(|_| "enforce".to_owned())),
+            ("HESTAMI_RATE_ADDRESS", AMPLE.to_owned()),
+            ("HESTAMI_RATE_PRINCIPAL", AMPLE.to_owned()),
+            ("HESTAMI_RATE_ORGANIZATION", AMPLE.to_owned()),
             ("HESTAMI_LOG", "warn".to_owned()),
         ]);
         command.envs(more.iter().copied());

@@ -10,7 +10,8 @@ use crate::{
     report::{Cell, Report},
 };
 use dbos::{Config, DBOS, EngineOnly, RunOptions};
-use hyper::body::Bytes;
+use http_body_util::Full;
+use hyper::{Request, body::Bytes};
 use serde_json::{Value, json};
 use server::Fault;
 use std::{sync::Arc, time::Duration};
@@ -31,7 +32,16 @@ fn input() -> Value {
         "address": { "line1": "1 First Street", "locality": "Phoenix", "region": "AZ", "postalCode": "85003", "country": "US" } })
 }
 
+/// A mutation with this key, over RPC.
+pub fn request(asker: &Asker, key: Uuid) -> Result<Request<Full<Bytes>>, Fault> {
+    asked(asker, Surface::Rpc, key)
+}
+
 async fn create(connection: &mut Connection, asker: &Asker, surface: Surface, key: Uuid) -> Result<Bytes, Fault> {
+    connection.ask(asked(asker, surface, key)?).await
+}
+
+fn asked(asker: &Asker, surface: Surface, key: Uuid) -> Result<Request<Full<Bytes>>, Fault> {
     let mut body = input();
     let path = match surface {
         Surface::Rpc => {
@@ -46,7 +56,7 @@ async fn create(connection: &mut Connection, asker: &Asker, surface: Surface, ke
     let authorization = format!("Bearer {}", asker.token);
     let organization = asker.organization.to_string();
     let headers = [("authorization", authorization.as_str()), ("x-organization-id", organization.as_str())];
-    connection.ask(post(path, &headers, Bytes::from(serde_json::to_vec(&body)?))?).await
+    post(path, &headers, Bytes::from(serde_json::to_vec(&body)?))
 }
 
 /// Done, not only taken on.

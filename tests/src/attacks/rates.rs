@@ -140,7 +140,7 @@ async fn a_person_has_so_many_live_connections() {
     let home = world.found(&olga, "TRUST_OR_LLC").await;
     world.join(&olga, home, &mara, "TRUSTEE").await;
     let mut held = Vec::new();
-    for _ in 0..graphql::limits::CONNECTIONS {
+    for _ in 0..schema::Limits::default().connections {
         held.push(Socket::open(&world.app.url(), &olga, Some(home), None).await.expect("a connection"));
     }
     assert!(Socket::open(&world.app.url(), &olga, Some(home), None).await.is_err());
