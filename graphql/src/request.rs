@@ -81,7 +81,7 @@ pub fn from_query(query: &str) -> Result<Request> {
         match name.as_str() {
             "query" | "operationName" => drop(body.insert(name, Value::String(value))),
             "variables" | "extensions" => {
-                let object = serde_json::from_str(&value).map_err(|_| {
+                let object = surface::parse(value.as_bytes()).map_err(|_| {
                     Error::new(Code::INVALID_INPUT).field(name.as_str(), "MALFORMED_JSON", "must be a JSON object")
                 })?;
                 body.insert(name, object);

@@ -229,7 +229,7 @@ impl Connection {
 
     async fn on_text(&mut self, text: &str) -> Result<(), Option<Close>> {
         let invalid = || Some(Close::new(4400, "Invalid message received"));
-        let Ok(Value::Object(mut message)) = serde_json::from_str::<Value>(text) else { return Err(invalid()) };
+        let Ok(Value::Object(mut message)) = surface::parse(text.as_bytes()) else { return Err(invalid()) };
         let payload = message.remove("payload").unwrap_or_default();
         let id = message.get("id").and_then(Value::as_str).map(str::to_owned);
         match (message.get("type").and_then(Value::as_str), id) {

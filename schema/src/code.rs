@@ -133,6 +133,7 @@ general! {
     UNSUPPORTED_MEDIA_TYPE: Validation, Some(415), "Send the body as application/json.";
     NOT_ACCEPTABLE: Validation, Some(406), "Subscriptions are answered as text/event-stream or multipart/mixed, or over graphql-transport-ws.";
     BODY_TOO_LARGE: Validation, Some(413), "The body is larger than this server accepts.";
+    HOST_INVALID: Validation, Some(400), "Name the host once, in one Host header.";
     METHOD_NOT_ALLOWED: Validation, Some(405), "This address does not answer that method.";
     UNKNOWN_PATH: NotFound, None, "There is nothing at this address.";
     UNKNOWN_PROCEDURE: NotFound, None, "There is no such procedure.";

@@ -36,6 +36,7 @@ mod rates;
 mod reading;
 mod reads;
 mod run;
+pub mod seen;
 mod singleflight;
 mod states;
 mod text_enum;

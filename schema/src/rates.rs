@@ -305,10 +305,15 @@ mod tests {
     #[test]
     fn a_burst_is_free_and_then_one_waits() {
         let rates = Rates::new(limits(RateMode::Enforce, 1, 1_000));
-        for _ in 0..10 {
-            rates.organization(organization(), 100).expect("within the burst");
-        }
-        let refused = rates.organization(organization(), 100).expect_err("beyond");
+        let mut paid = 0;
+        let refused = loop {
+            match rates.organization(organization(), 100) {
+                Ok(()) => paid += 1,
+                Err(refused) => break refused,
+            }
+        };
+        // The last one may go a little below nothing.
+        assert!((10..=11).contains(&paid), "{paid}");
         assert_eq!(refused.code(), Code::RATE_LIMITED);
         assert!(refused.wait().is_some_and(|wait| wait >= Duration::from_secs(1)));
         rates.organization(OrganizationId(Uuid::from_u128(8)), 100).expect("another one's");

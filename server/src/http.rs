@@ -4,7 +4,7 @@ use crate::{contract_pages, graphiql, networks::Networks};
 use axum::{
     Json, Router,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, Method, header},
+    http::{HeaderName, HeaderValue, Method, Version, header},
     middleware::{self, Next},
     response::Response,
     routing::get,
@@ -121,6 +121,17 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
+/// Refuses a request that names no host, or several: a proxy may take another one than the gateway.
+fn one_host(request: &Request) -> Result<(), Error> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    let named = request.uri().authority().is_some();
+    // HTTP/2 names it in the address; so does a request to a proxy.
+    if hosts == 1 || (hosts == 0 && named) || request.version() == Version::HTTP_10 {
+        return Ok(());
+    }
+    Err(Error::new(Code::HOST_INVALID))
+}
+
 /// Puts a request into its trace, and answers with the address that it comes from.
 fn placed(request: &Request, trusted: &Networks, span: &Span) -> Option<IpAddr> {
     let said = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -167,7 +178,7 @@ async fn traced(State(Watched { gateway, trusted }): State<Watched>, request: Re
             Some(origin) if request.uri().path() != "/livez" => gateway.rates.address(origin),
             _ => Ok(()),
         };
-        let mut response = match paid {
+        let mut response = match paid.and_then(|()| one_host(&request)) {
             Ok(()) => next.run(request).await,
             Err(error) => refusal(&error),
         };

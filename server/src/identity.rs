@@ -344,7 +344,8 @@ impl Registry {
         }
         // An address that nobody verified proves nothing.
         let email = claims.email.as_deref().filter(|email| claims.email_verified && plain(email));
-        let name = claims.name.as_deref().filter(|name| plain(name));
+        let name = claims.name.as_deref().and_then(schema::seen::shown).filter(|name| plain(name));
+        let name = name.as_deref();
         entities::actor::sign_in(&self.lanes, &claims.iss, &claims.sub, email, name, fresh, now).await
     }
 }

@@ -1,8 +1,10 @@
 //! The parts that both HTTP surfaces share: caller, body and error envelope. Surfaces translate, they never decide.
 
 mod origins;
+mod unique;
 
 pub use origins::Origins;
+pub use unique::parse;
 
 use axum::{
     Json,
@@ -67,9 +69,21 @@ pub async fn json(headers: &HeaderMap, body: Body, limit: usize) -> Result<Value
     if !media.eq_ignore_ascii_case("application/json") {
         return Err(Error::new(Code::UNSUPPORTED_MEDIA_TYPE));
     }
+    let charset = content_type.split(';').skip(1).filter_map(|part| part.trim().split_once('='));
+    let mut others = charset
+        .filter(|(name, value)| name.eq_ignore_ascii_case("charset") && !value.trim_matches('"').eq_ignore_ascii_case("utf-8"));
+    if others.next().is_some() {
+        return Err(Error::new(Code::UNSUPPORTED_MEDIA_TYPE).message("Send the body in UTF-8."));
+    }
+    let plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
+        return Err(Error::new(Code::UNSUPPORTED_MEDIA_TYPE).message("Send the body as it is, without a content coding."));
+    }
     let bytes = bytes(body, limit).await?;
-    serde_json::from_slice(&bytes).map_err(|problem| {
-        let place = format!("The body is not valid JSON: line {}, column {}.", problem.line(), problem.column());
+    parse(&bytes).map_err(|problem| {
+        let twice = problem.is_data();
+        let said = if twice { "says a key twice" } else { "is not valid JSON" };
+        let place = format!("The body {said}: line {}, column {}.", problem.line(), problem.column());
         Error::new(Code::MALFORMED_JSON).message(place)
     })
 }

@@ -3,6 +3,8 @@
 mod clocks;
 mod connections;
 mod cost;
+mod framing;
+mod names;
 mod rates;
 mod rights;
 mod standing;
