@@ -19,7 +19,10 @@ async fn a_name_is_as_it_looks() {
     ] {
         let refused = make(name).await;
         refused.refused("INVALID_INPUT");
-        assert_eq!(refused.body["field_errors"][0], json!({ "field": "name", "code": code, "message": refused.body["field_errors"][0]["message"] }));
+        assert_eq!(
+            refused.body["field_errors"][0],
+            json!({ "field": "name", "code": code, "message": refused.body["field_errors"][0]["message"] })
+        );
     }
     make("Ferienhäuser 家").await.ok();
     let founded = json!({ "idempotencyKey": world.key(), "type": "TRUST_OR_LLC", "name": "Chen\u{200B} Holdings" });
