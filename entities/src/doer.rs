@@ -9,17 +9,54 @@ use crate::{
 };
 use async_graphql::{ComplexObject, Context};
 use kind::{Key, relation::known};
-use schema::{Nullable, nullable, snapshot};
+use schema::{Nullable, PrincipalKind, nullable, snapshot};
 
 /// The actor of something that was done, with the organization that they acted for and the leave that they had.
 pub struct Doer {
     pub who: PrincipalId,
+    pub kind: PrincipalKind,
+    /// The name that they had then.
+    pub name: Option<String>,
+    /// Whose thing it was.
+    pub owner: OrganizationId,
     pub acting: OrganizationId,
     pub leave: Option<Key>,
 }
 
+schema::text_enum!(
+    /// As what somebody acted.
+    ActedAs {
+        /// As one of the owner's own.
+        Member = "MEMBER",
+        /// By a delegation of the owner.
+        Delegate = "DELEGATE",
+        /// For an organization that the owner let in.
+        Desk = "DESK",
+        /// As the gateway itself, when a time came.
+        System = "SYSTEM",
+    }
+);
+
 #[ComplexObject]
 impl Doer {
+    /// The name that they had when they did it, as their identity provider said it. Null where the reader may not know them.
+    async fn actor_name(&self, cx: &Context<'_>) -> Nullable<String> {
+        nullable(async { Ok(known::<Actor>(cx, self.who.0).await?.and(self.name.clone())) }).await
+    }
+
+    /// As what they acted.
+    async fn acted_as(&self) -> ActedAs {
+        if self.kind == PrincipalKind::System {
+            ActedAs::System
+        } else if self.acting != self.owner {
+            ActedAs::Desk
+        } else if self.leave.is_some() {
+            ActedAs::Delegate
+        } else {
+            ActedAs::Member
+        }
+    }
+
     /// Who did it, for which organization, and by whose leave.
     async fn actor(&self, cx: &Context<'_>) -> Nullable<Actor> {
         nullable(async {

@@ -6,7 +6,8 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use std::collections::BTreeMap;
 
 /// The last step before COMMIT. It ends the operation, takes the heads' row locks in id order, takes the next numbers and
-/// writes the events, mostly in one message. Nothing may lock after it: no deferred constraint, no trigger.
+/// writes the events, mostly in one message. Nothing may lock after it: no deferred constraint, and no trigger but the
+/// one that counts the events on that same head.
 pub async fn conclude(tx: &Tx, end: End, log: Option<Log<'_>>) -> Result<()> {
     let Some(Log { cx, events, elsewhere }) = log.filter(|log| !log.events.is_empty()) else {
         return end.write(tx).await;
@@ -87,7 +88,8 @@ async fn append_to(tx: &Tx, cx: &Context, organization: OrganizationId, events: 
                            actor_organization_id, on_behalf_of, operation_id, trace_id, change, at)
         SELECT $1, head.seq + 1 + e.n, e.kind, e.resource_kind, e.resource_id, e.version, $3, $4, app.acting(), $5, $6, $7, e.change, $8
         FROM {from_done}head,
-             jsonb_to_recordset($9) AS e(n bigint, kind text, resource_kind text, resource_id uuid, version int, change jsonb)"
+             jsonb_to_recordset($9) AS e(n bigint, kind text, resource_kind text, resource_id uuid, version int, change jsonb)
+        ORDER BY e.n"
     );
     let count = i64::try_from(events.len()).map_err(Error::internal)?;
     let values: [sea_orm::Value; 9] = [

@@ -29,7 +29,7 @@ pub enum Content {
 }
 
 const EVENT: &str = "e.seq, e.kind, e.resource_kind, e.resource_id, e.version, e.actor, e.actor_kind, e.actor_organization_id,
-    e.on_behalf_of, e.operation_id, e.trace_id, e.change, e.at";
+    e.actor_name, e.on_behalf_of, e.operation_id, e.trace_id, e.change, e.at";
 
 fn event(row: &PgRow, organization: OrganizationId) -> Result<history::Model> {
     let kind: String = row.try_get("actor_kind")?;
@@ -43,6 +43,7 @@ fn event(row: &PgRow, organization: OrganizationId) -> Result<history::Model> {
         actor: PrincipalId(row.try_get("actor")?),
         actor_kind: PrincipalKind::parse(&kind).unwrap_or(PrincipalKind::System),
         actor_organization_id: OrganizationId(row.try_get("actor_organization_id")?),
+        actor_name: row.try_get("actor_name")?,
         on_behalf_of: row.try_get("on_behalf_of")?,
         operation_id: OperationId(row.try_get("operation_id")?),
         trace_id: row.try_get("trace_id")?,

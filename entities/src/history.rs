@@ -37,6 +37,7 @@ pub struct Model {
     pub version: i32,
     pub actor: PrincipalId,
     pub actor_kind: PrincipalKind,
+    pub actor_name: Option<String>,
     pub actor_organization_id: OrganizationId,
     pub on_behalf_of: Option<Uuid>,
     pub operation_id: OperationId,
@@ -88,6 +89,8 @@ pub struct HistoryEntry {
     /// For which organization they acted.
     pub actor_organization_id: OrganizationId,
     #[graphql(skip)]
+    actor_name: Option<String>,
+    #[graphql(skip)]
     on_behalf_of: Option<Uuid>,
     pub operation_id: OperationId,
     pub trace_id: Option<String>,
@@ -119,6 +122,7 @@ impl From<Model> for HistoryEntry {
             at: row.at,
             actor_id: row.actor,
             actor_kind: row.actor_kind,
+            actor_name: row.actor_name,
             actor_organization_id: row.actor_organization_id,
             on_behalf_of: row.on_behalf_of,
             operation_id: row.operation_id,
@@ -142,6 +146,9 @@ impl HistoryEntry {
     pub fn doer(&self) -> Doer {
         Doer {
             who: self.actor_id,
+            kind: self.actor_kind,
+            name: self.actor_name.clone(),
+            owner: self.organization_id,
             acting: self.actor_organization_id,
             leave: self.on_behalf_of.map(|id| (self.organization_id, id)),
         }

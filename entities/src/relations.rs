@@ -152,7 +152,10 @@ relations!(OF_FINANCIAL_ENTRY of FinancialEntry {
 
 relations!(OF_HISTORY_ENTRY of HistoryEntry {
     node: computed(HistoryEntry::thing, &[Plan::of("node", crate::NAMES)]),
-    actor: computed(HistoryEntry::doer, &[Plan::of("actor", &[person::KIND, organization_card::KIND])]),
+    actor: computed(HistoryEntry::doer, &[
+        Plan::of("actor", &[person::KIND, organization_card::KIND]),
+        Plan::of("actorName", &[person::KIND, organization_card::KIND]),
+    ]),
     /// The organization that they acted for.
     actorOrganization: known(OrganizationCard, |row| Some(row.actor_organization_id.0)),
     /// The mutation that did it, if it was the acting organization's and is still kept.

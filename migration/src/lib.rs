@@ -35,6 +35,7 @@ mod m20261130_000027_quotas;
 mod m20261130_000028_clocks;
 mod m20261130_000029_denials;
 mod m20261130_000030_standing;
+mod m20261130_000031_events;
 pub mod projection;
 
 use sea_orm_migration::MigrationTrait;
@@ -102,6 +103,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000028_clocks::Migration),
             Box::new(m20261130_000029_denials::Migration),
             Box::new(m20261130_000030_standing::Migration),
+            Box::new(m20261130_000031_events::Migration),
         ]
     }
 }

@@ -21,6 +21,8 @@ field_codes! {
     Blank = "BLANK", "A text has nothing in it.";
     TooLong = "TOO_LONG", "A text is longer than it may be.";
     ControlCharacter = "CONTROL_CHARACTER", "A text holds control characters.";
+    InvisibleCharacter = "INVISIBLE_CHARACTER", "A text holds characters that nobody sees, or that turn others round.";
+    LineBreak = "LINE_BREAK", "A text that is one line holds line breaks or tabs.";
     TooFew = "TOO_FEW", "A list holds fewer than it must.";
     TooMany = "TOO_MANY", "A list holds more than it may.";
     TooManyOrganizations = "TOO_MANY_ORGANIZATIONS", "A request would reach more organizations than it may.";

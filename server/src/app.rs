@@ -242,6 +242,9 @@ async fn pool(url: &str, connections: u32, statements: usize) -> Result<PgPool, 
     let problem = |problem: sqlx::Error| format!("PostgreSQL: {problem}");
     // A first connection shows whether the database can be reached, before anything waits for it.
     PgConnection::connect(url).await.map_err(problem)?.close().await.map_err(problem)?;
+    // Said at the beginning of a connection, they outrank whatever a statement made of the role's own settings.
     let known: PgConnectOptions = url.parse().map_err(problem)?;
+    let known =
+        known.options([("statement_timeout", "5s"), ("lock_timeout", "500ms"), ("idle_in_transaction_session_timeout", "2s")]);
     Ok(options.connect_lazy_with(known.statement_cache_capacity(statements)))
 }

@@ -3,6 +3,7 @@
 mod clocks;
 mod connections;
 mod cost;
+mod database;
 mod framing;
 mod names;
 mod rates;
