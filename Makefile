@@ -1,6 +1,6 @@
 # Every command a newcomer needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients conformance bench scale chaos soak check bless format servers
+.PHONY: help run test test-clients conformance bench scale chaos soak attack check bless format servers
 
 CARGO ?= cargo
 CONFORMANCE := plans::conformance::every_conformance_action_matches_or_is_refused
@@ -43,6 +43,9 @@ scale: $(SERVERS) ## Builds and tests a tree of 150 kinds beside this one; write
 
 chaos: $(SERVERS) ## Breaks everything in turn for five minutes beside clients, and checks what is left. CHAOS_SEED=7 is another order
 	$(BENCH) chaos
+
+attack: $(SERVERS) ## Floods of three tenants on two replicas for ten minutes, beside tenants that work. ATTACK_SEED=7 is another order
+	$(BENCH) attack
 
 soak: $(SERVERS) ## Thirty minutes at half load: what must be flat is flat
 	$(BENCH) soak

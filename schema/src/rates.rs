@@ -14,7 +14,7 @@ use std::{
 use uuid::Uuid;
 
 /// The price of any request: a token, its rights, an answer.
-pub const REQUEST: u64 = 10;
+pub const REQUEST: u64 = 50;
 /// The price of a mutation: a decision, an operation, a workflow, an event.
 pub const MUTATION: u64 = 100;
 
@@ -71,7 +71,7 @@ impl Default for RateLimits {
         let rate = |second, burst| Rate { second, burst };
         RateLimits {
             mode: RateMode::Enforce,
-            address: rate(20_000, 400_000),
+            address: rate(100_000, 2_000_000),
             client: rate(200_000, 4_000_000),
             principal: rate(20_000, 400_000),
             organization: rate(50_000, 1_000_000),

@@ -34,6 +34,8 @@ pub struct Parts {
     /// The URL of the database, for the role hestami_app.
     pub database_url: String,
     pub database_connections: u32,
+    /// Whether statements have time limits. Without, a test's wait for as long as it likes.
+    pub bounded: bool,
     /// Prepared statements that each of these connections keeps.
     pub database_statements: usize,
     /// The URL of the database, for the role hestami_workflow.
@@ -86,7 +88,7 @@ const GOODBYE: Duration = Duration::from_secs(3);
 
 impl App {
     pub async fn start(parts: Parts) -> Result<App, Fault> {
-        let pool = pool(&parts.database_url, parts.database_connections, parts.database_statements).await?;
+        let pool = pool(&parts.database_url, parts.database_connections, parts.database_statements, parts.bounded).await?;
         let lanes = schema::Lanes::over(pool.clone());
         let cerbos = Arc::new(Cerbos::new(parts.cerbos).map_err(told)?);
         cerbos.watch();
@@ -121,8 +123,9 @@ impl App {
             Arc::clone(&denied),
         );
         let live = live::Hub::start(parts.live, parts.limits.window, Arc::clone(&parts.clock)).map_err(told)?;
-        // A read takes a connection at a time: more of them would wait for one.
-        let turns = parts.database_connections.saturating_sub(HOUSE).max(2) as usize;
+        // A read takes a connection at a time, and a part of a core: more of them would only wait elsewhere, where nobody takes turns.
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let turns = (parts.database_connections.saturating_sub(HOUSE).max(2) as usize).min(4 * cores);
         let gateway = Arc::new(Gateway {
             pool,
             lanes,
@@ -212,11 +215,15 @@ pub fn told(error: schema::Error) -> Fault {
     format!("{} {:?}", error.text(), error.cause()).into()
 }
 
+/// The time limits of statements.
+const BOUNDS: [(&str, &str); 3] =
+    [("statement_timeout", "5s"), ("lock_timeout", "500ms"), ("idle_in_transaction_session_timeout", "2s")];
+
 /// The pool of database connections, kept full. After a cold start or a lost server, requests that each open a connection and
 /// each give up would keep one another from ever having one. Here one task opens them, one after the other.
 ///
 /// A connection that was used a moment ago is taken as it is; an older one is pinged first.
-async fn pool(url: &str, connections: u32, statements: usize) -> Result<PgPool, Fault> {
+async fn pool(url: &str, connections: u32, statements: usize, bounded: bool) -> Result<PgPool, Fault> {
     let options = PgPoolOptions::new()
         .max_connections(connections)
         .min_connections(connections)
@@ -244,7 +251,6 @@ async fn pool(url: &str, connections: u32, statements: usize) -> Result<PgPool, 
     PgConnection::connect(url).await.map_err(problem)?.close().await.map_err(problem)?;
     // Said at the beginning of a connection, they outrank whatever a statement made of the role's own settings.
     let known: PgConnectOptions = url.parse().map_err(problem)?;
-    let known =
-        known.options([("statement_timeout", "5s"), ("lock_timeout", "500ms"), ("idle_in_transaction_session_timeout", "2s")]);
+    let known = if bounded { known.options(BOUNDS) } else { known };
     Ok(options.connect_lazy_with(known.statement_cache_capacity(statements)))
 }

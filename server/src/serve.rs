@@ -179,6 +179,7 @@ fn parts(
         trusted: config.trusted.clone(),
         database_url: ground.database_url.clone(),
         database_connections: config.database_connections,
+        bounded: true,
         database_statements: config.database_statements,
         workflow_url: ground.workflow_url.clone(),
         workflow_connections: config.workflow_connections,

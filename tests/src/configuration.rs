@@ -239,8 +239,11 @@ async fn embedded_servers_that_die_are_started_again() {
             create(uuid::Uuid::from_u128(u128::from(name.len() as u64))).await
         })
         .await;
-        let ready = client.get(format!("{}/readyz", gateway.operators)).send().await.expect("an answer");
-        assert_eq!(ready.status(), 200, "after the end of {name}");
+        until(&format!("readiness after the end of {name}"), async || {
+            let ready = client.get(format!("{}/readyz", gateway.operators)).send().await.expect("an answer");
+            (ready.status() == 200).then_some(())
+        })
+        .await;
     }
 }
 

@@ -46,6 +46,19 @@ async fn the_examples_of_every_client_work() {
     for (name, most) in graphql::limits::LISTED {
         assert!(page.contains(&format!("| {name} | {most} |")), "docs/clients/http.md: {name} is {most}");
     }
+    // The tables of the page on security are those of the settings and of the quotas.
+    let page = std::fs::read_to_string(root().join("docs/security.md")).expect("a page");
+    let mut listed = 0;
+    for line in page.lines().filter(|line| line.starts_with("| ") && line.contains("`HESTAMI_")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let setting = server::config::SETTINGS.iter().find(|setting| cells[2] == format!("`{}`", setting.env));
+        assert_eq!(setting.and_then(|setting| setting.default), Some(cells[3]), "{line}");
+        listed += 1;
+    }
+    assert!(listed >= 15, "{listed} limits");
+    for schema::Quota { name, most, about } in schema::quota::ALL {
+        assert!(page.contains(&format!("| `{name}` | {most} | {about} |")), "docs/security.md: {name}");
+    }
     // README's commands are the Makefile's, and its test command is CI's.
     let (readme, ci) = (std::fs::read_to_string(root().join("README.md")), std::fs::read_to_string(root().join(".ci/run")));
     let (readme, ci) = (readme.expect("README"), ci.expect("CI"));

@@ -176,16 +176,16 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "rate_address",
         "HESTAMI_RATE_ADDRESS",
-        Some("20000/400000"),
+        Some("100000/2000000"),
         "a second/at once",
-        "The rate of one address, in rows; a request of it costs 10. Behind a proxy, which is one address, that of all.",
+        "The rate of one address, in rows; a request of it costs 50. Behind a proxy, which is one address, that of all.",
     ),
     setting(
         "rate_client",
         "HESTAMI_RATE_CLIENT",
         Some("200000/4000000"),
         "a second/at once",
-        "The rate of all tokens that name one client (`azp`). A read costs the rows that it may touch and 10, a mutation 110.",
+        "The rate of all tokens that name one client (`azp`). A read costs the rows that it may touch and 50, a mutation 150.",
     ),
     setting(
         "rate_principal",

@@ -83,7 +83,7 @@ impl Flood {
     }
 
     /// Floods until it is dropped.
-    pub async fn run(self, gateway: &Process, asker: &Asker, floods: &AtomicU64) -> Result<(), Fault> {
+    pub async fn run(self, gateway: &Process, asker: &Asker, members: &[Asker], floods: &AtomicU64) -> Result<(), Fault> {
         let address = gateway.address;
         let count = || floods.fetch_add(1, Ordering::Relaxed);
         match self {
@@ -126,7 +126,10 @@ impl Flood {
                 }
             }
             Flood::Subscribers => {
-                let _listening = crate::live::listeners(gateway, asker, 10_000).await?;
+                let mut listening = Vec::new();
+                for member in members {
+                    listening.push(crate::live::listeners(gateway, member, 1_000).await?);
+                }
                 let change = || crate::writes::request(asker, crate::ground::fresh());
                 asking(address, 2, change, count).await
             }
@@ -163,16 +166,36 @@ async fn asking(
 }
 
 /// The rates of the settings.
-const DEFAULTS: [(&str, &str); 3] = [
-    ("HESTAMI_RATE_ADDRESS", "20000/400000"),
+pub const DEFAULTS: [(&str, &str); 3] = [
+    ("HESTAMI_RATE_ADDRESS", "100000/2000000"),
     ("HESTAMI_RATE_PRINCIPAL", "20000/400000"),
     ("HESTAMI_RATE_ORGANIZATION", "50000/1000000"),
 ];
+
+/// Ten members of a tenant, each with a token.
+pub async fn members(ground: &Ground, of: &Asker) -> Result<Vec<Asker>, Fault> {
+    let mut members = Vec::new();
+    for n in 0..10 {
+        let subject = format!("member-{}-{n}", of.n);
+        let (principal, membership, organization) = (crate::ground::fresh(), crate::ground::fresh(), of.organization);
+        let issuer = server::secrets::ISSUER;
+        let sql = format!(
+            "INSERT INTO principal (id, kind, issuer, subject, email, created_at, updated_at)
+             VALUES ('{principal}', 'HUMAN', '{issuer}', '{subject}', '{subject}@example.com', now(), now());
+             INSERT INTO membership (organization_id, id, principal_id, role, state, starts_at, invited_by, accepted_at, created_at, updated_at)
+             VALUES ('{organization}', '{membership}', '{principal}', 'TRUSTEE', 'ACTIVE', now(), '{principal}', now(), now(), now())"
+        );
+        crate::ground::execute(ground, sql).await?;
+        members.push(Asker { token: ground.token(&subject)?, ..of.clone() });
+    }
+    Ok(members)
+}
 
 /// N1: the quiet tenant alone, and beside each flood.
 pub async fn run(ground: &Ground, askers: &[Asker], quick: bool, report: &mut Report) -> Result<(), Fault> {
     let time = Duration::from_secs(if quick { 3 } else { 8 });
     let [flooding, resting, ..] = askers else { return Err("two tenants are needed".into()) };
+    let members = members(ground, flooding).await?;
     report.line("N1: a quiet tenant that reads 25 times a second, beside a flood of another tenant with one token, from another address. The gateway keeps to its default rates and turns.".into());
     for flood in Flood::ALL {
         let gateway = Process::gateway_with(ground, &DEFAULTS).await?;
@@ -188,7 +211,7 @@ pub async fn run(ground: &Ground, askers: &[Asker], quick: bool, report: &mut Re
         };
         let (beside, many) = tokio::select! {
             flooded = flooded => flooded?,
-            ended = flood.run(&gateway, flooding, &floods) => return Err(format!("the flood ended: {ended:?}").into()),
+            ended = flood.run(&gateway, flooding, &members, &floods) => return Err(format!("the flood ended: {ended:?}").into()),
         };
         let resident = gateway.resident()?;
         let alone = Figures::of(alone.times, time)?;

@@ -1,7 +1,8 @@
 //! Measures, on servers of its own and as ratios within one run, beside what people would use instead. `QUICK=1` is shorter.
 //! Named parts run alone: `filter`, `reads`, `writes`, `live`, `fair`, `growth`; `hold` measures nothing and stays, to be looked
-//! at. `chaos` and `soak` are runs of their own.
+//! at. `chaos`, `soak` and `attack` are runs of their own.
 
+mod attack;
 mod chaos;
 mod fair;
 mod filter;
@@ -109,6 +110,9 @@ async fn main() -> Result<(), Fault> {
     let parts: Vec<String> = std::env::args().skip(1).collect();
     if parts.first().is_some_and(|part| part == "chaos") {
         return chaos::run().await;
+    }
+    if parts.first().is_some_and(|part| part == "attack") {
+        return attack::run().await;
     }
     if parts.first().is_some_and(|part| part == "soak") {
         return soak::run().await;

@@ -90,7 +90,8 @@ async fn a_history_says_who_it_was_then_and_as_what() {
     // Lena calls herself by another name afterwards.
     let token = lena.signed(|claims| claims["name"] = json!("olga"));
     world.principal(&crate::harness::Person { token, ..lena }).await;
-    let query = format!("{{ property(id: {property}) {{ history {{ nodes {{ actorName actedAs actor {{ displayName }} }} }} }} }}");
+    let query =
+        format!("{{ property(id: {property}) {{ history {{ nodes {{ actorName actedAs actor {{ displayName }} }} }} }} }}");
     let history = world.gql(&olga, Some(home), &query, json!({})).await;
     assert_eq!(
         history.data()["property"]["history"]["nodes"],

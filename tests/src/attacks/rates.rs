@@ -115,7 +115,7 @@ async fn replicas_settle_what_was_spent() {
         (answer.gql_code() == "RATE_LIMITED").then_some(())
     })
     .await;
-    let alone = 3_000 / 111 + 1;
+    let alone = 3_000 / 151 + 1;
     assert!(more < alone, "{more} more than the {spent}: as if it had never heard of them");
 }
 

@@ -15,7 +15,7 @@ async fn patient() -> (World, PgConnection) {
         let set = format!("ALTER ROLE hestami_app IN DATABASE {database} SET {setting}");
         sql.execute(AssertSqlSafe(set)).await.expect("a setting");
     }
-    (World::on(cluster, database, Options::default()).await, sql)
+    (World::on(cluster, database, Options { bounded: false, ..Options::default() }).await, sql)
 }
 
 const BUSY: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'hestami_app' AND wait_event_type = 'Lock'";

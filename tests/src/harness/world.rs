@@ -69,6 +69,8 @@ pub struct Options {
     pub connections: u32,
     /// The most that the clock may differ from the database's by. None: a test sets its clock.
     pub clock_bound: Option<Duration>,
+    /// Whether statements have time limits.
+    pub bounded: bool,
     pub token_life: Duration,
     pub trusted: server::networks::Networks,
     pub rates: schema::RateLimits,
@@ -88,6 +90,7 @@ impl Default for Options {
             ahead: None,
             connections: 6,
             clock_bound: None,
+            bounded: true,
             // The tokens of tests are good for ten years, and some for longer.
             token_life: Duration::from_secs(100 * 365 * 86_400),
             trusted: server::networks::Networks::default(),
@@ -307,6 +310,7 @@ async fn start(cluster: &Cluster, database: &str, clock: Arc<TestClock>, ids: Ar
         trusted: options.trusted,
         database_url: cluster.url("hestami_app", database),
         database_connections: options.connections,
+        bounded: options.bounded,
         database_statements: 400,
         workflow_url: cluster.url("hestami_workflow", database),
         workflow_connections: 4,

@@ -6,7 +6,8 @@ mod clients;
 mod proxy;
 
 use crate::{ground::Ground, processes::Process};
-use clients::{Book, Came, Client, Dice};
+pub use clients::Dice;
+use clients::{Book, Came, Client};
 use nix::sys::signal::Signal;
 use proxy::Proxy;
 use serde_json::{Value, json};
