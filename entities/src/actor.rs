@@ -143,6 +143,11 @@ pub async fn registered(
     Ok(row.and_then(|(id, kind)| Some((PrincipalId(id), PrincipalKind::parse(&kind)?))))
 }
 
+/// Whose turn a sign-in is: everybody's own.
+fn whose(subject: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::nil(), subject.as_bytes())
+}
+
 /// The principal of a valid token; a first sign-in makes one.
 pub async fn sign_in(
     lanes: &Lanes,
@@ -155,11 +160,13 @@ pub async fn sign_in(
 ) -> Result<(PrincipalId, PrincipalKind)> {
     let sql = "SELECT id, kind FROM app.known($1, $2, $3, $4)";
     let mut found: Option<(Uuid, String)> =
-        lanes.once(Mode::Read, Uuid::nil(), sql, |known| known.bind(issuer).bind(subject).bind(email).bind(name)).await?;
+        lanes.once(Mode::Read, whose(subject), sql, |known| known.bind(issuer).bind(subject).bind(email).bind(name)).await?;
     if found.is_none() {
         let sql = "SELECT id, kind FROM app.sign_in($1, $2, $3, $4, $5, $6)";
         found = lanes
-            .once(Mode::Write, Uuid::nil(), sql, |it| it.bind(issuer).bind(subject).bind(email).bind(name).bind(fresh).bind(now))
+            .once(Mode::Write, whose(subject), sql, |it| {
+                it.bind(issuer).bind(subject).bind(email).bind(name).bind(fresh).bind(now)
+            })
             .await?;
     }
     let (id, kind) = found.ok_or_else(|| schema::Error::internal("nobody signed in"))?;

@@ -127,10 +127,21 @@ pub async fn decline(tx: &Tx, id: MembershipId, now: DateTime<Utc>) -> Result<Op
     Ok(Model::find_by_statement(statement).one(tx).await?)
 }
 
-/// The open invitations to an address or to a principal, from all organizations.
-pub async fn invitations_open(tx: &Tx, email: Option<&str>, principal: Option<PrincipalId>, most: u32) -> Result<u64> {
-    let sql = "SELECT app.invitations_open($1, $2, $3) AS n";
-    let values = [email.into(), principal.map(|principal| principal.0).into(), i32::try_from(most).unwrap_or(i32::MAX).into()];
+/// The open invitations to an address or to a principal, by one who invites, from all organizations.
+pub async fn invitations_open(
+    tx: &Tx,
+    email: Option<&str>,
+    principal: Option<PrincipalId>,
+    inviter: PrincipalId,
+    most: u32,
+) -> Result<u64> {
+    let sql = "SELECT app.invitations_open($1, $2, $3, $4) AS n";
+    let values = [
+        email.into(),
+        principal.map(|principal| principal.0).into(),
+        inviter.0.into(),
+        i32::try_from(most).unwrap_or(i32::MAX).into(),
+    ];
     let row =
         sea_orm::ConnectionTrait::query_one_raw(tx, Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
     let many: i64 = row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0);

@@ -30,7 +30,7 @@ pub struct Viewer {
     pub memberships: Vec<ViewerMembership>,
     /// Where it may do something by someone's leave.
     pub delegations: Vec<ViewerDelegation>,
-    /// Open invitations addressed to it.
+    /// Open invitations addressed to it, at most 200.
     pub invitations: Vec<ViewerMembership>,
 }
 
@@ -142,6 +142,9 @@ struct Delegated {
     ends_at: Option<Time>,
 }
 
+/// The most invitations that are shown: whoever answers some sees the others.
+pub const INVITATIONS: usize = 200;
+
 pub async fn viewer(cx: &Context) -> Result<Viewer> {
     let tx = cx.tx().await?;
     let who = Who::find_by_statement(Statement::from_string(DbBackend::Postgres, "SELECT * FROM app.viewer()")).one(tx).await?;
@@ -173,6 +176,7 @@ pub async fn viewer(cx: &Context) -> Result<Viewer> {
         starts_at: held.starts_at,
         ends_at: held.ends_at,
     });
+    invitations.truncate(INVITATIONS);
     Ok(Viewer {
         id: who.id,
         kind: who.kind,

@@ -12,7 +12,7 @@ use async_graphql::{
 use async_graphql_value::Value;
 use kind::page;
 use schema::{Code, Error, MUTATION, Quota, Result, quota};
-use std::sync::OnceLock;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 /// The rows of the lists that have no pages: as many as there may be, or fewer where a list is hardly ever full. A list that is not
 /// here stops the start.
@@ -30,7 +30,7 @@ const LISTS: &[(&str, &str, u64)] = &[
     ("Query", "nodes", page::MOST),
     ("Report", "rows", FIGURES),
     ("Viewer", "delegations", most(quota::HELD)),
-    ("Viewer", "invitations", most(quota::INVITATIONS_TO_ONE)),
+    ("Viewer", "invitations", entities::viewer::INVITATIONS as u64),
     ("Viewer", "organizations", most(quota::HELD)),
 ];
 
@@ -259,7 +259,8 @@ struct Made<'a> {
 impl Made<'_> {
     fn parts(&self, object: &str, set: &SelectionSet, in_page: bool) -> Vec<Part> {
         let mut parts = Vec::new();
-        let mut ways = Vec::new();
+        // By their types: fragments on one type, under conditions of their own, may all apply.
+        let mut ways: BTreeMap<&str, Vec<Part>> = BTreeMap::new();
         for item in &set.items {
             match &item.node {
                 Selection::Field(field) => {
@@ -273,8 +274,8 @@ impl Made<'_> {
                     // Fragments on the same type, or on an interface, apply besides others.
                     if on.is_none_or(|on| on == object || on == "Node") {
                         parts.extend(within);
-                    } else if !within.is_empty() {
-                        ways.push(within);
+                    } else if let Some(on) = on.filter(|_| !within.is_empty()) {
+                        ways.entry(on).or_default().extend(within);
                     }
                 }
                 // Fragments are in their places by now, where the document is not wrong.
@@ -282,7 +283,7 @@ impl Made<'_> {
             }
         }
         if !ways.is_empty() {
-            parts.push(Part::Either(ways));
+            parts.push(Part::Either(ways.into_values().collect()));
         }
         parts
     }

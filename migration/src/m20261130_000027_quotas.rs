@@ -33,6 +33,8 @@ CREATE UNLOGGED TABLE rate_paid (
   PRIMARY KEY (key, replica)
 );
 
+CREATE INDEX rate_paid_at ON rate_paid (at);
+
 -- Tells the others the counts of a replica, and answers with theirs of the same buckets. What is missing fills up: an old count of
 -- it says nothing.
 CREATE FUNCTION app.rates_settle(the_replica text, keys uuid[], counts bigint[], gaps bigint[])
@@ -49,5 +51,8 @@ $$;
 -- Deletes counts that nobody renewed for a while: their buckets are full again, or their replica is gone.
 CREATE FUNCTION app.rates_forget() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
-$$ DELETE FROM rate_paid WHERE at < now() - interval '10 minutes' $$;
+$$
+  DELETE FROM rate_paid WHERE (key, replica) IN (
+    SELECT r.key, r.replica FROM rate_paid r WHERE r.at < now() - interval '10 minutes' ORDER BY r.at LIMIT 5000)
+$$;
 ";

@@ -14,7 +14,7 @@ sql_migration!("m20261130_000030_standing", {
         "app.principal_register(uuid, text, text, text, text, timestamptz)",
         "app.other_governors(uuid, timestamptz)",
         "app.founder_counts(int)",
-        "app.invitations_open(text, uuid, int)",
+        "app.invitations_open(text, uuid, uuid, int)",
         "app.machines(int)",
     ] {
         sql.push_str(&class::definer_function(signature));
@@ -136,15 +136,16 @@ $$
   RETURNING m.*
 $$;
 
--- A machine, as the organization registered it for which it asks; or the only one of that name.
-DROP FUNCTION app.registered(text, text);
+-- A machine, as the organization registered it for which it asks; or one that is a member there; or the first one of that name.
 CREATE FUNCTION app.registered(the_issuer text, the_subject text, org uuid) RETURNS TABLE (id uuid, kind text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
 $$
   SELECT p.id, p.kind FROM principal p
   WHERE p.issuer = the_issuer AND p.subject = the_subject AND p.kind IN ('AGENT', 'SERVICE')
-    AND (p.registered_by = org OR 1 = (
-      SELECT count(*) FROM principal o WHERE o.issuer = the_issuer AND o.subject = the_subject AND o.kind IN ('AGENT', 'SERVICE')))
+  ORDER BY (p.registered_by = org) DESC NULLS LAST,
+    EXISTS (SELECT FROM membership m WHERE m.organization_id = org AND m.principal_id = p.id AND m.state = 'ACTIVE') DESC,
+    p.created_at, p.id
+  LIMIT 1
 $$;
 
 -- No row: the acting organization has registered it before.
@@ -187,13 +188,14 @@ CREATE FUNCTION app.machines(most int) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
 $$ SELECT count(*) FROM (SELECT FROM principal p WHERE p.registered_by = app.acting() LIMIT most) AS own $$;
 
--- The open invitations to an address, or to a principal, as far as they are counted.
-CREATE FUNCTION app.invitations_open(the_email text, who uuid, most int) RETURNS bigint
+-- The open invitations to an address, or to a principal, by one who invites, as far as they are counted. Nobody uses up what others may
+-- invite to.
+CREATE FUNCTION app.invitations_open(the_email text, who uuid, inviter uuid, most int) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
 $$
   SELECT count(*) FROM (
     SELECT FROM membership m
-    WHERE m.state = 'INVITED' AND (m.principal_id = who OR (m.principal_id IS NULL AND lower(m.email COLLATE "C") = lower(the_email COLLATE "C")))
+    WHERE m.state = 'INVITED' AND m.invited_by = inviter AND (m.principal_id = who OR (m.principal_id IS NULL AND lower(m.email COLLATE "C") = lower(the_email COLLATE "C")))
     LIMIT most) AS open
 $$;
 "#;

@@ -1,6 +1,6 @@
 //! The admission of a request: what it costs is paid for, and it waits for its turn among others.
 
-use crate::{Caller, Carried, Code, Error, Gateway, Result};
+use crate::{Caller, Carried, Code, Error, Gateway, REQUEST, Result};
 use std::time::Duration;
 use store::{Turn, Whose};
 
@@ -17,7 +17,7 @@ const HEAVY: u64 = 2_000;
 impl Gateway {
     /// Pays for a request of this price, or refuses it for a while.
     pub async fn admit(&self, caller: &Caller, price: u64) -> Result<Admitted> {
-        self.rates.caller(caller, price)?;
+        self.rates.person(caller)?;
         // Whoever names an organization without a right to it spends nothing of that organization's.
         let member = match caller.organization {
             Some(organization) => {
@@ -29,9 +29,7 @@ impl Gateway {
             None => false,
         };
         let organization = caller.organization.filter(|_| member);
-        if let Some(organization) = organization {
-            self.rates.organization(organization, price)?;
-        }
+        self.rates.caller(caller, organization, price.saturating_sub(REQUEST))?;
         let tenant = organization.map_or(caller.principal.0, |organization| organization.0);
         let weight = u32::try_from(1 + price / HEAVY).unwrap_or(u32::MAX);
         Ok(Admitted { whose: Whose { tenant, person: caller.principal.0 }, weight })

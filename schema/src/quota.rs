@@ -37,8 +37,8 @@ quotas! {
     GRANTS = "accessGrantsGiven", 1_000;
     /// Open invitations of an organization.
     INVITATIONS = "openInvitations", 1_000;
-    /// Open invitations to one person, from all organizations.
-    INVITATIONS_TO_ONE = "openInvitationsToOne", 200;
+    /// Open invitations to one person by one who invites, from all organizations.
+    INVITATIONS_TO_ONE = "openInvitationsToOne", 20;
     /// Organizations that one person founded.
     FOUNDED = "organizationsFoundedByOne", 100;
     /// Services and agents that an organization registered.

@@ -8,7 +8,7 @@ fn hidden(c: char) -> bool {
     matches!(c,
         '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
         | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}'
-        | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}' | '\u{FDD0}'..='\u{FDEF}' | '\u{E0000}'..='\u{E0FFF}')
+        | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}' | '\u{FDD0}'..='\u{FDEF}' | '\u{E0000}'..='\u{E00FF}' | '\u{E01F0}'..='\u{E0FFF}')
         || u32::from(c) & 0xFFFE == 0xFFFE
 }
 
@@ -40,8 +40,11 @@ pub fn problem(text: &str, most: usize) -> Option<(&'static str, &'static str)> 
 
 /// A name as somebody else's token says it, without what nobody sees. None: nothing is left.
 pub fn shown(text: &str) -> Option<String> {
-    let kept: String = text.chars().filter(|c| !hidden(*c) && !joins(*c) && !c.is_control()).collect();
+    let kept: String = text.chars().filter(|c| !hidden(*c) && !c.is_control()).collect();
     let kept = kept.trim();
+    // Joiners stay where a script needs them.
+    let plain: String = kept.chars().filter(|c| !joins(*c)).collect();
+    let kept = if problem(kept, LINE).is_some() { plain.trim() } else { kept };
     (!kept.is_empty()).then(|| kept.to_owned())
 }
 

@@ -135,6 +135,9 @@ fn one_host(request: &Request) -> Result<(), Error> {
 /// Puts a request into its trace, and answers with the address that it comes from.
 fn placed(request: &Request, trusted: &Networks, span: &Span) -> Option<IpAddr> {
     let said = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    // Proxies add a line, or to a line: all of them are one list.
+    let lines = request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let forwarded = lines.collect::<Vec<_>>().join(",");
     let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
     if let Some(parent) = said("traceparent") {
         // A stranger's trace is pointed at: the ids in our own are ours.
@@ -144,7 +147,7 @@ fn placed(request: &Request, trusted: &Networks, span: &Span) -> Option<IpAddr> 
             schema::link_to(span, parent);
         }
     }
-    peer.map(|peer| trusted.origin(peer, said("x-forwarded-for").unwrap_or_default()))
+    peer.map(|peer| trusted.origin(peer, &forwarded))
 }
 
 /// The span of a request, above all its other spans. Its trace id is in every answer.

@@ -100,19 +100,22 @@ pub struct Claims {
     email_verified: bool,
     pub name: Option<String>,
     /// The client that the token was given to.
-    #[serde(alias = "client_id")]
     azp: Option<String>,
+    client_id: Option<String>,
 }
 
 /// A time of a token: seconds since 1970, and perhaps a part of one.
 fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
-    let number = serde_json::Number::deserialize(from)?;
+    whole(&serde_json::Number::deserialize(from)?)
+}
+
+fn whole<E: serde::de::Error>(number: &serde_json::Number) -> Result<i64, E> {
     let whole = number.as_i64().or_else(|| number.as_f64().filter(|seconds| seconds.abs() < 1e15).map(|seconds| seconds as i64));
-    whole.ok_or_else(|| serde::de::Error::custom("no time"))
+    whole.ok_or_else(|| E::custom("no time"))
 }
 
 fn some_seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
-    seconds(from).map(Some)
+    Option::<serde_json::Number>::deserialize(from)?.as_ref().map(whole).transpose()
 }
 
 /// Whether a claim is true. Some issuers write it as a text; anything else is not.
@@ -363,7 +366,10 @@ impl Identity for Registry {
         let asking = organization.filter(|_| claims.iss == self.verifier.service_issuer);
         let key = (Arc::clone(&claims), asking);
         let known = self.kept(|kept| kept.principals.get(&key).filter(|of| of.fresh(now)).cloned());
-        let (client, token) = (claims.azp.as_deref().map(short_hash), claims.jti.as_deref().map(short_hash));
+        let (client, token) = (
+            claims.azp.as_ref().or(claims.client_id.as_ref()).map(|client| short_hash(client)),
+            claims.jti.as_deref().map(short_hash),
+        );
         let (principal, kind) = match known {
             Some(of) => of.found,
             None => {

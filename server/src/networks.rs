@@ -1,6 +1,9 @@
 //! Networks whose word is taken: for whom a request comes, and the trace that it belongs to.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 /// Addresses and networks, such as `10.0.0.0/8`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,7 +44,8 @@ impl Networks {
         if !self.contain(peer) {
             return peer;
         }
-        let mut said = forwarded.rsplit(',').map_while(|one| one.trim().parse::<IpAddr>().ok());
+        let address = |text: &str| text.parse().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
+        let mut said = forwarded.rsplit(',').map_while(|one| address(one.trim()));
         said.find(|address| !self.contain(*address)).unwrap_or(peer)
     }
 }
@@ -88,6 +92,8 @@ mod tests {
         let (proxy, client) = (address("10.0.0.1"), address("203.0.113.9"));
         assert_eq!(ours.origin(client, "198.51.100.1"), client);
         assert_eq!(ours.origin(proxy, "198.51.100.1, 203.0.113.9, 10.0.0.2"), client);
+        assert_eq!(ours.origin(proxy, "198.51.100.1, 203.0.113.9:4711"), client);
+        assert_eq!(ours.origin(proxy, "[2001:db8::7]:4711"), address("2001:db8::7"));
         assert_eq!(ours.origin(proxy, ""), proxy);
         assert_eq!(ours.origin(proxy, "203.0.113.9, nonsense"), proxy);
     }

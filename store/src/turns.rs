@@ -19,7 +19,7 @@ pub struct Whose {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Crowded;
 
-/// A waiter whose turn was given to lighter ones so often is passed over no more.
+/// After so many were preferred to a heavy waiter, what becomes free gathers for it.
 const PATIENT: u32 = 100;
 
 #[derive(Clone)]
@@ -40,8 +40,10 @@ struct State {
     tenants: HashMap<Uuid, Tenant>,
     /// The tenants of whom somebody waits, the next one first.
     next: VecDeque<Uuid>,
-    /// Whether free permits gather for the next one.
-    gathers: bool,
+    /// How many were preferred to somebody who waits, since a heavy one was served.
+    preferred: u32,
+    /// The permits that were given out while others gathered: never more than are kept.
+    favoured: u32,
 }
 
 #[derive(Default)]
@@ -54,7 +56,6 @@ struct Tenant {
 
 struct Waiter {
     weight: u32,
-    passed: u32,
     told: oneshot::Sender<Turn>,
 }
 
@@ -62,7 +63,9 @@ struct Waiter {
 pub struct Turn {
     turns: Turns,
     tenant: Uuid,
+    /// None are given back by a turn that nobody took.
     weight: u32,
+    favoured: bool,
 }
 
 impl Turns {
@@ -84,11 +87,16 @@ impl Turns {
         let weight = weight.clamp(1, (self.0.all - self.0.kept).max(1));
         let waits = {
             let mut state = self.lock();
-            let (nobody, gathers) = (state.next.is_empty(), state.gathers);
+            let (nobody, gathers) = (state.next.is_empty(), state.gathers());
+            let favoured = state.favoured < self.0.kept;
             let mine = state.tenants.entry(tenant).or_default();
-            if mine.waiting == 0 && (nobody || mine.taken == 0 && !gathers) && self.fits(&state, tenant, weight) {
+            // Whoever holds nothing need not wait for a flood, not even while permits gather.
+            let comes = nobody || (mine.taken == 0 && (!gathers || (favoured && weight == 1)));
+            if mine.waiting == 0 && comes && self.fits(&state, tenant, weight) {
                 state.take(tenant, weight);
-                return Ok(self.turn(tenant, weight));
+                state.preferred += u32::from(!nobody);
+                state.favoured += u32::from(gathers);
+                return Ok(Turn { turns: self.clone(), tenant, weight, favoured: gathers });
             }
             let mine = state.tenants.entry(tenant).or_default();
             if mine.waiting >= self.0.most_waiting {
@@ -97,7 +105,7 @@ impl Turns {
             let (told, waits) = oneshot::channel();
             let first = mine.waiting == 0;
             mine.waiting += 1;
-            let waiter = Waiter { weight, passed: 0, told };
+            let waiter = Waiter { weight, told };
             match mine.people.iter_mut().find(|(one, _)| *one == person) {
                 Some((_, waiters)) => waiters.push_back(waiter),
                 None => mine.people.push_back((person, [waiter].into())),
@@ -116,7 +124,7 @@ impl Turns {
     }
 
     fn turn(&self, tenant: Uuid, weight: u32) -> Turn {
-        Turn { turns: self.clone(), tenant, weight }
+        Turn { turns: self.clone(), tenant, weight, favoured: false }
     }
 
     /// Whether a tenant may take so many now: from the last ones only as long as it holds few.
@@ -129,42 +137,72 @@ impl Turns {
 
     /// Gives what is free to those who wait, in turns.
     fn serve(&self) {
-        let mut gone = Vec::new();
         let mut state = self.lock();
-        let mut passed = 0;
+        let (mut passed, mut served, mut skipped) = (0, 0, false);
         while passed < state.next.len() {
             let Some(tenant) = state.next.pop_front() else { break };
             let weight = state.tenants.get(&tenant).and_then(|tenant| tenant.people.front()?.1.front().map(|first| first.weight));
             let Some(weight) = weight else { continue };
-            if !self.fits(&state, tenant, weight) {
-                let first = state.tenants.get_mut(&tenant).and_then(|tenant| tenant.people.front_mut()?.1.front_mut());
-                let tired = first.is_some_and(|first| {
-                    first.passed += 1;
-                    first.passed > PATIENT
-                });
-                state.next.push_back(tenant);
-                if tired && weight > 1 {
+            let tired = weight > 1 && state.gathers();
+            let free = self.0.all - state.taken;
+            if !(self.fits(&state, tenant, weight) || (tired && weight <= free)) {
+                if tired {
                     // It stays the first.
-                    state.next.rotate_right(1);
-                    state.gathers = true;
+                    state.next.push_front(tenant);
                     break;
                 }
+                state.next.push_back(tenant);
+                skipped |= weight > 1;
                 passed += 1;
                 continue;
             }
             passed = 0;
             let Some(waiter) = state.next_of(tenant) else { continue };
-            state.take(tenant, waiter.weight);
-            state.gathers = false;
-            // Whoever does not wait any more gives it back.
-            gone.extend(waiter.told.send(self.turn(tenant, waiter.weight)).err());
+            // Whoever does not wait any more is passed over.
+            if waiter.told.is_closed() {
+                state.forget(tenant);
+                continue;
+            }
+            state.take(tenant, weight);
+            if let Err(mut left) = waiter.told.send(self.turn(tenant, weight)) {
+                left.weight = 0;
+                state.give(tenant, weight);
+                continue;
+            }
+            served += 1;
+            if weight > 1 {
+                state.preferred = 0;
+            }
         }
-        drop(state);
-        drop(gone);
+        if skipped {
+            state.preferred += served;
+        }
+        if state.next.is_empty() {
+            state.preferred = 0;
+        }
     }
 }
 
 impl State {
+    fn gathers(&self) -> bool {
+        self.preferred > PATIENT
+    }
+
+    fn give(&mut self, tenant: Uuid, weight: u32) {
+        self.taken -= weight;
+        if let Some(mine) = self.tenants.get_mut(&tenant) {
+            mine.taken -= weight;
+        }
+        self.forget(tenant);
+    }
+
+    /// Forgets a tenant that neither holds anything nor waits.
+    fn forget(&mut self, tenant: Uuid) {
+        if self.tenants.get(&tenant).is_some_and(|mine| mine.taken == 0 && mine.waiting == 0) {
+            self.tenants.remove(&tenant);
+        }
+    }
+
     fn take(&mut self, tenant: Uuid, weight: u32) {
         self.taken += weight;
         self.tenants.entry(tenant).or_default().taken += weight;
@@ -188,20 +226,17 @@ impl State {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        {
-            let mut state = self.turns.lock();
-            state.taken -= self.weight;
-            if let Some(tenant) = state.tenants.get_mut(&self.tenant) {
-                tenant.taken -= self.weight;
-                if tenant.taken == 0 && tenant.waiting == 0 {
-                    state.tenants.remove(&self.tenant);
-                }
-            }
-            if state.next.is_empty() {
-                return;
-            }
+        if self.weight == 0 {
+            return;
         }
-        self.turns.serve();
+        let mut state = self.turns.lock();
+        state.favoured -= u32::from(self.favoured);
+        state.give(self.tenant, self.weight);
+        let waits = !state.next.is_empty();
+        drop(state);
+        if waits {
+            self.turns.serve();
+        }
     }
 }
 
@@ -275,6 +310,17 @@ mod tests {
         drop(held);
         assert!((&mut stays).now_or_never().is_some());
         drop(stays);
+        assert!(taken(&turns, whose(3, 1), 1).is_some());
+        assert!(turns.lock().tenants.is_empty(), "nobody is remembered");
+    }
+
+    #[test]
+    fn a_crowd_that_left_is_passed_over_at_once() {
+        let turns = Turns::new(1, 1_000_000);
+        let held = taken(&turns, whose(1, 1), 1);
+        let crowd: Vec<_> = (0..200_000u128).map(|n| waits(&turns, whose(n % 7, n % 11), 1)).collect();
+        drop(crowd);
+        drop(held);
         assert!(taken(&turns, whose(3, 1), 1).is_some());
         assert!(turns.lock().tenants.is_empty(), "nobody is remembered");
     }

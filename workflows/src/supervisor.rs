@@ -3,7 +3,7 @@
 
 use crate::{Durable, timer};
 use entities::{denial, rate, replica};
-use schema::{Due, Gateway, OperationId, Result, resume};
+use schema::{Due, Error, Gateway, OperationId, Result, resume};
 use sqlx::{PgConnection, Postgres, pool::PoolConnection};
 use std::{
     collections::HashSet,
@@ -47,6 +47,8 @@ pub struct Supervisor {
 const TAKING_OVER: i64 = 0x6865_7374_616d_6901;
 const TIMER: i64 = 0x6865_7374_616d_6902;
 const RESUMING: usize = 8;
+/// The longest look beside a heartbeat.
+const LOOK: Duration = Duration::from_secs(1);
 /// The most counts of rates that are told at a time.
 const MOST_TOLD: usize = 5_000;
 
@@ -87,7 +89,9 @@ impl Supervisor {
                 }
                 Err(error) => error.trace(),
             }
-            if let Err(error) = self.looks(&gateway).await {
+            // A heartbeat is never late for it.
+            let looked = tokio::time::timeout(self.settings.heartbeat.max(LOOK), self.looks(&gateway)).await;
+            if let Err(error) = looked.unwrap_or_else(|elapsed| Err(Error::unavailable(elapsed))) {
                 error.trace();
             }
         }

@@ -71,7 +71,8 @@ impl Procedure for Invite {
         let open = "SELECT FROM membership WHERE organization_id = $1 AND state = 'INVITED'";
         INVITATIONS.ensure_rows(tx, cx.organization(), open, []).await?;
         let (email, principal) = (fresh.email.as_deref(), fresh.principal_id);
-        INVITATIONS_TO_ONE.ensure(membership::invitations_open(tx, email, principal, INVITATIONS_TO_ONE.most).await?)?;
+        INVITATIONS_TO_ONE
+            .ensure(membership::invitations_open(tx, email, principal, fresh.invited_by, INVITATIONS_TO_ONE.most).await?)?;
         let unknown = || Error::invalid("principalId", "NOT_FOUND", "there is no such principal");
         let exists = || Error::new(MEMBERSHIP_EXISTS);
         let invited = cx.create_as(allowed, "invited").await.taken("membership_principal_id_fkey", unknown);

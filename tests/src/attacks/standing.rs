@@ -120,7 +120,8 @@ async fn a_machines_name_is_its_organizations() {
     world.call(&accounting, home, "property/v1/create", World::property("1")).await.ok();
     // Elsewhere it is nobody.
     let other = world.found(&mallory, "TRUST_OR_LLC").await;
-    assert_eq!(world.gql(&accounting, Some(other), "{ viewer { id } }", json!({})).await.gql_code(), "TOKEN_INVALID");
+    let asked = world.gql(&accounting, Some(other), "{ properties { totalCount } }", json!({})).await;
+    assert_eq!(asked.gql_code(), "ORGANIZATION_NOT_FOUND");
 }
 
 /// An organization that somebody owns keeps an owner, whoever else manages its members; others keep whoever does.
