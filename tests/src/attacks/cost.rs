@@ -67,12 +67,22 @@ async fn a_document_that_may_touch_too_much_is_refused_before_it_runs() {
     let two = format!(
         "query A {{ viewer {{ id }} }} query B {{ organization(id: \"{home}\") {{ properties(first: 100) {{ nodes {{ ownerships {{ history(first: 20) {{ nodes {{ id }} }} }} }} }} }} }}"
     );
+    let history = "history(first: 100) { nodes { id } }";
     let explain = Explain::of(&world);
     for (document, variables, cost) in [
         (NESTED.to_owned(), json!({}), 210_201),
         (format!("query ($n: Int) {page}"), json!({ "n": 100 }), 210_201),
         (format!("query ($n: Int = 100) {page}"), json!({}), 210_201),
         (two, json!({}), 55_102),
+        // All of them apply, each under a condition of its own.
+        (
+            format!(
+                "query ($a: Boolean = true, $b: Boolean = true) {{ nodes(ids: [{}]) {{ ... on Property @include(if: $a) {{ {history} }} ... on Property @include(if: $b) {{ other: {history} }} }} }}",
+                vec![format!("\"{home}\""); 100].join(", ")
+            ),
+            json!({}),
+            20_300,
+        ),
     ] {
         let refused = world.gql(&owner, Some(home), &document, variables).await;
         assert_eq!(refused.gql_code(), "QUERY_TOO_COSTLY", "{document}");

@@ -78,6 +78,22 @@ async fn an_outsider_spends_nothing_of_an_organizations() {
     assert_eq!(answers.last().map(String::as_str), Some("RATE_LIMITED"));
 }
 
+/// Whoever names another organization each time pays from one bucket all the same, and never from somebody else's.
+#[tokio::test]
+async fn nobody_has_a_bucket_for_each_organization_that_they_name() {
+    let few = Rate { second: 1, burst: 2_000 };
+    let world = World::with(Options { rates: limits(few, AMPLE), ..Options::default() }).await;
+    let (olga, mallory) = (person("olga"), person("mallory"));
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    let ask = "{ properties(first: 100) { nodes { id } } }";
+    let mut asked = 0u128;
+    while world.gql(&mallory, Some(uuid::Uuid::from_u128(asked)), ask, json!({})).await.gql_code() != "RATE_LIMITED" {
+        asked += 1;
+        assert!(asked < 100, "never refused");
+    }
+    world.gql(&olga, Some(home), ask, json!({})).await.data();
+}
+
 /// An address without a token is refused as well, before anything is looked at; whether the process lives can always be asked.
 #[tokio::test]
 async fn an_address_waits_before_anybody_is_known() {
