@@ -8,8 +8,7 @@ fn hidden(c: char) -> bool {
     matches!(c,
         '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
         | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}'
-        | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}' | '\u{FDD0}'..='\u{FDEF}' | '\u{E0000}'..='\u{E00FF}' | '\u{E01F0}'..='\u{E0FFF}')
-        || u32::from(c) & 0xFFFE == 0xFFFE
+        | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}' | '\u{FDD0}'..='\u{FDEF}' | '\u{FFFE}' | '\u{FFFF}')
 }
 
 /// Whether a character joins others, or keeps them apart, in scripts and pictures that need it.
@@ -18,7 +17,7 @@ fn joins(c: char) -> bool {
 }
 
 /// The problem with a text of at most so many characters, if it has one.
-pub fn problem(text: &str, most: usize) -> Option<(&'static str, &'static str)> {
+fn problem(text: &str, most: usize) -> Option<(&'static str, &'static str)> {
     let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if text.chars().any(control) {
         return Some(("CONTROL_CHARACTER", "must not contain control characters"));

@@ -1,6 +1,5 @@
 //! Rules that inputs share, as garde's custom validators. A message is `CODE|what is wrong`.
 
-use crate::seen;
 use async_graphql::MaybeUndefined;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -55,8 +54,7 @@ impl Text for MaybeUndefined<String> {
     }
 }
 
-/// At most `max` characters, not blank, none that are invisible or control something; in long texts line breaks and tabs are let
-/// through.
+/// At most `max` characters, not blank, no control characters but line breaks and tabs.
 pub fn text<T: Text>(max: usize) -> impl FnOnce(&T, &()) -> Valid {
     move |value, ()| {
         let Some(text) = value.text() else { return Ok(()) };
@@ -66,7 +64,10 @@ pub fn text<T: Text>(max: usize) -> impl FnOnce(&T, &()) -> Valid {
         if text.chars().count() > max {
             return refuse("TOO_LONG", &format!("must be at most {max} characters"));
         }
-        seen::problem(text, max).map_or(Ok(()), |(code, message)| refuse(code, message))
+        if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+            return refuse("CONTROL_CHARACTER", "must not contain control characters");
+        }
+        Ok(())
     }
 }
 
@@ -81,16 +82,14 @@ pub fn unless_blank<T: Text>(rule: impl FnOnce(&T, &()) -> Valid) -> impl FnOnce
 /// An e-mail address as far as it can be judged without sending to it.
 pub fn email<T: Text>(value: &T, _: &()) -> Valid {
     let Some(text) = value.text() else { return Ok(()) };
-    // Letters of other scripts look like these ones: an address with them is somebody else's.
-    let local_part = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
-    let dotted = |part: &str| !part.starts_with('.') && !part.ends_with('.') && !part.contains("..");
-    let sound = text.len() <= 254
+    let sound = text.chars().count() <= 254
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
         && text.split_once('@').is_some_and(|(local, domain)| {
-            (1..=64).contains(&local.len())
-                && local.chars().all(local_part)
-                && dotted(local)
+            !local.is_empty()
                 && domain.contains('.')
-                && is_host(domain)
+                && !domain.starts_with('.')
+                && !domain.ends_with('.')
+                && !domain.contains('@')
         });
     if sound { Ok(()) } else { refuse("INVALID_EMAIL", "must be an e-mail address") }
 }
@@ -99,25 +98,10 @@ pub fn email<T: Text>(value: &T, _: &()) -> Valid {
 pub fn website<T: Text>(value: &T, _: &()) -> Valid {
     let Some(text) = value.text() else { return Ok(()) };
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let sound = host.is_some_and(|rest| {
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let (host, port) = host.split_once(':').unwrap_or((host, "443"));
-        is_host(host) && port.parse::<u16>().is_ok()
-    }) && text.chars().count() <= 500
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control() || "\"<>`{}|\\^".contains(c))
-        && seen::problem(text, 500).is_none();
+    let sound = host.is_some_and(|host| !host.is_empty())
+        && text.chars().count() <= 500
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control());
     if sound { Ok(()) } else { refuse("INVALID_URL", "must begin with https:// or http://, at most 500 characters") }
-}
-
-/// Whether a text is the name of a host: labels of letters, digits and hyphens. Names of other scripts are written in Punycode.
-fn is_host(host: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    host.len() <= 253 && host.split('.').all(label)
 }
 
 /// A country of ISO 3166-1, by its two letters.
@@ -329,43 +313,6 @@ mod tests {
         assert!(["ZZ", "QQ", "us", "USA", "U", "", "U1"].iter().all(|code| !country(code)));
         let currency = |code: &str| super::currency(&code.to_owned(), &()).is_ok();
         assert!(["USD", "EUR", "JPY", "KWD", "MXN"].iter().all(|code| currency(code)));
-        let email = |text: &str| super::email(&text.to_owned(), &()).is_ok();
-        assert!(["a@x.com", "First.Last+tag@mail.example.co.uk", "o'neil@x-y.org"].iter().all(|text| email(text)));
-        let wrong = [
-            "a@x..com",
-            "a@x",
-            "@x.com",
-            "a@.x.com",
-            "a@x.com.",
-            "<script>@x.com",
-            "a b@x.com",
-            "\u{430}@x.com",
-            "a@\u{445}.com",
-            "a\u{200B}@x.com",
-            "a@b@x.com",
-            ".a@x.com",
-        ];
-        for text in wrong {
-            assert!(!email(text), "{text:?}");
-        }
-        let website = |text: &str| super::website(&text.to_owned(), &()).is_ok();
-        assert!(
-            ["https://x.example", "http://x.example:8080/a?b=c#d", "https://xn--bcher-kva.example/a'b"]
-                .iter()
-                .all(|text| website(text))
-        );
-        for text in [
-            "https://user:pass@x.example",
-            "https://x\"onclick=",
-            "https://<script>",
-            "ftp://x",
-            "https://",
-            "https://x:99999",
-            "https://x..y",
-            "https://\u{202E}x",
-        ] {
-            assert!(!website(text), "{text:?}");
-        }
         assert!(["ABC", "XXX", "XTS", "XAU", "usd", "US", ""].iter().all(|code| !currency(code)));
     }
 }
