@@ -82,14 +82,16 @@ pub fn unless_blank<T: Text>(rule: impl FnOnce(&T, &()) -> Valid) -> impl FnOnce
 /// An e-mail address as far as it can be judged without sending to it.
 pub fn email<T: Text>(value: &T, _: &()) -> Valid {
     let Some(text) = value.text() else { return Ok(()) };
-    let sound = text.chars().count() <= 254
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+    // Letters of other scripts look like these ones: an address with them is somebody else's.
+    let local_part = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
+    let dotted = |part: &str| !part.starts_with('.') && !part.ends_with('.') && !part.contains("..");
+    let sound = text.len() <= 254
         && text.split_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty()
+            (1..=64).contains(&local.len())
+                && local.chars().all(local_part)
+                && dotted(local)
                 && domain.contains('.')
-                && !domain.starts_with('.')
-                && !domain.ends_with('.')
-                && !domain.contains('@')
+                && is_host(domain)
         });
     if sound { Ok(()) } else { refuse("INVALID_EMAIL", "must be an e-mail address") }
 }
@@ -102,6 +104,17 @@ pub fn website<T: Text>(value: &T, _: &()) -> Valid {
         && text.chars().count() <= 500
         && !text.chars().any(|c| c.is_whitespace() || c.is_control());
     if sound { Ok(()) } else { refuse("INVALID_URL", "must begin with https:// or http://, at most 500 characters") }
+}
+
+/// Whether a text is the name of a host: labels of letters, digits and hyphens. Names of other scripts are written in Punycode.
+fn is_host(host: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    host.len() <= 253 && host.split('.').all(label)
 }
 
 /// A country of ISO 3166-1, by its two letters.
