@@ -324,6 +324,10 @@ mod tests {
         let country = |code: &str| super::country(&code.to_owned(), &()).is_ok();
         assert!(["US", "MX", "GB", "SS", "AX"].iter().all(|code| country(code)));
         assert!(["ZZ", "QQ", "us", "USA", "U", "", "U1"].iter().all(|code| !country(code)));
+        let email = |text: &str| super::email(&text.to_owned(), &()).is_ok();
+        assert!(["a@x.com", "First.Last+tag@mail.example.co.uk", "o'neil@x-y.org"].iter().all(|text| email(text)));
+        let wrong = ["a@x..com", "a@x", "@x.com", "a@x.com.", "<script>@x.com", "\u{430}@x.com", "a\u{200B}@x.com", ".a@x.com"];
+        assert!(wrong.iter().all(|text| !email(text)));
         let currency = |code: &str| super::currency(&code.to_owned(), &()).is_ok();
         assert!(["USD", "EUR", "JPY", "KWD", "MXN"].iter().all(|code| currency(code)));
         assert!(["ABC", "XXX", "XTS", "XAU", "usd", "US", ""].iter().all(|code| !currency(code)));
