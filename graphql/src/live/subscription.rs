@@ -119,13 +119,16 @@ impl Subscription {
             }
             _ => None,
         };
+        let mut denied = graphql.mount.gateway.denied.watch();
+        // A denial may have come since the caller was looked at: the first wait looks again.
+        denied.mark_changed();
         Ok(Subscription {
             token_ends: maker.until(Some(caller.until)),
             rights_may_end: maker.until(view.visibility.until),
             closing: graphql.live.closing(),
             maker,
             _seat,
-            denied: graphql.mount.gateway.denied.watch(),
+            denied,
             view,
             follow,
             rights,
