@@ -4,10 +4,14 @@
 use crate::prelude::*;
 use async_graphql::SimpleObject;
 use chrono::{DateTime, Utc};
-use schema::{Result, Tx};
+use kind::{
+    Connection, Page, Seen,
+    page::{self, Order as _},
+};
+use schema::{Code, Context, Error, Reading, Result, Tx};
 use schemars::JsonSchema;
 use sea_orm::{
-    Condition, ConnectionTrait, DbBackend, Statement,
+    Condition, ConnectionTrait, DbBackend, FromQueryResult, Statement,
     sea_query::{Alias, Expr, ExprTrait, Query, SimpleExpr},
 };
 use serde::{Deserialize, Serialize};
@@ -56,8 +60,14 @@ pub struct Model {
     #[policy]
     pub kind: AccessGrantKind,
     pub scopes: Vec<String>,
-    pub starts_at: Time,
+    /// From when it was to count.
+    pub asked_from: Time,
+    /// From when it counts. Null: it is an offer.
+    pub starts_at: Option<Time>,
     pub ends_at: Option<Time>,
+    pub answer_by: Option<Time>,
+    pub accepted_at: Option<Time>,
+    pub accepted_by: Option<PrincipalId>,
     pub revoked_at: Option<Time>,
     pub revoked_by: Option<PrincipalId>,
     pub revoke_reason: Option<String>,
@@ -121,6 +131,46 @@ pub(crate) fn engaging(grantee: OrganizationId, now: DateTime<Utc>) -> Select<En
         .filter(Expr::exists(better).not())
 }
 
+/// A page of the open offers to the acting organization, of those that the reader may see.
+pub async fn offers(reading: &dyn Reading, page: Page) -> Result<Connection<AccessGrant>> {
+    let now = reading.now();
+    let later = |column: Column| Condition::any().add(column.is_null()).add(column.gt(now));
+    let open = Condition::all()
+        .add(Column::GranteeOrganizationId.eq(reading.acting()))
+        .add(Column::AcceptedAt.is_null())
+        .add(Column::RevokedAt.is_null())
+        .add(later(Column::AnswerBy))
+        .add(later(Column::EndsAt))
+        .add(reading.filter(KIND)?);
+    #[expect(clippy::disallowed_methods, reason = "begins with the grantee, the other side of a grant")]
+    let select = Entity::find();
+    let sort = page::Sort { list: "access_grant_offers", ..AccessGrantOrder::CreatedDesc.sort() };
+    page::page(reading.tx().await?, select, open, Column::Id, sort, page, |row: &Model| row.id.0).await
+}
+
+/// A grant to the acting organization, or NOT_FOUND.
+pub async fn offer(cx: &Context, id: AccessGrantId) -> Result<Seen<Model>> {
+    let statement =
+        Statement::from_sql_and_values(DbBackend::Postgres, "SELECT * FROM app.access_grant_offer($1)", [id.0.into()]);
+    let row = Model::find_by_statement(statement).one(cx.tx().await?).await?;
+    Seen::by(cx, row.ok_or_else(|| Error::new(Code::NOT_FOUND))?).await
+}
+
+/// Accepts a grant to the acting organization, or declines it, or gives it back. None: it is no longer open.
+pub async fn answer(
+    tx: &Tx,
+    id: AccessGrantId,
+    accepts: bool,
+    who: PrincipalId,
+    why: Option<String>,
+    now: DateTime<Utc>,
+) -> Result<Option<Model>> {
+    let values = [id.0.into(), accepts.into(), who.0.into(), why.into(), now.into()];
+    let statement =
+        Statement::from_sql_and_values(DbBackend::Postgres, "SELECT * FROM app.access_grant_answer($1, $2, $3, $4, $5)", values);
+    Ok(Model::find_by_statement(statement).one(tx).await?)
+}
+
 /// One organization's leave for another to see, or to act.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject)]
 #[serde(rename_all = "camelCase")]
@@ -133,8 +183,15 @@ pub struct AccessGrant {
     pub grantee_organization_id: OrganizationId,
     pub kind: AccessGrantKind,
     pub scopes: Vec<AccessScope>,
+    /// From when it counts, once it is accepted.
     pub starts_at: Time,
     pub ends_at: Option<Time>,
+    /// Until when the desk can accept it, as long as it is an open offer.
+    pub answer_by: Option<Time>,
+    /// When the desk accepted it. Null: it is an offer, and lets nobody in.
+    pub accepted_at: Option<Time>,
+    /// Who accepted it, of the desk.
+    pub accepted_by: Option<PrincipalId>,
     pub revoked_at: Option<Time>,
     pub revoked_by: Option<PrincipalId>,
     pub revoke_reason: Option<String>,
@@ -155,6 +212,9 @@ kind::plain!(AccessGrant {
     "scopes" = scopes,
     "startsAt" = starts_at,
     "endsAt" = ends_at,
+    "answerBy" = answer_by,
+    "acceptedAt" = accepted_at,
+    "acceptedBy" = accepted_by,
     "revokedAt" = revoked_at,
     "revokedBy" = revoked_by,
     "revokeReason" = revoke_reason,
@@ -175,8 +235,12 @@ impl From<Model> for AccessGrant {
             grantee_organization_id,
             kind,
             scopes,
+            asked_from,
             starts_at,
             ends_at,
+            answer_by,
+            accepted_at,
+            accepted_by,
             revoked_at,
             revoked_by,
             revoke_reason,
@@ -192,8 +256,11 @@ impl From<Model> for AccessGrant {
             grantee_organization_id,
             kind,
             scopes: AccessScope::read(&scopes),
-            starts_at,
+            starts_at: starts_at.unwrap_or(asked_from),
             ends_at,
+            answer_by,
+            accepted_at,
+            accepted_by,
             revoked_at,
             revoked_by,
             revoke_reason,

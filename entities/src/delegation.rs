@@ -5,9 +5,9 @@ use crate::{portfolio::PortfolioId, prelude::*, property::PropertyId};
 use chrono::{DateTime, Utc};
 pub use kind::DelegatedAction;
 use queryplan::{Attribute, Link, Of, Record, Scalar, ScalarType};
-use schema::Result;
+use schema::{Result, Tx};
 use sea_orm::{
-    ConnectionTrait, DbBackend, Statement,
+    ConnectionTrait, DbBackend, FromQueryResult, Statement,
     sea_query::{Alias, Expr, ExprTrait, Query, SimpleExpr},
 };
 
@@ -26,13 +26,20 @@ static PARENT: Link = Link {
 
 schema::id!(
     /// One principal's leave to do something with some properties.
-    DelegationId = 0x51
+    DelegationId = 0x51, OFFERED_EXAMPLE = 0x5d
 );
 
 states!(
     /// Where a delegation stands. One whose term has not begun is active, and does not count yet.
     DelegationState of "delegation" {
-        new => [Active by "delegation/v1/grant"],
+        new => [Offered by "delegation/v1/grant", Active by "delegation/v1/grant"],
+        /// To somebody who is no member: it counts once they accept it.
+        Offered = "OFFERED" => [
+            Active by "delegation/v1/accept",
+            Declined by "delegation/v1/decline",
+            Revoked by "delegation/v1/revoke" | "delegation/v1/settle" | "membership/v1/settle",
+            Expired by "delegation/v1/expire",
+        ],
         Active = "ACTIVE" => [
             // A delegation ends with the one, or with the membership, that it rests on; that is noted afterwards.
             Revoked by "delegation/v1/revoke" | "delegation/v1/settle" | "membership/v1/settle",
@@ -40,6 +47,7 @@ states!(
         ],
         Revoked = "REVOKED" => [],
         Expired = "EXPIRED" => [],
+        Declined = "DECLINED" => [],
     }
 );
 
@@ -73,6 +81,10 @@ pub struct Model {
     pub state: DelegationState,
     /// Why it was given.
     pub reason: Option<String>,
+    /// Until when the holder can accept it, as long as it is offered.
+    pub answer_by: Option<Time>,
+    /// When the holder accepted it; at once, of a member.
+    pub accepted_at: Option<Time>,
     pub ended_at: Option<Time>,
     pub ended_by: Option<PrincipalId>,
     pub end_reason: Option<String>,
@@ -82,17 +94,20 @@ pub struct Model {
     pub updated_at: Time,
 }
 
-/// The active delegations that rest on this one.
+/// The states of a delegation that has not ended.
+const OPEN: [DelegationState; 2] = [DelegationState::Offered, DelegationState::Active];
+
+/// The delegations that rest on this one and have not ended.
 pub fn children(organization: OrganizationId, id: DelegationId) -> Select<Entity> {
-    of(organization).filter(Column::ParentId.eq(id)).filter(Column::State.eq(DelegationState::Active))
+    of(organization).filter(Column::ParentId.eq(id)).filter(Column::State.is_in(OPEN))
 }
 
-/// The active delegations that a member gave before they stood for the owner no more.
+/// The delegations that have not ended, and that a member gave before they stood for the owner no more.
 pub fn rootless(organization: OrganizationId, member: PrincipalId) -> Select<Entity> {
     of(organization)
         .filter(Column::RootId.eq(member))
         .filter(Column::ParentId.is_null())
-        .filter(Column::State.eq(DelegationState::Active))
+        .filter(Column::State.is_in(OPEN))
         .filter(Expr::cust(
             "EXISTS (SELECT FROM delegation_line l
                JOIN delegator r ON r.organization_id = l.organization_id AND r.principal_id = delegation.root_id AND r.turn > l.root_turn
@@ -140,6 +155,20 @@ orders!(DelegationOrder of DelegationFilter, else CreatedDesc {
     // Ids are made in the order of their time.
     CreatedAsc = "CREATED_ASC", CreatedDesc = "CREATED_DESC": Id;
 });
+
+/// A delegation to the principal, read in that principal's own scope.
+pub async fn offer(tx: &Tx, id: DelegationId) -> Result<Option<Model>> {
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, "SELECT * FROM app.delegation_offer($1)", [id.0.into()]);
+    Ok(Model::find_by_statement(statement).one(tx).await?)
+}
+
+/// Accepts, or declines, a delegation that is offered to the principal. None: it is no longer open.
+pub async fn answer(tx: &Tx, id: DelegationId, accepts: bool, now: DateTime<Utc>) -> Result<Option<Model>> {
+    let values = [id.0.into(), accepts.into(), now.into()];
+    let statement =
+        Statement::from_sql_and_values(DbBackend::Postgres, "SELECT * FROM app.delegation_answer($1, $2, $3)", values);
+    Ok(Model::find_by_statement(statement).one(tx).await?)
+}
 
 /// Whether a member stands for the owner now, so that the member's delegations count.
 pub async fn may_give(

@@ -33,7 +33,7 @@ impl From<access_grant::Model> for EngagedOrganization {
             id: row.id,
             organization_id: row.organization_id,
             scopes: AccessScope::read(&row.scopes),
-            starts_at: row.starts_at,
+            starts_at: row.starts_at.unwrap_or(row.asked_from),
             ends_at: row.ends_at,
         }
     }

@@ -75,7 +75,7 @@ async fn append_to(tx: &Tx, cx: &Context, organization: OrganizationId, events: 
         })
         .collect();
     let (done, from_done) = match &end {
-        Some(_) => (format!("done AS ({} RETURNING id), ", End::sql(10)), "done, "),
+        Some(_) => (format!("done AS ({} RETURNING id), ", End::sql(11)), "done, "),
         None => (String::new(), ""),
     };
     // One message: the head's lock is held for one statement and the COMMIT.
@@ -86,13 +86,16 @@ async fn append_to(tx: &Tx, cx: &Context, organization: OrganizationId, events: 
         )
         INSERT INTO event (organization_id, seq, kind, resource_kind, resource_id, version, actor, actor_kind,
                            actor_organization_id, on_behalf_of, operation_id, trace_id, change, at)
-        SELECT $1, head.seq + 1 + e.n, e.kind, e.resource_kind, e.resource_id, e.version, $3, $4, app.acting(), $5, $6, $7, e.change, $8
+        SELECT $1, head.seq + 1 + e.n, e.kind, e.resource_kind, e.resource_id, e.version, $3, $4, $10, $5, $6, $7, e.change, $8
         FROM {from_done}head,
              jsonb_to_recordset($9) AS e(n bigint, kind text, resource_kind text, resource_id uuid, version int, change jsonb)
         ORDER BY e.n"
     );
     let count = i64::try_from(events.len()).map_err(Error::internal)?;
-    let values: [sea_orm::Value; 9] = [
+    // Who asks in their own scope acts for the organization that they found or join.
+    let own = cx.organization().0 == cx.actor.principal.0;
+    let actor_organization = if own { organization } else { cx.organization() };
+    let values: [sea_orm::Value; 10] = [
         organization.0.into(),
         count.into(),
         cx.actor.principal.0.into(),
@@ -102,6 +105,7 @@ async fn append_to(tx: &Tx, cx: &Context, organization: OrganizationId, events: 
         Some(cx.trace_id.clone()).into(),
         cx.now().into(),
         serde_json::Value::Array(rows).into(),
+        actor_organization.0.into(),
     ];
     let values = values.into_iter().chain(end.map(End::values).into_iter().flatten());
     let written = tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;

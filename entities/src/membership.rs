@@ -43,6 +43,8 @@ pub struct Model {
     pub state: MembershipState,
     pub starts_at: Time,
     pub ends_at: Option<Time>,
+    /// Until when an invitation can be accepted, as long as it is open.
+    pub answer_by: Option<Time>,
     pub invited_by: PrincipalId,
     /// Why it was given.
     pub reason: Option<String>,
@@ -115,6 +117,16 @@ pub async fn accept(tx: &Tx, id: MembershipId, now: DateTime<Utc>) -> Result<Opt
         [id.0.into(), now.into()],
     );
     Model::find_by_statement(statement).one(tx).await
+}
+
+/// Whether a principal is a member now, as whatever.
+pub async fn is_member(tx: &Tx, organization: OrganizationId, principal: PrincipalId, now: DateTime<Utc>) -> Result<bool> {
+    let counts = of(organization)
+        .filter(Column::PrincipalId.eq(principal))
+        .filter(Column::State.eq(MembershipState::Active))
+        .filter(Column::StartsAt.lte(now))
+        .filter(Condition::any().add(Column::EndsAt.is_null()).add(Column::EndsAt.gt(now)));
+    Ok(counts.one(tx).await?.is_some())
 }
 
 /// Declines an invitation. None: it is no longer open.

@@ -65,7 +65,9 @@ relations!(OF_ACCESS_GRANT of AccessGrant {
     granteeOrganization: known(OrganizationCard, |row| Some(row.grantee_organization_id.0)),
     /// Who let them in.
     grantedByActor: known(Actor, |row| Some(row.granted_by.0)),
-    /// Who took it back.
+    /// Who accepted it, of the desk.
+    acceptedByActor: known(Actor, |row| Some(row.accepted_by?.0)),
+    /// Who took it back, declined it or gave it back.
     revokedByActor: known(Actor, |row| Some(row.revoked_by?.0)),
     /// What changed, when, by whom, and by whose leave; newest first.
     history: history(access_grant::KIND),

@@ -29,8 +29,8 @@ const LISTS: &[(&str, &str, u64)] = &[
     ("Property", "portfolios", most(quota::PORTFOLIOS_OF_A_PROPERTY)),
     ("Query", "nodes", page::MOST),
     ("Report", "rows", FIGURES),
-    ("Viewer", "delegations", most(quota::HELD)),
-    ("Viewer", "invitations", entities::viewer::INVITATIONS as u64),
+    ("Viewer", "delegations", entities::viewer::SOME as u64),
+    ("Viewer", "invitations", entities::viewer::SOME as u64),
     ("Viewer", "organizations", most(quota::HELD)),
 ];
 

@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 use kind::{Plan, Root};
 use resolvers::{
     OrganizationsQuery, TABLE,
-    access_grant::engaged::EngagedOrganizationsQuery,
+    access_grant::{engaged::EngagedOrganizationsQuery, offers::AccessGrantOffersQuery},
     change::{ChangeQuery, live::LiveSubscription},
     engaged_property::EngagedPropertiesQuery,
     node::NodeQuery,
@@ -74,6 +74,7 @@ kind::query! {
     NodeQuery,
     OrganizationQuery,
     EngagedOrganizationsQuery,
+    AccessGrantOffersQuery,
     DesksQuery,
     EngagedPropertiesQuery,
     OrganizationsQuery,

@@ -447,12 +447,17 @@ fn termed(columns: &[Column]) -> Option<Tokens> {
         }
         None => (quote!(()), at.to_string(), quote!(self.#at.is_some()), quote!(let () = state;)),
     };
+    // Some count only once they are accepted.
+    let starts = match column("asked_from") {
+        Some(_) => quote!(self.starts_at.unwrap_or(self.asked_from)),
+        None => quote!(self.starts_at),
+    };
     Some(quote! {
         impl ::kind::Termed for Model {
             type State = #state;
             const ENDED: &'static str = #shown;
             fn term(&self) -> ::kind::Term {
-                ::kind::Term { starts_at: self.starts_at, ends_at: self.ends_at, ended: #ended }
+                ::kind::Term { starts_at: #starts, ends_at: self.ends_at, ended: #ended }
             }
             fn end(
                 active: &mut ActiveModel,

@@ -26,6 +26,14 @@ mod prelude {
     pub use verbs::prelude::*;
 }
 
+/// An offer that nobody answers ends after this.
+const OFFERED: chrono::TimeDelta = chrono::TimeDelta::days(30);
+
+/// Until when an offer of now can be answered.
+fn answer_by(cx: &schema::Context) -> schema::Time {
+    (cx.now() + OFFERED).into()
+}
+
 /// The domains that every pillar stands on; each pillar's stand in its own crate.
 #[rustfmt::skip]
 const GROUND: &[&[Entry]] = &[

@@ -160,8 +160,8 @@ async fn finish(gateway: &Arc<Gateway>, cx: Context, entry: &Entry, stored: Oper
     for event in &events {
         Carried::about(event.resource_kind, event.resource_id);
     }
-    // A procedure that creates or joins an organization writes that organization's log.
-    let elsewhere = grown.iter().copied().find(|grown| *grown != cx.organization() && entry.scope() == Scope::Principal);
+    // Who founds or joins an organization, or answers its offer, writes that organization's log.
+    let elsewhere = grown.iter().copied().find(|grown| *grown != cx.organization() && *grown != cx.owner());
     let log = Log { cx: &cx, events, elsewhere };
     let stored = gateway.operations.conclude(cx.tx().await?, stored, outcome, Some(log)).await?;
     gateway.faults.at(Boundary::BeforeCommit, entry.name()).await?;

@@ -146,7 +146,7 @@ id!(
 );
 id!(
     /// One organization's leave for another to see, or to act.
-    AccessGrantId = 0xe1
+    AccessGrantId = 0xe1, OFFERED_EXAMPLE = 0xe2
 );
 impl OrganizationId {
     /// The id of none, for one that was named and not found.

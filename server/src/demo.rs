@@ -249,7 +249,10 @@ impl Demo<'_> {
             ends_at: None,
             reason: Some(reason.into()),
         };
-        Ok(self.act::<access_grant::grant::Grant>(by, Some(from), &format!("{from}/{desk}"), input).await?.id)
+        let id = self.act::<access_grant::grant::Grant>(by, Some(from), &format!("{from}/{desk}"), input).await?.id;
+        let input = access_grant::accept::AccessGrantAcceptInput { id };
+        self.act::<access_grant::accept::Accept>(&DANA, Some(desk), &format!("{from}/{desk}"), input).await?;
+        Ok(id)
     }
 
     /// A year of rent, dues and tax.
@@ -336,7 +339,9 @@ impl Demo<'_> {
             reason: Some("Lets the three until March".into()),
             parent_id: None,
         };
-        self.act::<delegation::grant::Grant>(&ROBERT, Some(llc), "lena", input).await?;
+        let id = self.act::<delegation::grant::Grant>(&ROBERT, Some(llc), "lena", input).await?.id;
+        let input = delegation::accept::DelegationAcceptInput { id };
+        self.act::<delegation::accept::Accept>(&LENA, None, "lena", input).await?;
         // The concierge looks after all houses of the LLC.
         let grant = self.engage(&ROBERT, llc, desk, AccessScope::Act, "Looks after the houses").await?;
         Ok((grant, phoenix[0]))

@@ -83,7 +83,7 @@ async fn a_page_of_houses_says_it_for_each() {
     let holder = world.principal(&tom).await;
     for (house, actions) in [(0, json!(["UPDATE"])), (1, json!(["ARCHIVE", "READ_FINANCES", "RECORD_FINANCES"]))] {
         let grant = json!({ "holderId": holder, "propertyIds": [houses[house]], "actions": actions });
-        world.call(&olga, home, "delegation/v1/grant", grant).await.ok();
+        world.delegate(&olga, home, grant).await;
     }
     let query = "{ properties(orderBy: ADDRESS_ASC) { nodes { actionsAllowed } edges { node { actionsAllowed } } } }";
     let toms = world.gql(&tom, Some(home), query, json!({})).await;

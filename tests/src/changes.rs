@@ -301,7 +301,7 @@ impl Play {
             }
             (13..16, _) => match owner.grant.take() {
                 Some(grant) => {
-                    call("accessGrant/v1/revoke", json!({ "id": grant, "version": 1 })).await.ok();
+                    call("accessGrant/v1/revoke", json!({ "id": grant, "version": 2 })).await.ok();
                     if what == 13 {
                         // The grant is taken back and given again in one breath.
                         owner.grant = Some(world.engage(&who, home, *desk, "READ").await["id"].clone());
@@ -311,7 +311,7 @@ impl Play {
             },
             (16..18, Some((id, _, _))) => match owner.delegation.take() {
                 Some(delegation) => {
-                    call("delegation/v1/revoke", json!({ "id": delegation, "version": 1 })).await.ok();
+                    call("delegation/v1/revoke", json!({ "id": delegation, "version": 2 })).await.ok();
                 }
                 None => {
                     let all = what == 16;
@@ -320,7 +320,7 @@ impl Play {
                         "propertyIds": if all { json!([]) } else { json!([id]) },
                         "portfolioIds": if all { json!([owner.portfolio]) } else { json!([]) },
                     });
-                    owner.delegation = Some(call("delegation/v1/grant", body).await.ok()["id"].clone());
+                    owner.delegation = Some(world.delegate(&who, home, body).await["id"].clone());
                 }
             },
             (18, _) if self.steps.is_multiple_of(3) => world.clock.advance(Duration::from_secs(31 * 24 * 3600)),

@@ -117,6 +117,7 @@ async fn somebody_is_delegated_to_by_e_mail_and_only_who_may_delegate_learns_who
     }
     let granted = world.call(&olga, home, "delegation/v1/grant", to("Lena@Example.com")).await;
     assert_eq!(granted.ok()["holderId"], lenas);
+    world.accepted(granted.ok().clone()).await;
     assert_eq!(field(&world.call(&olga, home, "delegation/v1/grant", to("olga@example.com")).await), ("holderEmail", "YOURSELF"));
     let note = json!({ "id": house["id"], "version": 1, "notes": "by lena" });
     world.call(&lena, home, "property/v1/update", note).await.ok();

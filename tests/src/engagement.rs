@@ -92,12 +92,12 @@ async fn a_concierge_sees_what_was_granted_from_the_moment_on_until_it_is_taken_
     let both = world.gql(&sam, Some(desk), "{ engagedOrganizations { totalCount edges { node { id } } } }", json!({})).await;
     assert_eq!(both.data()["engagedOrganizations"]["totalCount"], 2, "an organization is told of once");
     assert_eq!(both.data()["engagedOrganizations"]["edges"][1]["node"]["id"], wider["id"], "by the grant that goes furthest");
-    world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 1 })).await.ok();
+    world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 2 })).await.ok();
     assert_eq!(seen().await, ["1 Before", "3 Moved", "9 Elsewhere"]);
     world.read_through(&sam, desk, &grant["id"], "property/v1/list", json!({})).await.refused("GRANT_NOT_FOUND");
-    world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": wider["id"], "version": 1 })).await.ok();
+    world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": wider["id"], "version": 2 })).await.ok();
     world
-        .call(&olga, home, "accessGrant/v1/revoke", json!({ "id": wider["id"], "version": 2 }))
+        .call(&olga, home, "accessGrant/v1/revoke", json!({ "id": wider["id"], "version": 3 }))
         .await
         .refused("ACCESS_GRANT_ENDED");
     assert_eq!(seen().await, ["9 Elsewhere"]);
@@ -134,8 +134,8 @@ async fn only_an_owners_own_act_lets_a_concierge_in() {
     for (procedure, body) in [
         ("membership/v1/invite", json!({ "email": "x@example.com", "role": "OWNER" })),
         ("accessGrant/v1/grant", input(desk)),
-        ("accessGrant/v1/narrow", json!({ "id": grant["id"], "version": 1, "scopes": ["READ"] })),
-        ("accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 1 })),
+        ("accessGrant/v1/narrow", json!({ "id": grant["id"], "version": 2, "scopes": ["READ"] })),
+        ("accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 2 })),
         ("delegation/v1/grant", json!({ "holderId": holder, "propertyIds": [property["id"]], "actions": ["UPDATE"] })),
         ("principal/v1/register", json!({ "kind": "AGENT", "subject": "x", "displayName": "x", "role": "CONCIERGE_STAFF" })),
         ("organization/v1/update", json!({ "id": home, "version": 1, "name": "Ours" })),
@@ -196,7 +196,7 @@ async fn what_is_done_through_a_grant_is_the_owners_and_names_who_did_it() {
     assert_eq!(created.ok()["organizationId"], json!(home));
     world.call_through(&sam, desk, &act["id"], "financialEntry/v1/record", input).await.ok();
     // The initiator gets their own outcome by the key, whatever becomes of the grant.
-    world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": act["id"], "version": 1 })).await.ok();
+    world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": act["id"], "version": 2 })).await.ok();
     let late = world.read_through(&sam, desk, &act["id"], "property/v1/update", known).await;
     assert_eq!((late.ok(), &late.body["replayed"]), (done.ok(), &json!(true)));
     let rows: Vec<(Uuid, String, Uuid, Option<Uuid>)> = sqlx::query_as(
@@ -233,7 +233,7 @@ async fn a_grant_ends_to_the_millisecond_and_is_narrowed_at_once() {
     let now = schema::Clock::now(&*world.clock);
     let ends = now + Duration::from_secs(60);
     let input = json!({ "kind": "ENGAGEMENT", "granteeOrganizationId": desk, "scopes": ["ACT"], "endsAt": ends.to_rfc3339_opts(chrono::SecondsFormat::Millis, true) });
-    let grant = world.call(&olga, home, "accessGrant/v1/grant", input).await.ok().clone();
+    let grant = world.engage_by(&olga, home, input).await;
     let reach = async || {
         let inside = world.read_through(&sam, desk, &grant["id"], "property/v1/list", json!({})).await;
         let across = world
@@ -292,7 +292,7 @@ async fn a_grant_revoked_while_the_work_waits_ends_it() {
         let create = world.send(request.json(&body));
         let revoke = async {
             gate.someone_waits().await;
-            world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 1 })).await.ok();
+            world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 2 })).await.ok();
             gate.open();
         };
         let (answer, ()) = tokio::join!(create, revoke);
@@ -316,7 +316,7 @@ async fn a_revocation_waits_for_the_work_that_began_before_it() {
     let create = world.send(request.json(&body));
     let revoke = async {
         gate.someone_waits().await;
-        let revoke = world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 1 }));
+        let revoke = world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 2 }));
         let open = async {
             let blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
             crate::harness::until("the revocation to wait", async || (world.count(blocked).await > 0).then_some(())).await;
@@ -343,7 +343,7 @@ async fn a_page_is_read_on_after_a_grant_was_revoked_without_what_it_gave() {
     assert_eq!(lines(&first, "engagedProperties"), ["0 of olga", "0 of oscar"]);
     let grants = world.rpc(&olga, Some(home), "accessGrant/v1/list", json!({})).await;
     let grant = &grants.ok()["edges"][0]["node"]["id"];
-    world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant, "version": 1 })).await.ok();
+    world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant, "version": 2 })).await.ok();
     let after = json!({ "after": first.data()["engagedProperties"]["pageInfo"]["endCursor"] });
     let next = world.gql(&sam, Some(desk), query, after).await;
     assert_eq!(lines(&next, "engagedProperties"), ["1 of oscar", "2 of oscar"]);
@@ -362,7 +362,7 @@ async fn the_projection_misses_nothing_that_happens_at_once() {
         let late = format!("{round} Late Street");
         let (_, revoked) = tokio::join!(
             world.create_property(&olga, home, &late),
-            world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 1 })),
+            world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 2 })),
         );
         revoked.ok();
         assert_eq!(world.count("SELECT count(*) FROM engaged_property").await, 0, "round {round}");
@@ -380,7 +380,7 @@ async fn a_grant_for_seeing_and_a_delegation_do_not_add_up() {
     let holder = world.principal(&sam).await;
     for (who, organization, property) in [(&olga, home, &house), (&dana, desk, &own)] {
         let input = json!({ "holderId": holder, "propertyIds": [property["id"]], "actions": ["UPDATE", "RECORD_FINANCES"] });
-        world.call(who, organization, "delegation/v1/grant", input).await.ok();
+        world.delegate(who, organization, input).await;
     }
     let update = json!({ "id": house["id"], "version": 1, "notes": "x" });
     world.call_through(&sam, desk, &read["id"], "property/v1/update", update.clone()).await.refused("FORBIDDEN");

@@ -45,8 +45,8 @@ async fn crowded(world: &World, home: Uuid) {
          INSERT INTO membership (organization_id, id, email, role, state, starts_at, invited_by, created_at, updated_at)
            SELECT organization_id, id, id || '@example.com', 'TRUSTEE', 'INVITED', now() - random() * interval '1 day', '00000000-0000-7000-8000-000000000001', now(), now() FROM property;
          INSERT INTO delegation_item (organization_id, id, delegation_id, property_id) SELECT organization_id, id, id, id FROM property;
-         INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, starts_at, granted_by, created_at, updated_at)
-           SELECT organization_id, id, id, 'ENGAGEMENT', '{{read}}', now(), organization_id, now(), now() FROM property
+         INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, asked_from, starts_at, accepted_at, granted_by, created_at, updated_at)
+           SELECT organization_id, id, id, 'ENGAGEMENT', '{{read}}', now(), now(), now(), organization_id, now(), now() FROM property
            WHERE split_part(line1, ' ', 1)::int <= 100;
          INSERT INTO event (organization_id, seq, kind, resource_kind, resource_id, version, actor, actor_kind, actor_organization_id, operation_id, change, at)
            SELECT organization_id, 1 + row_number() OVER (PARTITION BY organization_id ORDER BY id), 'property.created', 'property', id, 1, organization_id, 'HUMAN', organization_id, gen_random_uuid(), '{{}}', now() FROM property;
@@ -149,8 +149,8 @@ async fn engaged(world: &World, home: Uuid, desk: Uuid) {
          INSERT INTO property (organization_id, id, kind, line1, locality, country, time_zone, status, created_at, updated_at)
            SELECT id, gen_random_uuid(), 'LAND', n || ' First Street', 'Tucson', 'US', 'America/Phoenix', 'ACTIVE', now(), now() - random() * interval '1 year'
            FROM crowd, generate_series(1, 20) n;
-         INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, starts_at, granted_by, created_at, updated_at)
-           SELECT id, gen_random_uuid(), '{desk}', 'ENGAGEMENT', '{{read}}', '2020-01-01', id, now(), now() FROM crowd;
+         INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, asked_from, starts_at, accepted_at, granted_by, created_at, updated_at)
+           SELECT id, gen_random_uuid(), '{desk}', 'ENGAGEMENT', '{{read}}', '2020-01-01', '2020-01-01', '2020-01-01', id, now(), now() FROM crowd;
          INSERT INTO engaged_property (organization_id, owner_organization_id, property_id, kind, status, line1, locality, region, country, updated_at)
            SELECT '{desk}', organization_id, id, kind, status, line1, locality, region, country, updated_at FROM property;
          ANALYZE organization; ANALYZE property; ANALYZE access_grant; ANALYZE engaged_property;"

@@ -160,7 +160,7 @@ async fn figures_are_made_of_what_the_reader_may_see() {
     }
     let holder = world.principal(&agent).await;
     let grant = json!({ "holderId": holder, "propertyIds": [one], "actions": ["READ_FINANCES"] });
-    world.call(&owner, home, "delegation/v1/grant", grant).await.ok();
+    world.delegate(&owner, home, grant).await;
     let sees = async |who: &crate::harness::Person| {
         let query = "{ count: report(by: KIND, measure: PROPERTIES) { rows { value } } net: report(by: KIND, measure: NET) { rows { value } } financialEntries { totalCount } }";
         let data = world.gql(who, Some(home), query, json!({})).await.data().clone();

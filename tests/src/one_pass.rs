@@ -233,7 +233,7 @@ async fn one_pass_answers_what_field_by_field_would() {
     let grant = json!(AccessGrantId::EXAMPLE);
     let holder = world.principal(&lena).await;
     let what = json!({ "holderId": holder, "actions": ["READ"], "portfolioIds": [ids["portfolio"]] });
-    world.call(&olga, home, "delegation/v1/grant", what).await.ok();
+    world.delegate(&olga, home, what).await;
     let limits = Limits { one_pass: false, ..Limits::default() };
     let plain = world.replica(Options { limits, ..Options::default() }).await;
 

@@ -64,8 +64,8 @@ impl Probe {
 
     async fn grant_of(&mut self, (home, desk): (Uuid, Uuid), scopes: &str, from: &str, to: &str, revoked: bool) {
         let sql = format!(
-            "INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, starts_at, ends_at, revoked_at, granted_by, created_at, updated_at)
-             VALUES ('{home}', gen_random_uuid(), '{desk}', 'ENGAGEMENT', '{{{scopes}}}', now() + interval '{from}', now() + interval '{to}', {}, '{home}', now(), now())",
+            "INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, asked_from, starts_at, accepted_at, ends_at, revoked_at, granted_by, created_at, updated_at)
+             VALUES ('{home}', gen_random_uuid(), '{desk}', 'ENGAGEMENT', '{{{scopes}}}', now() + interval '{from}', now() + interval '{from}', now(), now() + interval '{to}', {}, '{home}', now(), now())",
             if revoked { "now()" } else { "NULL" }
         );
         self.owner.execute(AssertSqlSafe(sql)).await.expect("a grant");

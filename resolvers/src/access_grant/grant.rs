@@ -1,5 +1,5 @@
 use super::CHANGE;
-use crate::prelude::*;
+use crate::{answer_by, prelude::*};
 use entities::{
     access_grant::{self, AccessGrant, AccessGrantKind, AccessScope, Fresh},
     desk,
@@ -31,7 +31,8 @@ pub struct Grant;
 
 impl Procedure for Grant {
     const NAME: &'static str = "accessGrant/v1/grant";
-    const ABOUT: &'static str = "Lets a concierge's organization see, or look after, what the acting organization owns.";
+    const ABOUT: &'static str =
+        "Offers a concierge's organization to see, or look after, what the acting organization owns. It counts once they accept.";
     const RUNS: Runs = CHANGE;
     const ERRORS: &'static [Code] = &[];
     type Input = AccessGrantGrantInput;
@@ -62,8 +63,12 @@ impl Procedure for Grant {
             grantee_organization_id: named.unwrap_or(OrganizationId::NONE),
             kind,
             scopes: AccessScope::stored(&scopes),
-            starts_at: starts_at.unwrap_or(cx.now().into()),
+            asked_from: starts_at.unwrap_or(cx.now().into()),
+            starts_at: None,
             ends_at,
+            answer_by: Some(answer_by(cx)),
+            accepted_at: None,
+            accepted_by: None,
             revoked_at: None,
             revoked_by: None,
             revoke_reason: None,
@@ -75,7 +80,7 @@ impl Procedure for Grant {
 
     async fn handle(cx: &Context, allowed: Allowed<New<Fresh>>, input: AccessGrantGrantInput) -> Result<AccessGrant> {
         let fresh = allowed.subject().fresh();
-        Term::of(fresh.starts_at, fresh.ends_at).ensure_ahead(cx.now().into())?;
+        Term::of(fresh.asked_from, fresh.ends_at).ensure_ahead(cx.now().into())?;
         let grantee = fresh.grantee_organization_id;
         let field = if input.grantee_handle.is_some() { "granteeHandle" } else { "granteeOrganizationId" };
         if grantee == cx.organization() {

@@ -1,6 +1,9 @@
+pub mod accept;
+pub mod decline;
 pub mod engaged;
 pub mod grant;
 pub mod narrow;
+pub mod offers;
 pub mod revoke;
 
 use crate::prelude::*;
@@ -8,17 +11,21 @@ use entities::access_grant;
 
 schema::codes! {
     ACCESS_GRANT_ENDED: Conflict, "The grant has ended.";
+    ACCESS_GRANT_NOT_OFFERED: Conflict, "The grant is no open offer: it was answered, taken back, or waited too long.";
 }
 
 // One entry a line, so that a new procedure adds one line.
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<grant::Grant>(),
+    Entry::of::<accept::Accept>(),
+    Entry::of::<decline::Decline>(),
     Entry::of::<narrow::Narrow>(),
     Entry::of::<revoke::Revoke>(),
     Entry::of::<Get>(),
     Entry::of::<List>(),
     Entry::of::<engaged::Engaged>(),
+    Entry::of::<offers::Offers>(),
 ];
 
 const CHANGE: Runs = Runs::mutation("access_grant_change", 1);

@@ -12,7 +12,8 @@ timed!(
 async fn expire(cx: &Context, allowed: Allowed<Seen<Delegation>>) -> Result<Delegation> {
     let row = cx.edit_any(allowed);
     let state = moved(&row, DelegationState::Expired)?;
-    if !row.term().over(cx.now().into()) {
+    let now = cx.now().into();
+    if !row.term().over(now) && row.answer_by.is_none_or(|by| by > now) {
         return Err(Error::new(DELEGATION_TERM_OPEN));
     }
     cx.end(row, state, None, "expired").await

@@ -1,9 +1,9 @@
 use super::{CHANGE, DELEGATION_ENDED, DELEGATION_EXCEEDS, ensure_open, exceeds, items};
-use crate::prelude::*;
+use crate::{answer_by, prelude::*};
 use entities::{
     delegation::{self, DelegatedAction, Delegation, DelegationId, DelegationState, Fresh},
     delegation_item::{self, Item},
-    delegation_line,
+    delegation_line, membership,
     portfolio::{self, PortfolioId},
     portfolio_property as member, principal,
     property::{self, PropertyId},
@@ -78,7 +78,7 @@ pub struct Grant;
 
 impl Procedure for Grant {
     const NAME: &'static str = "delegation/v1/grant";
-    const ABOUT: &'static str = "Lets someone do named things with named properties or portfolios, for a time.";
+    const ABOUT: &'static str = "Lets someone do named things with named properties or portfolios, for a time. Whoever is no member of the organization is offered it: it counts once they accept.";
     const RUNS: Runs = CHANGE;
     const CHANGES_RIGHTS: bool = true;
     const ERRORS: &'static [Code] = &[DELEGATION_EXCEEDS, DELEGATION_ENDED];
@@ -88,8 +88,8 @@ impl Procedure for Grant {
 
     fn example() -> DelegationGrantInput {
         DelegationGrantInput {
-            holder_email: None,
-            holder_id: Some(entities::principal::SYSTEM),
+            holder_email: Some("tom@example.com".into()),
+            holder_id: None,
             property_ids: Some(vec![PropertyId::EXAMPLE]),
             portfolio_ids: None,
             actions: vec![DelegatedAction::Update, DelegatedAction::RecordFinances],
@@ -111,10 +111,13 @@ impl Procedure for Grant {
             Some(email) => principal::by_email(cx.tx().await?, email).await?,
             None => input.holder_id,
         };
+        // The gateway acts for itself alone.
+        let holder = holder.filter(|holder| *holder != principal::SYSTEM).unwrap_or(PrincipalId::NOBODY);
+        let member = membership::is_member(cx.tx().await?, cx.owner(), holder, cx.now()).await?;
         let actions: BTreeSet<_> = input.actions.iter().copied().chain([DelegatedAction::Read]).collect();
         let fresh = Fresh {
             // Nobody is told of once all else is known to be right.
-            holder_id: holder.unwrap_or(PrincipalId::NOBODY),
+            holder_id: holder,
             grantor_id: cx.actor.principal,
             parent_id: input.parent_id,
             root_id: parent.map_or(cx.actor.principal, |parent| parent.root_id),
@@ -122,8 +125,10 @@ impl Procedure for Grant {
             may_delegate: input.may_delegate.unwrap_or_default(),
             starts_at: input.starts_at.unwrap_or(cx.now().into()),
             ends_at: input.ends_at.or(parent.and_then(|parent| parent.ends_at)),
-            state: DelegationState::Active,
+            state: if member { DelegationState::Active } else { DelegationState::Offered },
             reason: input.reason.clone(),
+            answer_by: (!member).then(|| answer_by(cx)),
+            accepted_at: member.then(|| cx.now().into()),
             ended_at: None,
             ended_by: None,
             end_reason: None,
@@ -191,6 +196,9 @@ impl Procedure for Grant {
 /// Refuses a delegation that counts longer, or goes further, than the one that it rests on.
 async fn ensure_within(cx: &Context, parent: &Delegation, fresh: &Fresh) -> Result<()> {
     ensure_open(cx, parent).await?;
+    if parent.state != DelegationState::Active {
+        return Err(Error::new(DELEGATION_ENDED));
+    }
     if !delegation::may_give(cx.tx().await?, cx.owner(), parent.root_id, cx.now()).await? {
         return Err(Error::new(DELEGATION_ENDED));
     }
@@ -213,8 +221,9 @@ async fn ensure_within(cx: &Context, parent: &Delegation, fresh: &Fresh) -> Resu
 /// Refuses one more than there may be: in the chain, below its parent, to its holder, or by whoever gives it.
 async fn ensure_room(cx: &Context, parent: Option<DelegationId>, holder: PrincipalId) -> Result<()> {
     let tx = cx.tx().await?;
-    let active =
-        |column: &str| format!("SELECT FROM delegation WHERE organization_id = $1 AND {column} = $2 AND state = 'ACTIVE'");
+    let active = |column: &str| {
+        format!("SELECT FROM delegation WHERE organization_id = $1 AND {column} = $2 AND state IN ('OFFERED', 'ACTIVE')")
+    };
     if let Some(parent) = parent {
         let line = delegation_line::of(tx, cx.owner(), &[parent]).await?.remove(&parent);
         DEPTH.ensure(line.map_or(0, |line| u64::from(line.depth.unsigned_abs()) + 1))?;

@@ -1,3 +1,5 @@
+pub mod accept;
+pub mod decline;
 pub mod expire;
 pub mod grant;
 pub mod narrow;
@@ -16,6 +18,7 @@ use uuid::Uuid;
 
 schema::codes! {
     DELEGATION_ENDED: Conflict, "The delegation has ended.";
+    DELEGATION_NOT_OFFERED: Conflict, "The delegation is no open offer: it was answered, taken back, or waited too long.";
     DELEGATION_TERM_OPEN: Conflict, "The delegation's term has not ended yet.";
     DELEGATION_EXCEEDS: Conflict, "Nobody can delegate more than they have; see field_errors.";
 }
@@ -24,6 +27,8 @@ schema::codes! {
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<grant::Grant>(),
+    Entry::of::<accept::Accept>(),
+    Entry::of::<decline::Decline>(),
     Entry::of::<narrow::Narrow>(),
     Entry::of::<revoke::Revoke>(),
     Entry::of::<expire::Expire>(),

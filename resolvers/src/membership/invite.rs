@@ -1,6 +1,9 @@
 use super::{CHANGE, MEMBERSHIP_EXISTS};
-use crate::prelude::*;
-use entities::membership::{self, Fresh, Membership, MembershipState};
+use crate::{answer_by, prelude::*};
+use entities::{
+    membership::{self, Fresh, Membership, MembershipState},
+    principal,
+};
 use schema::{
     Role,
     quota::{INVITATIONS, INVITATIONS_TO_ONE},
@@ -26,7 +29,7 @@ pub struct Invite;
 
 impl Procedure for Invite {
     const NAME: &'static str = "membership/v1/invite";
-    const ABOUT: &'static str = "Invites a person to act for the organization in a role.";
+    const ABOUT: &'static str = "Invites a person to act for the organization in a role. Nobody's answer within 30 days ends it.";
     const RUNS: Runs = CHANGE;
     const CHANGES_RIGHTS: bool = true;
     const ERRORS: &'static [Code] = &[MEMBERSHIP_EXISTS];
@@ -47,6 +50,8 @@ impl Procedure for Invite {
 
     async fn subject(cx: &Context, input: &MembershipInviteInput) -> Result<New<Fresh>> {
         let MembershipInviteInput { email, principal_id, role, starts_at, ends_at, reason } = input.clone();
+        // The gateway itself is a member nowhere.
+        let principal_id = principal_id.map(|id| if id == principal::SYSTEM { PrincipalId::NOBODY } else { id });
         let fresh = Fresh {
             principal_id,
             email,
@@ -54,6 +59,7 @@ impl Procedure for Invite {
             state: MembershipState::Invited,
             starts_at: starts_at.unwrap_or(cx.now().into()),
             ends_at,
+            answer_by: Some(answer_by(cx)),
             invited_by: cx.actor.principal,
             reason,
             accepted_at: None,

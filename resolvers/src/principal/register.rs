@@ -87,6 +87,7 @@ impl Procedure for Register {
             state: MembershipState::Active,
             starts_at: now,
             ends_at: None,
+            answer_by: None,
             invited_by: cx.actor.principal,
             reason,
             accepted_at: Some(now),

@@ -23,7 +23,7 @@ async fn a_clock_that_jumps_ends_nothing() {
     let property = world.create_property(&olga, home, "1").await;
     let ends = (schema::Clock::now(&schema::SystemClock) + chrono::Duration::days(100)).to_rfc3339();
     let delegation = json!({ "holderId": world.principal(&mara).await, "propertyIds": [property["id"]], "actions": ["UPDATE"], "endsAt": ends });
-    world.call(&olga, home, "delegation/v1/grant", delegation).await.ok();
+    world.delegate(&olga, home, delegation).await;
     let mut body = World::property("2");
     body["idempotencyKey"] = world.key().to_string().into();
     let first = world.rpc(&olga, Some(home), "property/v1/create", body.clone()).await.ok()["id"].clone();

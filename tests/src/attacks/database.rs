@@ -82,7 +82,7 @@ async fn a_history_says_who_it_was_then_and_as_what() {
     world.join(&dora, desk, &dora, "CONCIERGE_STAFF").await;
     let property = world.create_property(&olga, home, "1").await["id"].clone();
     let body = json!({ "holderId": world.principal(&lena).await, "propertyIds": [property], "actions": ["UPDATE"] });
-    world.call(&olga, home, "delegation/v1/grant", body).await.ok();
+    world.delegate(&olga, home, body).await;
     let grant = world.engage(&olga, home, desk, "ACT").await["id"].clone();
     let update = |version: i32, notes: &str| json!({ "id": property, "version": version, "notes": notes });
     world.call(&lena, home, "property/v1/update", update(1, "a")).await.ok();

@@ -189,7 +189,7 @@ async fn whoever_records_finances_does_not_read_them() {
     let owners = world.call(&olga, home, "financialEntry/v1/record", entry(100)).await.ok()["id"].clone();
     for (who, actions) in [(&lena, json!(["RECORD_FINANCES"])), (&rita, json!(["READ_FINANCES"]))] {
         let body = json!({ "holderId": world.principal(who).await, "propertyIds": [property], "actions": actions });
-        world.call(&olga, home, "delegation/v1/grant", body).await.ok();
+        world.delegate(&olga, home, body).await;
     }
     world.call(&lena, home, "financialEntry/v1/record", entry(7)).await.ok();
     let seen = async |who: &Person| {
@@ -205,6 +205,6 @@ async fn whoever_records_finances_does_not_read_them() {
     world.call(&rita, home, "financialEntry/v1/correct", correct.clone()).await.refused("FORBIDDEN");
     // Whoever may do both corrects.
     let body = json!({ "holderId": world.principal(&rita).await, "propertyIds": [property], "actions": ["RECORD_FINANCES"] });
-    world.call(&olga, home, "delegation/v1/grant", body).await.ok();
+    world.delegate(&olga, home, body).await;
     world.call(&rita, home, "financialEntry/v1/correct", correct).await.ok();
 }

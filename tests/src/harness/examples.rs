@@ -5,8 +5,8 @@ use super::{
     Answer, Person, World, person,
     rows::{self, AT, Otherwise, Principals},
 };
-use entities::membership::MembershipId;
-use schema::{Entry, OrganizationId, Runs, Scope, Surface};
+use entities::{delegation::DelegationId, membership::MembershipId};
+use schema::{AccessGrantId, Entry, OrganizationId, Runs, Scope, Surface};
 use serde_json::{Map, Value, json};
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use std::{
@@ -38,7 +38,12 @@ impl Home {
     fn own_ids(self, value: &mut Value) {
         match value {
             Value::String(text) => {
-                let across = [OrganizationId::EXAMPLE.0, MembershipId::INVITED_EXAMPLE.0];
+                let across = [
+                    OrganizationId::EXAMPLE.0,
+                    MembershipId::INVITED_EXAMPLE.0,
+                    DelegationId::OFFERED_EXAMPLE.0,
+                    AccessGrantId::OFFERED_EXAMPLE.0,
+                ];
                 if let Some(id) = across.into_iter().find(|id| id.to_string() == *text) {
                     *text = self.own(id).to_string();
                 }

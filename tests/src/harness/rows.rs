@@ -53,7 +53,13 @@ pub fn rows(principals: &Principals) -> Vec<(&'static str, Value)> {
         ("portfolio_property", json!({ "portfolio_id": portfolio, "property_id": property, "position": 1, "added_at": AT })),
         (
             "access_grant",
-            json!({ "id": AccessGrantId::EXAMPLE, "grantee_organization_id": desk, "kind": "ENGAGEMENT", "scopes": ["act"], "starts_at": AT, "granted_by": olga }),
+            json!({ "id": AccessGrantId::EXAMPLE, "grantee_organization_id": desk, "kind": "ENGAGEMENT", "scopes": ["act"], "asked_from": AT,
+                "starts_at": AT, "accepted_at": AT, "granted_by": olga }),
+        ),
+        (
+            "access_grant",
+            json!({ "id": AccessGrantId::OFFERED_EXAMPLE, "organization_id": desk, "grantee_organization_id": OrganizationId::EXAMPLE,
+                "kind": "ENGAGEMENT", "scopes": ["read"], "asked_from": AT, "granted_by": sam }),
         ),
         (
             "engaged_property",
@@ -73,7 +79,12 @@ pub fn rows(principals: &Principals) -> Vec<(&'static str, Value)> {
         (
             "delegation",
             json!({ "id": delegation, "holder_id": tom, "grantor_id": olga, "root_id": olga, "actions": ["READ", "UPDATE"],
-                "may_delegate": false, "starts_at": AT, "state": "ACTIVE" }),
+                "may_delegate": false, "starts_at": AT, "state": "ACTIVE", "accepted_at": AT }),
+        ),
+        (
+            "delegation",
+            json!({ "id": DelegationId::OFFERED_EXAMPLE, "holder_id": olga, "grantor_id": tom, "root_id": tom, "actions": ["READ"],
+                "may_delegate": false, "starts_at": AT, "state": "OFFERED" }),
         ),
         // It stands again by now, as staff.
         ("delegator", json!({ "principal_id": sam, "id": schema::example(0x5c), "turn": 1, "asked_at": AT })),

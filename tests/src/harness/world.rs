@@ -11,6 +11,7 @@ use server::{
 };
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use std::{
+    collections::HashMap,
     sync::{
         Arc, Mutex,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -109,6 +110,8 @@ pub struct World {
     pub app: App,
     http: reqwest::Client,
     keys: Mutex<u64>,
+    /// Who answers for a principal, or for an organization that they founded.
+    people: Mutex<HashMap<Uuid, Person>>,
     real_time: bool,
     /// A pool for the superuser, who sees everything.
     pub sql: PgPool,
@@ -168,7 +171,7 @@ impl World {
         let app = start(cluster, &database, Arc::clone(&clock), Arc::clone(&ids), options).await;
         let sql = PgPoolOptions::new().max_connections(2).connect(&cluster.url("postgres", &database)).await.expect("a pool");
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
-        World { cluster, database, clock, ids, app, http, keys: Mutex::new(0), real_time, sql }
+        World { cluster, database, clock, ids, app, http, keys: Mutex::new(0), people: Mutex::default(), real_time, sql }
     }
 
     /// Another replica on the same database, with the same clock.
@@ -226,12 +229,45 @@ impl World {
     /// Lets a concierge's organization in, by a grant.
     pub async fn engage(&self, owner: &Person, home: Uuid, desk: Uuid, scope: &str) -> Value {
         let input = json!({ "kind": "ENGAGEMENT", "granteeOrganizationId": desk, "scopes": [scope] });
-        self.call(owner, home, "accessGrant/v1/grant", input).await.ok().clone()
+        self.engage_by(owner, home, input).await
+    }
+
+    /// Lets a concierge's organization in, by a grant that its founder accepts.
+    pub async fn engage_by(&self, owner: &Person, home: Uuid, input: Value) -> Value {
+        let offered = self.call(owner, home, "accessGrant/v1/grant", input).await.ok().clone();
+        let desk: Uuid = offered["granteeOrganizationId"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+        let founder = self.people.lock().expect("no panic holds it").get(&desk).cloned().expect("somebody founded it here");
+        self.call(&founder, desk, "accessGrant/v1/accept", json!({ "id": offered["id"] })).await.ok().clone()
+    }
+
+    /// Delegates something, to somebody whose id was asked for here, and who accepts it if they are no member.
+    pub async fn delegate(&self, by: &Person, home: Uuid, input: Value) -> Value {
+        let offered = self.call(by, home, "delegation/v1/grant", input).await.ok().clone();
+        self.accepted(offered).await
+    }
+
+    /// A delegation once its holder accepted it.
+    pub async fn accepted(&self, delegation: Value) -> Value {
+        if delegation["state"] != "OFFERED" {
+            return delegation;
+        }
+        let holder: Uuid = delegation["holderId"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+        let holder = self.people.lock().expect("no panic holds it").get(&holder).cloned().expect("their id was asked for here");
+        let body = json!({ "idempotencyKey": self.key(), "id": delegation["id"] });
+        self.rpc(&holder, None, "delegation/v1/accept", body).await.ok().clone()
     }
 
     /// A person's principal id.
     pub async fn principal(&self, who: &Person) -> Value {
-        self.gql(who, None, "{ viewer { id } }", json!({})).await.data()["viewer"]["id"].clone()
+        let id = self.gql(who, None, "{ viewer { id } }", json!({})).await.data()["viewer"]["id"].clone();
+        self.know(&id, who);
+        id
+    }
+
+    /// Keeps who answers for an id: a principal's, or that of an organization that they founded.
+    pub fn know(&self, id: &Value, who: &Person) {
+        let id = id.as_str().and_then(|id| id.parse().ok()).expect("an id");
+        self.people.lock().expect("no panic holds it").insert(id, who.clone());
     }
 
     pub async fn gql(&self, who: &Person, organization: Option<Uuid>, query: &str, variables: Value) -> Answer {
@@ -256,6 +292,7 @@ impl World {
     pub async fn found(&self, who: &Person, r#type: &str) -> Uuid {
         let body = json!({ "idempotencyKey": self.key(), "type": r#type, "name": format!("{}'s", who.subject) });
         let answer = self.rpc(who, None, "organization/v1/create", body).await;
+        self.know(&answer.ok()["id"], who);
         answer.ok()["id"].as_str().and_then(|id| id.parse().ok()).expect("an id")
     }
 

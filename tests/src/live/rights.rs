@@ -63,7 +63,7 @@ async fn a_desk_is_told_of_all_whom_it_looks_after_until_they_take_it_back() {
     heard(&mut desk_hears, "CHANGED", other).await;
     assert_eq!(by_grant.next().await["propertyId"], house["id"]);
 
-    let ended = world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 1 })).await;
+    let ended = world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 2 })).await;
     ended.ok();
     let lost = heard(&mut desk_hears, "SCOPE_LOST", home).await;
     assert_eq!(
@@ -90,7 +90,7 @@ async fn a_grant_that_ends_by_time_is_told_within_a_second_or_two() {
         i64::try_from(std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_millis()).expect("a time") + 1_500,
     ))
     .expect("a time");
-    let narrowed = json!({ "id": grant["id"], "version": 1, "endsAt": ends.to_rfc3339() });
+    let narrowed = json!({ "id": grant["id"], "version": 2, "endsAt": ends.to_rfc3339() });
     world.call(&olga, home, "accessGrant/v1/narrow", narrowed).await.ok();
     heard(&mut desk_hears, "SCOPE_LOST", home).await;
     let late =
@@ -180,7 +180,7 @@ async fn a_delegate_is_told_of_what_was_delegated_and_no_more() {
     world.call(&olga, home, "portfolio/v1/addProperty", add(&hers)).await.ok();
     let holder = world.principal(&lena).await;
     let what = json!({ "holderId": holder, "actions": ["READ"], "portfolioIds": [portfolio["id"]] });
-    let delegation = world.call(&olga, home, "delegation/v1/grant", what).await.ok().clone();
+    let delegation = world.delegate(&olga, home, what).await;
     let mut theirs = subscribed(&world, &lena, home, ALL, json!({})).await;
     note(&world, &olga, home, &hidden, 1, "nobody's business").await;
     note(&world, &olga, home, &hers, 1, "hers").await;
@@ -196,7 +196,7 @@ async fn a_delegate_is_told_of_what_was_delegated_and_no_more() {
     let mut theirs = subscribed(&world, &lena, home, ALL, json!({})).await;
     note(&world, &olga, home, &hidden, 2, "hers too").await;
     assert_eq!(theirs.next().await["resourceId"], hidden["id"]);
-    world.call(&olga, home, "delegation/v1/revoke", json!({ "id": delegation["id"], "version": 1 })).await.ok();
+    world.call(&olga, home, "delegation/v1/revoke", json!({ "id": delegation["id"], "version": 2 })).await.ok();
     assert_eq!(theirs.ends().await.0, "AUTHORITY_LOST");
 }
 
@@ -239,7 +239,7 @@ async fn a_desk_hears_nothing_of_its_rivals_nor_of_the_owners_own_affairs() {
     world.join(&olga, home, &tom, "TRUSTEE").await;
     let holder = world.principal(&lena).await;
     let what = json!({ "holderId": holder, "actions": ["READ"], "propertyIds": [house["id"]] });
-    world.call(&olga, home, "delegation/v1/grant", what).await.ok();
+    world.delegate(&olga, home, what).await;
     let mut trustees = subscribed(&world, &tom, home, ALL, json!({})).await;
     note(&world, &olga, home, &house, 1, "told").await;
     for kind in ["property.created", "property.updated"] {
@@ -269,9 +269,9 @@ async fn a_delegate_learns_nothing_of_a_portfolio_by_asking_for_it() {
     let holder = world.principal(&lena).await;
     // Lena is delegated the house by itself, and one of the portfolios that the house is in.
     let house = json!({ "holderId": holder, "actions": ["READ"], "propertyIds": [hers["id"]] });
-    world.call(&olga, home, "delegation/v1/grant", house).await.ok();
+    world.delegate(&olga, home, house).await;
     let group = json!({ "holderId": holder, "actions": ["READ"], "portfolioIds": [shown["id"]] });
-    world.call(&olga, home, "delegation/v1/grant", group).await.ok();
+    world.delegate(&olga, home, group).await;
     let within = |portfolio: &Value| json!({ "filter": { "portfolioId": portfolio["id"] } });
     let mut guesses = [
         subscribed(&world, &lena, home, PROPERTIES, within(&secret)).await,
@@ -297,7 +297,7 @@ async fn what_was_told_before_is_not_told_again_once_the_grant_is_gone() {
     let before = world.rpc(&sam, Some(desk), "change/v1/list", json!({})).await.ok()["cursor"].clone();
     note(&world, &olga, home, &house, 1, "SECRET").await;
     assert_eq!(hears.next().await["property"]["notes"], "SECRET");
-    world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 1 })).await.ok();
+    world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 2 })).await.ok();
     heard(&mut hears, "SCOPE_LOST", home).await;
     // The same document is asked from before, by others with equal rights: an answer that was made then is nobody's any more.
     for who in [&sam, &toni] {
@@ -319,7 +319,7 @@ async fn two_people_who_see_different_things_never_share_an_answer() {
     for who in [&lena, &mona] {
         let house = world.create_property(&olga, home, &who.subject).await;
         let what = json!({ "holderId": world.principal(who).await, "actions": ["READ"], "propertyIds": [house["id"]] });
-        world.call(&olga, home, "delegation/v1/grant", what).await.ok();
+        world.delegate(&olga, home, what).await;
         delegated.push((house, subscribed(&world, who, home, ALL, json!({})).await));
     }
     let mut trustees =

@@ -34,8 +34,8 @@ impl Play {
                 let (ends, ends_at) = self.ends().await;
                 let scope = if acts { "ACT" } else { "READ" };
                 let input = json!({ "kind": "ENGAGEMENT", "granteeOrganizationId": self.desks[desk], "scopes": [scope], "endsAt": ends_at });
-                let id = self.world.call(&self.people[owner], home, "accessGrant/v1/grant", input).await.ok()["id"].clone();
-                self.model.grants.push(Grant { id, owner, desk, acts, ends, revoked: false, version: 1 });
+                let id = self.world.engage_by(&self.people[owner], home, input).await["id"].clone();
+                self.model.grants.push(Grant { id, owner, desk, acts, ends, revoked: false, version: 2 });
                 self.done.push(format!("{owner} engages desk {desk}: {scope} until {ends:?}"));
             }
             3 if !self.model.grants.is_empty() => {
@@ -141,7 +141,10 @@ impl Play {
         if let Err(parent) = by {
             input["parentId"] = self.model.delegations[parent].id.clone();
         }
-        let answer = self.world.call(&self.people[who], self.owners[owner], "delegation/v1/grant", input).await;
+        let mut answer = self.world.call(&self.people[who], self.owners[owner], "delegation/v1/grant", input).await;
+        if answer.status == 200 {
+            answer.body["result"] = self.world.accepted(answer.ok().clone()).await;
+        }
         self.done.push(format!("{who} of {owner} delegates {houses:?} portfolio {portfolio} updates {updates} to {holder} by {by:?} until {ends:?}: {}", answer.code()));
         let (mut by_name, mut while_grouped, mut ends) = (houses.clone(), BTreeSet::new(), ends);
         let may = match by {

@@ -225,7 +225,8 @@ async fn cast(stage: &Stage, book: &Arc<Book>, dice: &mut Dice) -> Result<Cast, 
         let owner = Client { organization: Some(home), ..owner };
         if n % 2 == 0 {
             let input = json!({ "kind": "ENGAGEMENT", "granteeOrganizationId": desk, "scopes": ["READ"] });
-            must(&owner, "accessGrant/v1/grant", input).await?;
+            let offered = must(&owner, "accessGrant/v1/grant", input).await?;
+            must(&staff, "accessGrant/v1/accept", json!({ "id": offered["id"] })).await?;
         }
         owners.push((owner, home));
     }

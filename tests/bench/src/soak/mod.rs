@@ -94,8 +94,8 @@ async fn engage(ground: &Ground, askers: &[Asker], desk: &Asker) -> Result<(), F
     let sql = format!(
         "UPDATE organization SET type = 'CONCIERGE_OPERATOR' WHERE id = '{0}';
          UPDATE membership SET role = 'ADMINISTRATOR' WHERE organization_id = '{0}';
-         INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, starts_at, granted_by, created_at, updated_at)
-           SELECT o.id, gen_random_uuid(), '{0}', 'ENGAGEMENT', '{{read}}', '2020-01-01', '{1}', now(), now() FROM organization o WHERE o.id IN ({2})",
+         INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, asked_from, starts_at, accepted_at, granted_by, created_at, updated_at)
+           SELECT o.id, gen_random_uuid(), '{0}', 'ENGAGEMENT', '{{read}}', '2020-01-01', '2020-01-01', '2020-01-01', '{1}', now(), now() FROM organization o WHERE o.id IN ({2})",
         desk.organization,
         id(Of::Principal, desk.n),
         all.join(", "),
