@@ -35,7 +35,9 @@ ALTER TABLE membership ADD COLUMN answer_by timestamptz;
 UPDATE membership SET answer_by = now() + interval '30 days' WHERE state = 'INVITED';
 
 ALTER TABLE delegation ADD COLUMN answer_by timestamptz, ADD COLUMN accepted_at timestamptz;
-UPDATE delegation SET accepted_at = created_at;
+-- Nobody accepted those of before: whoever acted on one did.
+UPDATE delegation d SET accepted_at = d.created_at
+WHERE EXISTS (SELECT FROM event e WHERE e.organization_id = d.organization_id AND e.actor = d.holder_id);
 ALTER TABLE delegation DROP CONSTRAINT delegation_state_check;
 ALTER TABLE delegation ADD CONSTRAINT delegation_state_check CHECK (state IN ('OFFERED', 'ACTIVE', 'REVOKED', 'EXPIRED', 'DECLINED'));
 CREATE INDEX delegation_offered ON delegation (holder_id, id) WHERE state = 'OFFERED';
@@ -191,6 +193,28 @@ CREATE POLICY access_grant_definer ON access_grant TO hestami_definer USING (tru
 "#;
 
 const ANSWERED: &str = r"
+-- A grant is found by its id from its other side, too, whether it counts or not.
+CREATE OR REPLACE FUNCTION app.whose(ids uuid[]) RETURNS TABLE (kind text, id uuid, organization_id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
+$$
+DECLARE
+  acting constant uuid := app.acting();
+  moment constant timestamptz := app.clock();
+BEGIN
+  RETURN QUERY SELECT e.resource_kind, asked.id, e.organization_id
+  FROM unnest(ids) AS asked(id)
+  CROSS JOIN LATERAL (
+    SELECT event.resource_kind, event.organization_id FROM event
+    WHERE event.resource_id = asked.id
+      AND (event.organization_id = acting OR EXISTS (
+        SELECT FROM access_grant g
+        WHERE g.organization_id = event.organization_id AND g.grantee_organization_id = acting
+          AND (g.id = asked.id
+            OR g.revoked_at IS NULL AND g.starts_at <= moment AND (g.ends_at IS NULL OR g.ends_at > moment))))
+    LIMIT 1
+  ) AS e;
+END $$;
+
 -- The answer to an offer is written into the log of the organization that made it.
 CREATE POLICY event_answer ON event FOR INSERT TO hestami_app WITH CHECK (
   organization_id = (SELECT app.acting()) AND resource_kind = 'access_grant' AND EXISTS (

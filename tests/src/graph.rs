@@ -173,7 +173,7 @@ async fn nobody_learns_a_name_by_a_delegation_or_an_invitation_alone() {
     let house = world.create_property(&olga, home, "1 First Street").await["id"].clone();
     let oscars = world.principal(&oscar).await;
     let grant = json!({ "holderId": oscars, "propertyIds": [house], "actions": ["UPDATE"] });
-    world.delegate(&olga, home, grant).await;
+    let offered = world.call(&olga, home, "delegation/v1/grant", grant).await.ok().clone();
     let invite = json!({ "principalId": oscars, "role": "TRUSTEE", "reason": "To learn a name" });
     world.call(&olga, home, "membership/v1/invite", invite).await.ok();
     let query = "query ($id: ID!) { delegations { nodes { holderId holder { displayName } } }
@@ -182,7 +182,8 @@ async fn nobody_learns_a_name_by_a_delegation_or_an_invitation_alone() {
     let before = seen().await;
     assert_eq!(before["delegations"]["nodes"][0], json!({ "holderId": oscars, "holder": null }));
     assert_eq!(before["organization"]["memberships"]["nodes"][0], json!({ "principalId": oscars, "principal": null }));
-    // Once they act on it, they are known for what they did.
+    // Once they accept it, they are known.
+    world.accepted(offered).await;
     let note = json!({ "id": house, "version": 1, "notes": "The fence leans" });
     world.call(&oscar, home, "property/v1/update", note).await.ok();
     assert_eq!(seen().await["delegations"]["nodes"][0]["holder"], json!({ "displayName": "oscar" }));

@@ -105,11 +105,11 @@ async fn a_declared_projection_is_kept_as_the_one_that_was_written_by_hand() {
     assert_eq!(rows(&world.sql, "two grants of one owner").await, 7);
     world.create_property(&olga, home, "4 For both").await;
     assert_eq!(rows(&world.sql, "a new one for two desks").await, 9);
-    world.call(&olga, home, "accessGrant/v1/narrow", json!({ "id": wider["id"], "version": 1, "scopes": ["READ"] })).await.ok();
+    world.call(&olga, home, "accessGrant/v1/narrow", json!({ "id": wider["id"], "version": 2, "scopes": ["READ"] })).await.ok();
     assert_eq!(rows(&world.sql, "one that is narrower").await, 9);
-    world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 1 })).await.ok();
+    world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": grant["id"], "version": 2 })).await.ok();
     assert_eq!(rows(&world.sql, "one of two is taken back").await, 9);
-    world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": wider["id"], "version": 2 })).await.ok();
+    world.call(&olga, home, "accessGrant/v1/revoke", json!({ "id": wider["id"], "version": 3 })).await.ok();
     assert_eq!(rows(&world.sql, "both are taken back").await, 5);
     world.create_property(&olga, home, "5 Later").await;
     assert_eq!(rows(&world.sql, "a new one for the other desk only").await, 6);

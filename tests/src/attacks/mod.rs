@@ -6,6 +6,7 @@ mod cost;
 mod database;
 mod framing;
 mod names;
+mod offers;
 mod rates;
 mod rights;
 mod standing;

@@ -105,6 +105,8 @@ impl Examples {
         let mut sql = world.sql.acquire().await.expect("a connection");
         let desk = json!({ "id": DESK, "type": "CONCIERGE_OPERATOR", "name": "Desert Sky" });
         examples.insert(&mut sql, "organization", vec![desk]).await;
+        let head = json!({ "organization_id": DESK, "event_seq": 0 });
+        examples.insert(&mut sql, "org_head", vec![head]).await;
         let dana = json!({ "id": schema::example(0xc9), "organization_id": DESK, "principal_id": ids[3], "role": "ADMINISTRATOR",
             "state": "ACTIVE", "starts_at": AT, "invited_by": ids[3] });
         examples.insert(&mut sql, "membership", vec![dana]).await;
@@ -235,6 +237,7 @@ pub fn query_field(entry: &Entry) -> String {
         "engaged" => "engagedProperties".to_owned(),
         "report" => "report".to_owned(),
         "desks" => "desks".to_owned(),
+        "offers" => "accessGrantOffers".to_owned(),
         "financials" => name.field(),
         "get" => name.namespace.to_owned(),
         "list" => match name.namespace.strip_suffix('y') {
