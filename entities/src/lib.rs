@@ -4,6 +4,7 @@
 
 pub mod access_grant;
 pub mod actor;
+pub mod block;
 pub mod change;
 pub mod deadline;
 pub mod delegation;
@@ -40,6 +41,7 @@ mod prelude {
 kind::kinds! {
     GROUND, GROUND_NAMES:
     access_grant,
+    block,
     delegation,
     desk,
     engaged_property,

@@ -2,6 +2,7 @@
 
 use crate::{
     access_grant::{self, AccessGrant},
+    block::{self, Block},
     change::ResourceChange,
     contact::{self, Contact, ContactStatus},
     delegation::{self, Delegation},
@@ -42,6 +43,7 @@ use uuid::Uuid;
 pub static ALL: &[&dyn Declared] = &[
     &OF_ACCESS_GRANT,
     &OF_ACTOR,
+    &OF_BLOCK,
     &OF_CONTACT,
     &OF_DELEGATION,
     &OF_DELEGATION_ITEM,
@@ -75,6 +77,19 @@ relations!(OF_ACCESS_GRANT of AccessGrant {
 
 relations!(OF_ACTOR of Actor {
     onBehalfOf: computed(|row| Leave(row.leave), &[Plan::of("onBehalfOf", crate::NAMES)]),
+});
+
+relations!(OF_BLOCK of Block {
+    /// Where they are blocked.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+    /// Who is blocked.
+    principal: known(Actor, |row| Some(row.principal_id.0)),
+    /// Who blocked them.
+    blockedByActor: known(Actor, |row| Some(row.blocked_by.0)),
+    /// Who lifted it.
+    endedByActor: known(Actor, |row| Some(row.ended_by?.0)),
+    /// What changed, when, by whom, and by whose leave; newest first.
+    history: history(block::KIND),
 });
 
 relations!(OF_CONTACT of Contact {

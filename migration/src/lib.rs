@@ -37,6 +37,7 @@ mod m20261130_000029_denials;
 mod m20261130_000030_standing;
 mod m20261130_000031_events;
 mod m20261201_000032_offers;
+mod m20261201_000033_block;
 pub mod projection;
 
 use sea_orm_migration::MigrationTrait;
@@ -106,6 +107,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000030_standing::Migration),
             Box::new(m20261130_000031_events::Migration),
             Box::new(m20261201_000032_offers::Migration),
+            Box::new(m20261201_000033_block::Migration),
         ]
     }
 }

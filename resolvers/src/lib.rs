@@ -4,6 +4,7 @@
 #![recursion_limit = "256"]
 
 pub mod access_grant;
+pub mod block;
 pub mod change;
 pub mod delegation;
 pub mod engaged_property;
@@ -42,6 +43,7 @@ const GROUND: &[&[Entry]] = &[
     principal::ALL,
     delegation::ALL,
     access_grant::ALL,
+    block::ALL,
     engaged_property::ALL,
     operation::ALL,
     change::ALL,
@@ -60,6 +62,7 @@ kind::query! {
     delegation::DelegationQuery,
     membership::MembershipQuery,
     access_grant::AccessGrantQuery,
+    block::BlockQuery,
 }
 
 /// An organization has the root's fields that are about its things.

@@ -165,6 +165,7 @@ general! {
     VERSION_CONFLICT: Conflict, None, "It was changed by someone else; read it again.";
     QUOTA_EXCEEDED: Conflict, None, "As many of these are there as may be; see details.quota.";
     QUERY_TOO_COSTLY: Validation, Some(400), "The document may touch more rows than one request may.";
+    FIGURE_TOO_LARGE: Validation, None, "A sum has more than 53 bits, and clients would misread it; ask for a narrower one.";
     ANSWER_TOO_LARGE: Validation, None, "The answer would be larger than an answer may be; ask for less at a time.";
     DEADLINE_EXCEEDED: Unavailable, None, "It took longer than a request may; ask for less at a time.";
     UNAVAILABLE: Unavailable, None, "A part of the service is not available; try again with the same key.";
@@ -206,6 +207,7 @@ impl Code {
         Code::NOT_FOUND,
         Code::RATE_LIMITED,
         Code::ANSWER_TOO_LARGE,
+        Code::FIGURE_TOO_LARGE,
         Code::DEADLINE_EXCEEDED,
         Code::UNAVAILABLE,
         Code::SHUTTING_DOWN,

@@ -74,6 +74,11 @@ impl Context {
         Ok(visibility(&self.gateway, &self.actor).await?.rights)
     }
 
+    /// Refuses one more thing of a table, if the organization has as many as it may.
+    pub async fn ensure_room(&self, table: &'static str) -> Result<()> {
+        self.gateway.things.ensure(self.tx().await?, self.owner(), table).await
+    }
+
     /// The time for which a cursor stays usable.
     pub fn window(&self) -> Duration {
         self.gateway.limits.window

@@ -73,6 +73,7 @@ pub struct Gateway {
     pub drift: Arc<Drift>,
     pub denied: Arc<Denied>,
     pub rates: Rates,
+    pub things: crate::quota::Things,
     /// The reads that are made at a time.
     pub turns: Turns,
     pub table: Table,

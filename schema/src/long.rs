@@ -15,6 +15,11 @@ impl Long {
     /// The largest number that every client can hold exactly, JavaScript among them.
     pub const MOST: i64 = 9_007_199_254_740_991;
 
+    /// A sum, or an average, as every client can hold it.
+    pub fn told(self) -> crate::Result<Long> {
+        Long::checked(self.0).ok_or_else(|| crate::Error::new(crate::Code::FIGURE_TOO_LARGE))
+    }
+
     fn checked(number: i64) -> Option<Long> {
         (-Long::MOST..=Long::MOST).contains(&number).then_some(Long(number))
     }

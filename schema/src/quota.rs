@@ -3,6 +3,11 @@
 
 use crate::{Code, Error, OrganizationId, Result};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 /// The most of something that may be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +54,55 @@ quotas! {
     OWNERSHIPS = "ownershipsOfAProperty", 100;
     /// Contacts that speak for one outside party, the archived left out.
     CONTACTS_OF_A_PARTY = "contactsOfAParty", 100;
+    /// Things of one kind in an organization, such as properties or contacts.
+    THINGS = "thingsOfAKind", 100_000;
+}
+
+/// The numbers of things that organizations have, as they were counted a short while ago. Only near its quota is a kind counted anew
+/// for each new thing.
+#[derive(Default)]
+pub struct Things(Mutex<HashMap<(OrganizationId, &'static str), Counted>>);
+
+struct Counted {
+    there: u64,
+    most: u64,
+    at: Instant,
+}
+
+/// A count is good for this long: other replicas add meanwhile, too.
+const GOOD: Duration = Duration::from_secs(60);
+/// The most counts that are kept.
+const KEPT: usize = 10_000;
+
+impl Things {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(OrganizationId, &'static str), Counted>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses one more thing of a kind, if an organization has as many as it may.
+    pub async fn ensure(&self, db: &impl ConnectionTrait, organization: OrganizationId, table: &'static str) -> Result<()> {
+        {
+            let mut all = self.lock();
+            if let Some(counted) = all.get_mut(&(organization, table)).filter(|counted| counted.at.elapsed() < GOOD) {
+                counted.there += 1;
+                // A tenth is left for the others.
+                if counted.there < counted.most - counted.most / 10 {
+                    return Ok(());
+                }
+            }
+        }
+        let (there, most) =
+            THINGS.count(db, organization, &format!("SELECT FROM {table} WHERE organization_id = $1"), []).await?;
+        let mut all = self.lock();
+        if all.len() >= KEPT {
+            all.retain(|_, counted| counted.at.elapsed() < GOOD);
+        }
+        all.insert((organization, table), Counted { there, most, at: Instant::now() });
+        drop(all);
+        THINGS
+            .ensure_below(there, most)
+            .map_err(|error| error.details(serde_json::json!({ "quota": THINGS.name, "kind": table, "most": most })))
+    }
 }
 
 impl Quota {
@@ -73,6 +127,18 @@ impl Quota {
         rows: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<()> {
+        let (there, most) = self.count(db, organization, rows, values).await?;
+        self.ensure_below(there, most)
+    }
+
+    /// The number of these rows, up to the most that may be there, and that most.
+    async fn count(
+        self,
+        db: &impl ConnectionTrait,
+        organization: OrganizationId,
+        rows: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<(u64, u64)> {
         let Quota { name, most, .. } = self;
         let own = format!("SELECT most FROM quota WHERE quota.organization_id = $1 AND quota.name = '{name}'");
         let sql = format!(
@@ -82,6 +148,6 @@ impl Quota {
         let values = [organization.0.into()].into_iter().chain(values);
         let row = db.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
         let number = |column: &str| row.as_ref().map_or(Ok(0), |row| row.try_get::<i64>("", column));
-        self.ensure_below(number("there")?.unsigned_abs(), number("most")?.unsigned_abs())
+        Ok((number("there")?.unsigned_abs(), number("most")?.unsigned_abs()))
     }
 }

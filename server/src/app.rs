@@ -143,6 +143,7 @@ impl App {
             drift,
             denied,
             rates: Rates::new(parts.rates),
+            things: Default::default(),
             turns: Turns::new(turns, WAITING),
             table: schema::Table::new(resolvers::TABLE),
             flights: Arc::default(),

@@ -1,7 +1,7 @@
 //! The verbs that change rows. They take allowed subjects only, so that the row that was judged is the row that is written.
 
 use crate::{
-    Corrects, Fresh, Kind, New, NewBelow, Row, Seen, Shelved, Termed,
+    Corrects, Fresh, Kind, New, NewBelow, Row, Seen, Shelved, Table, Termed,
     row::ActiveOf,
     subject::{event, expect_version, shown},
 };
@@ -154,6 +154,7 @@ pub trait Verbs {
 }
 
 async fn written<F: Fresh<Row: Kind>>(cx: &Context, fresh: F, verb: &str, change: Change) -> Result<F::Row> {
+    cx.ensure_room(<F::Row as Table>::TABLE).await?;
     let row = fresh.row(cx.new_id(), cx.owner(), cx.now().into());
     let active = set_all(row);
     let row = active.insert(cx.tx().await?).await?;

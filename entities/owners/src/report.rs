@@ -86,7 +86,12 @@ pub async fn financials(
     };
     let select = sums(financial_entry::of(owner).filter(reading.filter(financial_entry::KIND)?).filter(filter.condition()));
     let rows = reading.tx().await?.query_all(select.as_query()).await?;
-    Ok(Financials::of(rows.iter().map(|row| FinancialSum::from_query_result(row, "")).collect::<Result<_, _>>()?))
+    Financials::of(rows.iter().map(|row| FinancialSum::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+/// A sum that stays too large if it is, and fits into a column.
+fn in_bounds(sum: &str) -> String {
+    format!("least(greatest({sum}, -9223372036854775807), 9223372036854775807)::bigint")
 }
 
 /// The sums of these entries, by currency, month and kind.
@@ -97,7 +102,7 @@ fn sums(entries: Select<financial_entry::Entity>) -> Select<financial_entry::Ent
         .column(Column::Currency)
         .column_as(Expr::cust("date_trunc('month', financial_entry.booked_on)::date"), "month")
         .column(Column::Kind)
-        .column_as(Expr::cust("sum(financial_entry.amount_minor)::bigint"), "amount_minor")
+        .column_as(Expr::cust(in_bounds("sum(financial_entry.amount_minor)")), "amount_minor")
         .column_as(Expr::cust("count(*)"), "entries");
     QuerySelect::query(&mut select)
         .group_by_columns([Alias::new("currency"), Alias::new("month"), Alias::new("kind")])
@@ -137,16 +142,17 @@ impl Loader<Asked> for OfProperties {
                     found.entry((owner, property, from, until)).or_default().push(FinancialSum::from_query_result(&row, "")?);
                 }
             }
-            Ok(found.into_iter().map(|(asked, sums)| (asked, Financials::of(sums))).collect())
+            found.into_iter().map(|(asked, sums)| Ok((asked, Financials::of(sums)?))).collect::<Result<_>>()
         };
         load.await.map_err(Arc::new)
     }
 }
 
 impl Financials {
-    fn of(sums: Vec<FinancialSum>) -> Financials {
+    fn of(sums: Vec<FinancialSum>) -> Result<Financials> {
         let mut totals: Vec<FinancialTotal> = Vec::new();
         for sum in &sums {
+            sum.amount_minor.told()?;
             if totals.last().is_none_or(|total| total.currency != sum.currency) {
                 let none = Long(0);
                 let currency = sum.currency.clone();
@@ -158,7 +164,12 @@ impl Financials {
                 total.net_minor.0 = total.net_minor.0.saturating_add(sum.amount_minor.0);
             }
         }
-        Financials { sums, totals }
+        for total in &totals {
+            for figure in [total.income_minor, total.expenses_minor, total.net_minor] {
+                figure.told()?;
+            }
+        }
+        Ok(Financials { sums, totals })
     }
 }
 
@@ -221,7 +232,9 @@ pub struct Report {
 pub async fn report(reading: &dyn Reading, organization: OrganizationId, report: Report) -> Result<Vec<ReportRow>> {
     let statement = statement(reading, organization, report)?;
     let rows = reading.tx().await?.query_all(&statement).await?;
-    Ok(rows.iter().map(|row| ReportRow::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?)
+    let rows = rows.iter().map(|row| ReportRow::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
+    rows.iter().try_for_each(|row| row.value.told().map(drop))?;
+    Ok(rows)
 }
 
 /// The alias of a property's shares in the statement of a report.
@@ -253,9 +266,9 @@ fn statement(reading: &dyn Reading, organization: OrganizationId, report: Report
     let amount: SimpleExpr = match by {
         // Rounded to the minor unit, after everything was added up.
         ReportBy::Owner => {
-            Expr::cust("round(sum(financial_entry.amount_minor::numeric * held.share_basis_points) / 10000)::bigint")
+            Expr::cust(in_bounds("round(sum(financial_entry.amount_minor::numeric * held.share_basis_points) / 10000)"))
         }
-        _ => Expr::cust("sum(financial_entry.amount_minor)::bigint"),
+        _ => Expr::cust(in_bounds("sum(financial_entry.amount_minor)")),
     };
     let value = if money { amount } else { Func::count_distinct(of(Property::Id)).into() };
     let currency = if money { entry(Entry::Currency) } else { Expr::cust("NULL::text") };

@@ -72,6 +72,75 @@ async fn time_outs_are_the_gateways() {
     assert_eq!(said, ["2000ms", "500ms", "5000ms"]);
 }
 
+/// Rights are given and taken by an operation that says so, and that stays as a trace. Nobody writes them beside it.
+#[tokio::test]
+async fn no_right_is_written_without_an_operation() {
+    let world = World::new().await;
+    let (olga, tom, mallory, dana) = (person("olga"), person("tom"), person("mallory"), person("dana"));
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    let desk = world.found(&dana, "CONCIERGE_OPERATOR").await;
+    let elsewhere = world.found(&mallory, "CONCIERGE_OPERATOR").await;
+    let house = world.create_property(&olga, home, "1").await["id"].clone();
+    world.join(&olga, home, &tom, "TRUSTEE").await;
+    world.engage(&olga, home, desk, "READ").await;
+    world
+        .delegate(&olga, home, json!({ "holderId": world.principal(&tom).await, "propertyIds": [house], "actions": ["READ"] }))
+        .await;
+    let (olga, mallory) = (world.principal(&olga).await, world.principal(&mallory).await);
+    let [olga, mallory] = [&olga, &mallory].map(|id| id.as_str().expect("an id").to_owned());
+    let mut sql = world.cluster.connect("hestami_app", &world.database).await;
+    let ended = "(SELECT id FROM operation WHERE organization_id = app.acting() ORDER BY created_at LIMIT 1)";
+    let membership = format!(
+        "INSERT INTO membership (organization_id, id, principal_id, role, state, starts_at, invited_by, created_at, updated_at)
+         VALUES ('{home}', gen_random_uuid(), '{mallory}', 'OWNER', 'ACTIVE', now(), '{olga}', now(), now())"
+    );
+    let as_operation = |id: &str| format!("SELECT set_config('app.operation_id', '{home} ' || {id}, true); {membership}");
+    let denied = Some("42501".to_owned());
+    for (said, statement) in [
+        ("a member", membership.clone()),
+        ("an operation that has ended", as_operation(ended)),
+        ("an operation that is not there", as_operation("gen_random_uuid()")),
+        ("an operation of another organization", format!("SELECT set_config('app.operation_id', '{elsewhere} ' || gen_random_uuid(), true); {membership}")),
+        ("a role", format!("UPDATE membership SET role = 'OWNER' WHERE organization_id = '{home}'")),
+        ("an end that is none", format!("UPDATE membership SET ended_at = NULL, state = 'ACTIVE' WHERE organization_id = '{home}'")),
+        (
+            "a desk",
+            format!(
+                "INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, asked_from, starts_at, accepted_at, granted_by, created_at, updated_at)
+                 VALUES ('{home}', gen_random_uuid(), '{elsewhere}', 'ENGAGEMENT', '{{act}}', now(), now(), now(), '{olga}', now(), now())"
+            ),
+        ),
+        ("a grant that goes further", format!("UPDATE access_grant SET scopes = '{{act}}' WHERE organization_id = '{home}'")),
+        (
+            "a delegation",
+            format!(
+                "INSERT INTO delegation (organization_id, id, holder_id, grantor_id, root_id, actions, may_delegate, starts_at, state, created_at, updated_at)
+                 VALUES ('{home}', gen_random_uuid(), '{mallory}', '{olga}', '{olga}', '{{READ}}', true, now(), 'ACTIVE', now(), now())"
+            ),
+        ),
+        ("a delegation that goes further", format!("UPDATE delegation SET may_delegate = true WHERE organization_id = '{home}'")),
+        (
+            "a block",
+            format!(
+                "INSERT INTO block (organization_id, id, principal_id, blocked_by, of_owner, created_at, updated_at)
+                 VALUES ('{home}', gen_random_uuid(), '{olga}', '{mallory}', false, now(), now())"
+            ),
+        ),
+    ] {
+        assert_eq!(tried(&mut sql, home, &statement).await, denied, "{said}");
+    }
+    // Nor by taking a trigger, or row security, away.
+    for (said, statement) in [
+        ("its trigger", "ALTER TABLE membership DISABLE TRIGGER a_sound"),
+        ("all triggers", "SET session_replication_role = replica"),
+        ("row security", "ALTER TABLE membership DISABLE ROW LEVEL SECURITY"),
+        ("another role", "SET ROLE hestami_definer"),
+        ("another session", "SET SESSION AUTHORIZATION postgres"),
+    ] {
+        assert_eq!(tried(&mut sql, home, statement).await, denied, "{said}");
+    }
+}
+
 /// Names in a history are those of the moment, and it says as what somebody acted.
 #[tokio::test]
 async fn a_history_says_who_it_was_then_and_as_what() {

@@ -1,5 +1,6 @@
 //! Attacks that once worked, as their attackers would try them.
 
+mod blocks;
 mod clocks;
 mod connections;
 mod cost;
@@ -8,6 +9,7 @@ mod framing;
 mod names;
 mod offers;
 mod rates;
+mod reading;
 mod rights;
 mod standing;
 mod tokens;

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
 
-const OFFERS: &str = "{ viewer { delegations { id } delegationOffers { totalCount nodes { id organization { name } reason answerBy } }
+const OFFERS: &str =
+    "{ viewer { delegations { id } delegationOffers { totalCount nodes { id organization { name } reason answerBy } }
     delegationsHeld { nodes { id } } invitations { id } invitationsOpen { totalCount nodes { id } } } }";
 
 async fn answer(world: &World, who: &Person, procedure: &str, id: &Value) -> Answer {
@@ -29,7 +30,8 @@ async fn a_delegation_to_a_stranger_counts_once_it_is_accepted() {
     world.join(&olga, home, &mara, "CONCIERGE_STAFF").await;
     let house = world.create_property(&olga, home, "1").await["id"].clone();
     let give = async |to: &Person| {
-        let input = json!({ "holderId": world.principal(to).await, "propertyIds": [house], "actions": ["UPDATE"], "reason": "Lets it" });
+        let input =
+            json!({ "holderId": world.principal(to).await, "propertyIds": [house], "actions": ["UPDATE"], "reason": "Lets it" });
         world.call(&olga, home, "delegation/v1/grant", input).await.ok().clone()
     };
     let read = async |who: &Person| world.gql(who, Some(home), "{ properties { totalCount } }", json!({})).await;
@@ -39,7 +41,10 @@ async fn a_delegation_to_a_stranger_counts_once_it_is_accepted() {
     let seen = viewer(&world, &lena).await;
     assert_eq!((&seen["delegations"], &seen["delegationsHeld"]["nodes"]), (&json!([]), &json!([])));
     let node = &seen["delegationOffers"]["nodes"][0];
-    assert_eq!((&node["id"], &node["organization"]["name"], &node["reason"]), (&offered["id"], &json!("olga's"), &json!("Lets it")));
+    assert_eq!(
+        (&node["id"], &node["organization"]["name"], &node["reason"]),
+        (&offered["id"], &json!("olga's"), &json!("Lets it"))
+    );
     // A member has nothing to accept.
     assert_eq!(give(&mara).await["state"], "ACTIVE");
     // Nobody answers for somebody else.
@@ -69,7 +74,8 @@ async fn a_delegation_to_a_stranger_counts_once_it_is_accepted() {
     until("the note of its end", async || (world.count(expired).await == 1).then_some(())).await;
     assert_eq!(viewer(&world, &lena).await["delegationOffers"]["totalCount"], 0);
     let history = "query ($id: ID!) { organization(id: $id) { history(first: 50) { nodes { kind } } } }";
-    let told = world.gql(&olga, Some(home), history, json!({ "id": home })).await.data()["organization"]["history"]["nodes"].to_string();
+    let told =
+        world.gql(&olga, Some(home), history, json!({ "id": home })).await.data()["organization"]["history"]["nodes"].to_string();
     for kind in ["delegation.accepted", "delegation.declined", "delegation.expired"] {
         assert!(told.contains(kind), "{kind}: {told}");
     }
@@ -95,8 +101,14 @@ async fn a_desk_decides_whom_it_works_for() {
     let seen = world.gql(&dana, Some(desk), list, json!({})).await;
     let node = &seen.data()["accessGrantOffers"]["nodes"][0];
     assert_eq!((&node["id"], &node["organization"]["name"]), (&first["id"], &json!("olga's")));
-    assert_eq!((&seen.data()["engagedOrganizations"]["nodes"], &seen.data()["engagedProperties"]["totalCount"]), (&json!([]), &json!(0)));
-    assert_eq!(world.rpc(&dana, Some(desk), "accessGrant/v1/offers", json!({})).await.ok()["edges"][0]["node"]["id"], first["id"]);
+    assert_eq!(
+        (&seen.data()["engagedOrganizations"]["nodes"], &seen.data()["engagedProperties"]["totalCount"]),
+        (&json!([]), &json!(0))
+    );
+    assert_eq!(
+        world.rpc(&dana, Some(desk), "accessGrant/v1/offers", json!({})).await.ok()["edges"][0]["node"]["id"],
+        first["id"]
+    );
     world.read_through(&sam, desk, &first["id"], "property/v1/list", json!({})).await.refused("GRANT_NOT_FOUND");
     let node = "query ($id: ID!) { node(id: $id) { ... on AccessGrant { id actionsAllowed } } }";
     let found = world.gql(&dana, Some(desk), node, json!({ "id": first["id"] })).await;
@@ -157,7 +169,10 @@ async fn an_invitation_ends_by_itself_and_a_member_may_leave() {
     a_month_later(&world).await;
     let leave = json!({ "id": member["id"], "version": member["version"] });
     world.call(&tom, home, "membership/v1/revoke", leave).await.ok();
-    assert_eq!(world.gql(&tom, Some(home), "{ properties { totalCount } }", json!({})).await.gql_code(), "ORGANIZATION_NOT_FOUND");
+    assert_eq!(
+        world.gql(&tom, Some(home), "{ properties { totalCount } }", json!({})).await.gql_code(),
+        "ORGANIZATION_NOT_FOUND"
+    );
     let own = world.rpc(&olga, Some(home), "membership/v1/list", json!({ "filter": { "role": ["OWNER"] } })).await;
     let own = &own.ok()["edges"][0]["node"];
     let last = json!({ "id": own["id"], "version": own["version"] });
@@ -176,7 +191,9 @@ async fn nothing_is_offered_to_the_gateway_itself() {
     for id in [system.0, nobody] {
         let grant = json!({ "holderId": id, "propertyIds": [house], "actions": ["READ"] });
         let invite = json!({ "principalId": id, "role": "OWNER" });
-        for (procedure, input, field) in [("delegation/v1/grant", grant, "holderId"), ("membership/v1/invite", invite, "principalId")] {
+        for (procedure, input, field) in
+            [("delegation/v1/grant", grant, "holderId"), ("membership/v1/invite", invite, "principalId")]
+        {
             let refused = world.call(&olga, home, procedure, input).await;
             let said = &refused.body["field_errors"][0];
             assert_eq!((&said["field"], &said["code"]), (&json!(field), &json!("NOT_FOUND")), "{:#}", refused.body);

@@ -169,3 +169,28 @@ async fn a_person_has_so_many_live_connections() {
     held.pop();
     crate::harness::until("room for one more", async || Socket::open(&world.app.url(), &olga, Some(home), None).await.ok()).await;
 }
+
+/// An organization has no more things of a kind than it may, whichever kind it is, and others go on.
+#[tokio::test]
+async fn things_of_a_kind_have_a_quota() {
+    let world = World::new().await;
+    let (olga, mara) = (person("olga"), person("mara"));
+    let (home, other) = (world.found(&olga, "TRUST_OR_LLC").await, world.found(&mara, "TRUST_OR_LLC").await);
+    let sql = format!("INSERT INTO quota (organization_id, name, most) VALUES ('{home}', 'thingsOfAKind', 3)");
+    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&world.sql).await.expect("a quota");
+    for n in 0..3 {
+        world.create_property(&olga, home, &n.to_string()).await;
+        world.call(&olga, home, "portfolio/v1/create", json!({ "name": format!("No. {n}") })).await.ok();
+    }
+    for (procedure, input, kind) in [
+        ("property/v1/create", World::property("4"), "property"),
+        ("portfolio/v1/create", json!({ "name": "No. 4" }), "portfolio"),
+    ] {
+        let refused = world.call(&olga, home, procedure, input).await;
+        refused.refused("QUOTA_EXCEEDED");
+        assert_eq!(refused.body["error"]["details"], json!({ "quota": "thingsOfAKind", "kind": kind, "most": 3 }));
+    }
+    for n in 0..4 {
+        world.create_property(&mara, other, &n.to_string()).await;
+    }
+}

@@ -2,8 +2,8 @@
 //! principal, and a table of no kind, have a line here.
 
 use entities::{
-    delegation::DelegationId, external_party::ExternalPartyId, financial_entry::FinancialEntryId, membership::MembershipId,
-    ownership::OwnershipId, portfolio::PortfolioId, property::PropertyId,
+    block::BlockId, delegation::DelegationId, external_party::ExternalPartyId, financial_entry::FinancialEntryId,
+    membership::MembershipId, ownership::OwnershipId, portfolio::PortfolioId, property::PropertyId,
 };
 use schema::{AccessGrantId, OperationId, OrganizationId};
 use serde_json::{Value, json};
@@ -88,6 +88,10 @@ pub fn rows(principals: &Principals) -> Vec<(&'static str, Value)> {
         ),
         // It stands again by now, as staff.
         ("delegator", json!({ "principal_id": sam, "id": schema::example(0x5c), "turn": 1, "asked_at": AT })),
+        (
+            "block",
+            json!({ "id": BlockId::EXAMPLE, "principal_id": tom, "blocked_by": olga, "of_owner": false, "ended_at": AT }),
+        ),
         ("delegation_item", json!({ "id": schema::example(0x52), "delegation_id": delegation, "property_id": property })),
         (
             "operation",
@@ -149,6 +153,7 @@ pub fn otherwise() -> Vec<Otherwise> {
         then("delegation/v1/settle", delegation.0, settling),
         then("membership/v1/settle", membership.0, ending),
         row("delegation/v1/expire", DelegationId::EXAMPLE.0, json!({ "ends_at": PASSED })),
+        row("block/v1/lift", BlockId::EXAMPLE.0, json!({ "ended_at": null })),
         row("membership/v1/expire", MembershipId::DUE_EXAMPLE.0, json!({ "ends_at": PASSED })),
     ];
     // Only an archived row can be taken back.

@@ -133,7 +133,7 @@ async fn sql_memory_and_the_pdp_agree_on_our_own_rows() {
     #[expect(clippy::disallowed_methods, reason = "every row, by the superuser: the judge sees all")]
     {
         agree_on!(
-            access_grant contact delegation external_party financial_entry history membership operation organization ownership
+            access_grant block contact delegation external_party financial_entry history membership operation organization ownership
             portfolio property
         );
     }
