@@ -61,7 +61,7 @@ check: $(SERVERS) ## Format, clippy with warnings as errors, contracts and polic
 	@$(GATE)
 	node --test schema/gate.test.mjs >target/gate.txt || { cat target/gate.txt; exit 1; }
 	./target/debug/hestami contract --check
-	node embedded/node_modules/cerbos/index.js compile authz/policies
+	embedded/node_modules/@cerbos/cerbos-linux-x64/cerbos-linux-x64 compile authz/policies
 
 bless: $(SERVERS) ## Writes the contract files anew, unless something in them would break; look at the difference before you commit it
 	$(CARGO) build --quiet

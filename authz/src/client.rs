@@ -16,12 +16,12 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use queryplan::Rule;
 use schema::{
     AccessGrantId, Actor, Check, Code, Decide, Error, Filter, Judge, OrganizationId, PrincipalId, PrincipalKind, Result, Role,
-    Sight, Through,
+    Sight, Through, Turns, Whose,
 };
 use serde_json::{Map, json};
 use std::{
     sync::{Arc, OnceLock, Weak},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::Semaphore;
 use tracing::Instrument;
@@ -36,10 +36,15 @@ pub struct Cerbos {
     /// for at a time. Otherwise the PDP would be busy for seconds and the sentinel silent.
     renewing: Arc<Semaphore>,
     planning: Semaphore,
+    /// Questions about single things are asked in turns, organization by organization.
+    checking: Turns,
 }
 
 /// The most plans that are asked for at a time.
 const PLANNING: usize = 8;
+/// The most questions that are asked at a time, and the most that wait in one organization.
+const CHECKING: usize = 16;
+const WAITING: usize = 1_000;
 
 /// The one action that lists are filtered by. A mutation is judged on the one thing that it is about.
 const FILTERED: &str = "read";
@@ -54,6 +59,7 @@ impl Cerbos {
             watched: OnceLock::new(),
             renewing: Arc::new(Semaphore::new(1)),
             planning: Semaphore::new(PLANNING),
+            checking: Turns::new(CHECKING, WAITING),
         })
     }
 
@@ -211,6 +217,9 @@ impl Decide for Cerbos {
                 attributes: check.resource.attributes.as_object().cloned().unwrap_or_default(),
             })
             .collect();
+        let whose = Whose { tenant: actor.organization.0, person: actor.principal.0 };
+        let crowded = |_| Error::new(Code::RATE_LIMITED).retry_after(Duration::from_secs(1));
+        let _turn = self.checking.take(whose, 1).await.map_err(crowded)?;
         let span = tracing::info_span!("pdp.check", checks = checks.len());
         self.pdp.check(&Facts::of(actor).principal(), &questions).instrument(span).await
     }

@@ -1,5 +1,6 @@
 //! The surface as it is mounted: schemas, caches, and the run of a request.
 
+use crate::live::pace::Paces;
 use crate::{
     cost::Cost,
     documents::{Document, DocumentCache},
@@ -29,6 +30,8 @@ pub struct GraphQl {
     pub shapes: ShapeCache,
     /// Limits the answers to subscribers that are made at a time.
     pub turns: Turns,
+    /// The pace at which subscribers are told something.
+    pub paces: Paces,
     pub looks: Arc<Looks>,
     /// The live connections of each person.
     pub connections: Arc<Seats<PrincipalId>>,
@@ -47,6 +50,7 @@ impl GraphQl {
             live,
             shapes: ShapeCache::default(),
             turns: Turns::new(some, WAITING),
+            paces: Paces::default(),
             looks: Arc::new(Looks::new(some)),
             connections,
         }

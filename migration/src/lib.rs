@@ -38,6 +38,7 @@ mod m20261130_000030_standing;
 mod m20261130_000031_events;
 mod m20261201_000032_offers;
 mod m20261201_000033_block;
+mod m20261201_000034_skeleton;
 pub mod projection;
 
 use sea_orm_migration::MigrationTrait;
@@ -108,6 +109,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000031_events::Migration),
             Box::new(m20261201_000032_offers::Migration),
             Box::new(m20261201_000033_block::Migration),
+            Box::new(m20261201_000034_skeleton::Migration),
         ]
     }
 }

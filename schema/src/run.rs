@@ -6,7 +6,7 @@
 use crate::{
     Actor, Allowed, Answer, Boundary, Caller, Carried, Check, Code, Context, Entry, Error, Gateway, Judged, NewOperation,
     OperationId, OperationRow, OperationState, OrganizationId, Outcome, Procedure, REQUEST, Resource, Result, Run, Runs, Scope,
-    Sight, Subject, Type, Verdict, Workflow, execute, filter::Conditions, input, operation::Claim,
+    Sight, Subject, Type, Verdict, Workflow, execute, filter::Conditions, input, operation::Claim, seen,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -20,10 +20,15 @@ pub async fn run<P: Procedure>(gateway: &Arc<Gateway>, caller: &Caller, key: Uui
     Ok(Answer { result: result.map(serde_json::from_value).transpose()?, operation, replayed })
 }
 
-/// The JSON of a valid input, as it is recorded.
+/// The JSON of a valid input, as it is recorded: with texts that are as they look.
 pub(crate) fn payload<P: Procedure>(input: &P::Input) -> Result<Value> {
-    input::validate(input)?;
-    Ok(serde_json::to_value(input)?)
+    let mut payload = serde_json::to_value(input)?;
+    if seen::plain(&mut payload) {
+        input::validate(&serde_json::from_value::<P::Input>(payload.clone())?)?;
+    } else {
+        input::validate(input)?;
+    }
+    Ok(payload)
 }
 
 /// Runs a mutation of any procedure. The code from here on is compiled once, not once for each procedure.

@@ -144,7 +144,7 @@ impl App {
             denied,
             rates: Rates::new(parts.rates),
             things: Default::default(),
-            turns: Turns::new(turns, WAITING),
+            turns: Turns::shared(turns, WAITING),
             table: schema::Table::new(resolvers::TABLE),
             flights: Arc::default(),
             waits: schema::Waits::default(),

@@ -1,9 +1,11 @@
 //! Permits that are shared fairly. Each belongs to a tenant; those who wait for one are served in turns: tenant by tenant, and within
-//! a tenant person by person. So a flood waits behind itself. The last permits are kept for tenants that hold few.
+//! a tenant person by person. So a flood waits behind itself. The last permits are kept for tenants that hold few; and of
+//! shared ones, whoever is not alone holds no more than a quarter, so that a flood does not fill the machine behind the permits either.
 
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -19,6 +21,9 @@ pub struct Whose {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Crowded;
 
+/// A tenant that took a permit within this time is there still.
+const THERE: Duration = Duration::from_secs(1);
+
 /// After so many were preferred to a heavy waiter, what becomes free gathers for it.
 const PATIENT: u32 = 100;
 
@@ -29,6 +34,8 @@ struct Inner {
     all: u32,
     /// The permits that are kept for tenants that hold few.
     kept: u32,
+    /// The most that a tenant holds while others are there.
+    share: u32,
     /// The most of one tenant that wait at a time.
     most_waiting: usize,
     state: Mutex<State>,
@@ -44,6 +51,8 @@ struct State {
     preferred: u32,
     /// The permits that were given out while others gathered: never more than are kept.
     favoured: u32,
+    /// The two tenants that took permits last, and when.
+    last: [Option<(Uuid, Instant)>; 2],
 }
 
 #[derive(Default)]
@@ -70,10 +79,21 @@ pub struct Turn {
 
 impl Turns {
     pub fn new(all: usize, most_waiting: usize) -> Turns {
+        Turns::with(all, most_waiting, |all| all)
+    }
+
+    /// The same, of which a tenant holds no more than a quarter while others are there. To be used for permits whose work ends by
+    /// itself: whoever holds one that waits for others would keep all of its tenant waiting.
+    pub fn shared(all: usize, most_waiting: usize) -> Turns {
+        Turns::with(all, most_waiting, |all| (all / 4).max(1))
+    }
+
+    fn with(all: usize, most_waiting: usize, share: impl Fn(u32) -> u32) -> Turns {
         let all = u32::try_from(all.max(1)).unwrap_or(u32::MAX);
         // Of very few permits none is kept: nobody could take the others.
         let kept = if all < 3 { 0 } else { (all / 4).max(1) };
-        Turns(Arc::new(Inner { all, kept, most_waiting, state: Mutex::default() }))
+        let share = share(all);
+        Turns(Arc::new(Inner { all, kept, share, most_waiting, state: Mutex::default() }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -132,7 +152,8 @@ impl Turns {
         let free = self.0.all - state.taken;
         let own = state.tenants.get(&tenant).map_or(0, |tenant| tenant.taken);
         let few = (self.0.kept / 2).max(1);
-        weight <= free && (weight + self.0.kept <= free || own + weight <= few || (self.0.kept == 0))
+        let fair = own == 0 || own + weight <= self.0.share || !state.others(tenant);
+        weight <= free && fair && (weight + self.0.kept <= free || own + weight <= few || (self.0.kept == 0))
     }
 
     /// Gives what is free to those who wait, in turns.
@@ -203,7 +224,17 @@ impl State {
         }
     }
 
+    /// Whether another tenant than this one is there.
+    fn others(&self, tenant: Uuid) -> bool {
+        self.last.iter().flatten().any(|(other, at)| *other != tenant && at.elapsed() < THERE)
+    }
+
     fn take(&mut self, tenant: Uuid, weight: u32) {
+        let [last, before] = self.last;
+        self.last = match last {
+            Some((same, _)) if same == tenant => [Some((tenant, Instant::now())), before],
+            _ => [Some((tenant, Instant::now())), last],
+        };
         self.taken += weight;
         self.tenants.entry(tenant).or_default().taken += weight;
     }
@@ -271,6 +302,19 @@ mod tests {
         let second: Vec<_> = std::iter::from_fn(|| taken(&turns, whose(2, 1), 1)).collect();
         assert_eq!(second.len(), 1);
         assert!(taken(&turns, whose(3, 1), 1).is_some());
+    }
+
+    #[test]
+    fn a_flood_holds_no_more_than_its_share_while_others_are_there() {
+        let turns = Turns::shared(12, 100);
+        drop(taken(&turns, whose(2, 1), 1));
+        let mut flood: Vec<_> = (0..3).filter_map(|_| taken(&turns, whose(1, 1), 1)).collect();
+        assert_eq!(flood.len(), 3);
+        let mut more = waits(&turns, whose(1, 1), 1);
+        // Many are free, and the flood goes on with its own.
+        assert!(taken(&turns, whose(2, 1), 1).is_some());
+        flood.pop();
+        assert!((&mut more).now_or_never().is_some());
     }
 
     #[test]

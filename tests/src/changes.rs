@@ -237,6 +237,8 @@ impl Play {
             let who = person(name);
             let home = world.found(&who, "TRUST_OR_LLC").await;
             let portfolio = world.call(&who, home, "portfolio/v1/create", json!({ "name": "All" })).await.ok()["id"].clone();
+            let vera = world.join(&who, home, &person("vera"), "TRUSTEE").await;
+            world.call(&who, home, "block/v1/create", json!({ "membershipId": vera["id"] })).await.ok();
             owners.push(Owner { who, home, houses: Vec::new(), portfolio, grant: None, delegation: None });
         }
         let clients = vec![

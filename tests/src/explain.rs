@@ -44,6 +44,8 @@ async fn crowded(world: &World, home: Uuid) {
            SELECT organization_id, id, organization_id, organization_id, organization_id, '{{READ}}', false, now(), 'ACTIVE', now(), now() FROM property;
          INSERT INTO membership (organization_id, id, email, role, state, starts_at, invited_by, created_at, updated_at)
            SELECT organization_id, id, id || '@example.com', 'TRUSTEE', 'INVITED', now() - random() * interval '1 day', '00000000-0000-7000-8000-000000000001', now(), now() FROM property;
+         INSERT INTO block (organization_id, id, principal_id, blocked_by, of_owner, ended_at, created_at, updated_at)
+           SELECT organization_id, id, organization_id, organization_id, false, now(), now(), now() FROM property;
          INSERT INTO delegation_item (organization_id, id, delegation_id, property_id) SELECT organization_id, id, id, id FROM property;
          INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, asked_from, starts_at, accepted_at, granted_by, created_at, updated_at)
            SELECT organization_id, id, id, 'ENGAGEMENT', '{{read}}', now(), now(), now(), organization_id, now(), now() FROM property

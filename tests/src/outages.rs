@@ -87,12 +87,12 @@ async fn without_the_pdp_everything_is_refused_and_with_it_again_everything_work
     let create = world.rpc(&owner, Some(home), "property/v1/create", keyed.clone()).await;
     create.refused("UNAVAILABLE");
     assert_eq!((create.status, &create.body["error"]["retryable"]), (503, &json!(true)));
-    world.rpc(&owner, Some(home), "property/v1/get", json!({ "id": property["id"] })).await.refused("UNAVAILABLE");
     // Cached plans are not used either, from the first silence of the sentinel on.
     until("the end of cached plans", async || {
         (world.rpc(&owner, Some(home), "property/v1/list", json!({})).await.code() == "UNAVAILABLE").then_some(())
     })
     .await;
+    world.rpc(&owner, Some(home), "property/v1/get", json!({ "id": property["id"] })).await.refused("UNAVAILABLE");
     let refused = until("the end of cached plans", async || {
         let answer = world.gql(&owner, Some(home), list, json!({})).await;
         (answer.gql_code() == "UNAVAILABLE").then_some(answer)

@@ -2,6 +2,7 @@
 
 mod asked;
 mod maker;
+pub mod pace;
 mod patience;
 pub mod shapes;
 mod subscription;

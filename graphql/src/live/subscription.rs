@@ -6,6 +6,7 @@ use super::{
     patience::patiently,
     shapes::Shape,
 };
+use crate::live::pace::Pace;
 use crate::{mount::GraphQl, request::Prepared, seats::Seat};
 use ::live::{Follow, Log, Marks, OperationWatch};
 use async_graphql::Response;
@@ -35,6 +36,7 @@ pub struct Subscription {
     maker: Maker,
     _seat: Seat,
     denied: watch::Receiver<Arc<Denials>>,
+    pace: Arc<Pace>,
     view: Arc<View>,
     follow: Follow,
     /// The logs that announce changes of rights: the followed one, and the acting organization's.
@@ -126,6 +128,7 @@ impl Subscription {
             token_ends: maker.until(Some(caller.until)),
             rights_may_end: maker.until(view.visibility.until),
             closing: graphql.live.closing(),
+            pace: maker.graphql.paces.of(view.actor.organization.0),
             maker,
             _seat,
             denied,
@@ -209,7 +212,10 @@ impl Subscription {
                 Woke::Term => self.rights_may_end = self.maker.until(self.view.visibility.until),
                 Woke::Rights => {}
                 Woke::Moved => self.watched.iter_mut().for_each(|watched| watched.due = true),
-                Woke::Entry(entry) => self.pending = Some(entry),
+                Woke::Entry(entry) => {
+                    self.pending = Some(entry);
+                    self.pace.keep().await;
+                }
             }
         }
     }
