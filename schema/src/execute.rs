@@ -3,7 +3,7 @@
 
 use crate::{
     Actor, Boundary, Carried, Claimed, Code, Context, Entry, Error, Gateway, Log, OperationId, OperationRow, Outcome, Result,
-    Run, Scope, StoredError, Type, entry::Performed, operation::Claim,
+    Run, Scope, StoredError, Type, Whose, entry::Performed, operation::Claim,
 };
 use futures_util::FutureExt;
 use std::{
@@ -104,6 +104,9 @@ async fn attempt(gateway: &Arc<Gateway>, run: Run, recorded: Option<&OperationRo
     let Some(entry) = gateway.table.get(&recorded.view.procedure) else {
         return Err(Error::internal(format!("no procedure {}", recorded.view.procedure)));
     };
+    let whose = Whose { tenant: run.organization, person: recorded.view.initiator.0 };
+    let crowded = |_| Error::unavailable("too many operations of the organization wait");
+    let _turn = gateway.changes.take(whose, 1).await.map_err(crowded)?;
     let who = (entry.scope() == Scope::Organization).then_some(recorded.view.initiator);
     gateway.drift.ensure()?;
     let Claimed { tx, stored, actor } = gateway.operations.claim(organization, id, who, entry.changes_rights()).await?;

@@ -76,6 +76,8 @@ pub struct Gateway {
     pub things: crate::quota::Things,
     /// The reads that are made at a time.
     pub turns: Turns,
+    /// The operations that are carried out at a time.
+    pub changes: Turns,
     pub table: Table,
     pub flights: Arc<Flights>,
     pub waits: Waits,

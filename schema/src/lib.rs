@@ -86,7 +86,7 @@ pub use reading::{Proven, Reading};
 pub use reads::{Caller, Filters, Nullable, Planned, Reads, Snapshot, load_one, nullable, snapshot};
 pub use run::{read, resume, run};
 pub use states::{Machine, Move};
-pub use store::{Cell, Lanes, MOST_ACROSS, Mode, Reach, Sight, Turn, Turns, Tx, Whose, one_of};
+pub use store::{Cell, Lanes, MOST_ACROSS, Mode, Presence, Reach, Sight, Turn, Turns, Tx, Whose, one_of};
 pub use text_enum::{PrincipalKind, Role, told_enum};
 pub use time::{Date, Time};
 pub use trace::{Carried, continue_from, current_trace_id, link_to, traceparent};

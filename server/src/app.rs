@@ -9,7 +9,9 @@ use crate::{
 };
 use authz::Cerbos;
 use entities::{denial, operation, replica};
-use schema::{Chance, Clock, Decide, Denied, Drift, Faults, Gateway, Limits, Operations, PeopleAct, RateLimits, Rates, Turns};
+use schema::{
+    Chance, Clock, Decide, Denied, Drift, Faults, Gateway, Limits, Operations, PeopleAct, Presence, RateLimits, Rates, Turns,
+};
 use sqlx::{
     Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -82,6 +84,8 @@ pub struct App {
 const HOUSE: u32 = 4;
 /// The most reads of one organization that wait for their turn.
 const WAITING: usize = 1_000;
+/// The most operations of one organization that wait to be carried out.
+const CHANGES_WAITING: usize = 10_000;
 
 /// The longest time that a stop waits for live subscribers to leave.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -126,6 +130,8 @@ impl App {
         // A read takes a connection at a time, and a part of a core: more of them would only wait elsewhere, where nobody takes turns.
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let turns = (parts.database_connections.saturating_sub(HOUSE).max(2) as usize).min(4 * cores);
+        // Whoever reads is there for those who write, too.
+        let presence = Presence::default();
         let gateway = Arc::new(Gateway {
             pool,
             lanes,
@@ -144,7 +150,8 @@ impl App {
             denied,
             rates: Rates::new(parts.rates),
             things: Default::default(),
-            turns: Turns::shared(turns, WAITING),
+            turns: Turns::shared(turns, WAITING, presence.clone()),
+            changes: Turns::shared(parts.database_connections.max(8) as usize, CHANGES_WAITING, presence),
             table: schema::Table::new(resolvers::TABLE),
             flights: Arc::default(),
             waits: schema::Waits::default(),

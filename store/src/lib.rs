@@ -11,7 +11,7 @@ mod unseen;
 pub use cell::{Cell, OneOf, one_of};
 pub use failure::{transient, violates};
 pub use lanes::Lanes;
-pub use turns::{Crowded, Turn, Turns, Whose};
+pub use turns::{Crowded, Presence, Turn, Turns, Whose};
 pub use tx::{MOST_ACROSS, Mode, Reach, Sight, Tenant, TooMuch, Tx, Unreached};
 
 /// Re-exported for the macro of this crate.

@@ -27,6 +27,27 @@ const THERE: Duration = Duration::from_secs(1);
 /// After so many were preferred to a heavy waiter, what becomes free gathers for it.
 const PATIENT: u32 = 100;
 
+/// The two tenants that asked for something last, and when. Permits of several kinds can have one.
+#[derive(Clone, Default)]
+pub struct Presence(Arc<Mutex<[Option<(Uuid, Instant)>; 2]>>);
+
+impl Presence {
+    fn note(&self, tenant: Uuid) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Some((tenant, Instant::now()));
+        *last = match *last {
+            [Some((same, _)), before] if same == tenant => [now, before],
+            [last, _] => [now, last],
+        };
+    }
+
+    /// Whether another tenant than this one is there.
+    fn others(&self, tenant: Uuid) -> bool {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.iter().flatten().any(|(other, at)| *other != tenant && at.elapsed() < THERE)
+    }
+}
+
 #[derive(Clone)]
 pub struct Turns(Arc<Inner>);
 
@@ -36,6 +57,7 @@ struct Inner {
     kept: u32,
     /// The most that a tenant holds while others are there.
     share: u32,
+    presence: Presence,
     /// The most of one tenant that wait at a time.
     most_waiting: usize,
     state: Mutex<State>,
@@ -51,8 +73,6 @@ struct State {
     preferred: u32,
     /// The permits that were given out while others gathered: never more than are kept.
     favoured: u32,
-    /// The two tenants that took permits last, and when.
-    last: [Option<(Uuid, Instant)>; 2],
 }
 
 #[derive(Default)]
@@ -79,21 +99,21 @@ pub struct Turn {
 
 impl Turns {
     pub fn new(all: usize, most_waiting: usize) -> Turns {
-        Turns::with(all, most_waiting, |all| all)
+        Turns::with(all, most_waiting, Presence::default(), |all| all)
     }
 
     /// The same, of which a tenant holds no more than a quarter while others are there. To be used for permits whose work ends by
     /// itself: whoever holds one that waits for others would keep all of its tenant waiting.
-    pub fn shared(all: usize, most_waiting: usize) -> Turns {
-        Turns::with(all, most_waiting, |all| (all / 4).max(1))
+    pub fn shared(all: usize, most_waiting: usize, presence: Presence) -> Turns {
+        Turns::with(all, most_waiting, presence, |all| (all / 4).max(1))
     }
 
-    fn with(all: usize, most_waiting: usize, share: impl Fn(u32) -> u32) -> Turns {
+    fn with(all: usize, most_waiting: usize, presence: Presence, share: impl Fn(u32) -> u32) -> Turns {
         let all = u32::try_from(all.max(1)).unwrap_or(u32::MAX);
         // Of very few permits none is kept: nobody could take the others.
         let kept = if all < 3 { 0 } else { (all / 4).max(1) };
         let share = share(all);
-        Turns(Arc::new(Inner { all, kept, share, most_waiting, state: Mutex::default() }))
+        Turns(Arc::new(Inner { all, kept, share, presence, most_waiting, state: Mutex::default() }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -103,6 +123,7 @@ impl Turns {
     /// Waits for a permit. A heavy one counts as several.
     pub async fn take(&self, whose: Whose, weight: u32) -> Result<Turn, Crowded> {
         let Whose { tenant, person } = whose;
+        self.0.presence.note(tenant);
         // Every weight fits once nothing else runs.
         let weight = weight.clamp(1, (self.0.all - self.0.kept).max(1));
         let waits = {
@@ -152,7 +173,7 @@ impl Turns {
         let free = self.0.all - state.taken;
         let own = state.tenants.get(&tenant).map_or(0, |tenant| tenant.taken);
         let few = (self.0.kept / 2).max(1);
-        let fair = own == 0 || own + weight <= self.0.share || !state.others(tenant);
+        let fair = own == 0 || own + weight <= self.0.share || !self.0.presence.others(tenant);
         weight <= free && fair && (weight + self.0.kept <= free || own + weight <= few || (self.0.kept == 0))
     }
 
@@ -224,17 +245,7 @@ impl State {
         }
     }
 
-    /// Whether another tenant than this one is there.
-    fn others(&self, tenant: Uuid) -> bool {
-        self.last.iter().flatten().any(|(other, at)| *other != tenant && at.elapsed() < THERE)
-    }
-
     fn take(&mut self, tenant: Uuid, weight: u32) {
-        let [last, before] = self.last;
-        self.last = match last {
-            Some((same, _)) if same == tenant => [Some((tenant, Instant::now())), before],
-            _ => [Some((tenant, Instant::now())), last],
-        };
         self.taken += weight;
         self.tenants.entry(tenant).or_default().taken += weight;
     }
@@ -306,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_flood_holds_no_more_than_its_share_while_others_are_there() {
-        let turns = Turns::shared(12, 100);
+        let turns = Turns::shared(12, 100, Presence::default());
         drop(taken(&turns, whose(2, 1), 1));
         let mut flood: Vec<_> = (0..3).filter_map(|_| taken(&turns, whose(1, 1), 1)).collect();
         assert_eq!(flood.len(), 3);

@@ -174,3 +174,64 @@ async fn strange_methods_are_one_series() {
     assert!(metrics.contains("http_request_method=\"_OTHER\""), "they are counted together");
     process.kill().await;
 }
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// What a connection hears while it sends, until the server ends it.
+async fn flooded(world: &World, frames: impl Iterator<Item = Vec<u8>>) -> (Vec<u8>, usize) {
+    let (mut reads, mut writes) = connect(world).await.into_split();
+    let heard = tokio::spawn(async move {
+        let mut heard = Vec::new();
+        let _ = timeout(Duration::from_secs(30), reads.read_to_end(&mut heard)).await.expect("the server ends the connection");
+        heard
+    });
+    let settings = frame(4, 0, 0, &[]);
+    writes.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &settings].concat()).await.expect("sent");
+    let mut sent = 0;
+    for frame in frames {
+        if writes.write_all(&frame).await.is_err() {
+            break;
+        }
+        sent += 1;
+    }
+    (heard.await.expect("heard"), sent)
+}
+
+/// The codes of the GOAWAY frames in these bytes.
+fn goodbyes(mut heard: &[u8]) -> Vec<u32> {
+    let mut codes = Vec::new();
+    while let [a, b, c, kind, _, _, _, _, _, rest @ ..] = heard {
+        let length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+        let Some((payload, after)) = rest.split_at_checked(length) else { break };
+        if let (7, [_, _, _, _, code @ ..]) = (*kind, payload)
+            && let Some(code) = code.first_chunk()
+        {
+            codes.push(u32::from_be_bytes(*code));
+        }
+        heard = after;
+    }
+    codes
+}
+
+/// Streams that are opened and taken back, and heads that never end, end their connection; others are answered.
+#[tokio::test]
+async fn floods_of_http_2_end_their_connection() {
+    let world = world(Limits::default()).await;
+    // GET http://x/livez, as few bytes as HPACK needs.
+    let head = [&[0x82, 0x86, 0x04, 6][..], b"/livez", &[0x41, 1, b'x']].concat();
+    let resets = (0..100_000_u32).flat_map(|n| [frame(1, 0x5, 2 * n + 1, &head), frame(3, 0, 2 * n + 1, &8_u32.to_be_bytes())]);
+    let (heard, sent) = flooded(&world, resets).await;
+    assert!(goodbyes(&heard).contains(&11), "ENHANCE_YOUR_CALM, after {sent} frames: {:?}", goodbyes(&heard));
+    assert!(sent < 100_000, "{sent} frames were read");
+    // A head with one literal of 4 kB after the other, without an end.
+    let literal = [&[0x00, 1, b'a', 0x7f, 0x81, 0x1e][..], &[b'b'; 4_000]].concat();
+    let endless = std::iter::once(frame(1, 0, 1, &head)).chain(std::iter::repeat_n(frame(9, 0, 1, &literal), 50_000));
+    let (heard, sent) = flooded(&world, endless).await;
+    assert!(!goodbyes(&heard).is_empty() && sent < 50_000, "{:?} after {sent} frames", goodbyes(&heard));
+    let answer = asked(&mut connect(&world).await, "/livez").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
