@@ -21,7 +21,7 @@ use schema::{
 use serde_json::{Map, json};
 use std::{
     sync::{Arc, OnceLock, Weak},
-    time::{Duration, Instant},
+    time::Instant,
 };
 use tokio::sync::Semaphore;
 use tracing::Instrument;
@@ -218,7 +218,7 @@ impl Decide for Cerbos {
             })
             .collect();
         let whose = Whose { tenant: actor.organization.0, person: actor.principal.0 };
-        let crowded = |_| Error::new(Code::RATE_LIMITED).retry_after(Duration::from_secs(1));
+        let crowded = |_| Error::unavailable("too many questions of the organization wait");
         let _turn = self.checking.take(whose, 1).await.map_err(crowded)?;
         let span = tracing::info_span!("pdp.check", checks = checks.len());
         self.pdp.check(&Facts::of(actor).principal(), &questions).instrument(span).await

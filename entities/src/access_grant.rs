@@ -150,6 +150,10 @@ pub async fn offers(reading: &dyn Reading, page: Page) -> Result<Connection<Acce
 
 /// A grant to the acting organization, or NOT_FOUND.
 pub async fn offer(cx: &Context, id: AccessGrantId) -> Result<Seen<Model>> {
+    // A desk answers for itself, in no owner's name.
+    if cx.actor.through.is_some() {
+        return Err(Error::new(Code::GRANT_INVALID).message("Answer offers without X-Grant-Id."));
+    }
     let statement =
         Statement::from_sql_and_values(DbBackend::Postgres, "SELECT * FROM app.access_grant_offer($1)", [id.0.into()]);
     let row = Model::find_by_statement(statement).one(cx.tx().await?).await?;

@@ -1,6 +1,7 @@
 //! Blocks: people and machines who may do nothing in an organization, whatever else they are there.
 
 use crate::prelude::*;
+use chrono::{DateTime, Utc};
 use schema::{Result, Tx};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
@@ -54,4 +55,12 @@ pub async fn standing(tx: &Tx, who: PrincipalId) -> Result<Option<bool>> {
     let sql = "SELECT app.block_standing($1) AS of_owner";
     let row = tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, [who.0.into()])).await?;
     Ok(row.map(|row| row.try_get("", "of_owner")).transpose()?.flatten())
+}
+
+/// Whether the organization keeps an owner who is not blocked, if this one is.
+pub async fn leaves_owner(tx: &Tx, who: PrincipalId, now: DateTime<Utc>) -> Result<bool> {
+    let values = [who.0.into(), now.into()];
+    let sql = "SELECT app.block_leaves_owner($1, $2) AS kept";
+    let row = tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+    Ok(row.map(|row| row.try_get("", "kept")).transpose()?.unwrap_or(false))
 }

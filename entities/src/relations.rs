@@ -317,7 +317,8 @@ impl PropertyFigures {
     async fn financials(&self, cx: &Context<'_>, from: Option<Date>, until: Option<Date>) -> Nullable<Financials> {
         nullable(async {
             let loader = snapshot(cx).await?.loader(report::OfProperties);
-            load_one(&loader, (self.0, self.1, from, until)).await
+            let found = load_one(&loader, (self.0, self.1, from, until)).await?;
+            found.transpose().map_err(|error| error.again())
         })
         .await
     }

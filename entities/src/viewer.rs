@@ -27,8 +27,8 @@ pub struct Viewer {
     pub display_name: Option<String>,
     #[graphql(skip)]
     pub memberships: Vec<ViewerMembership>,
-    /// Where it may do something by someone's leave, at most 200: `delegationsHeld` has all, a page at a time.
-    pub delegations: Vec<ViewerDelegation>,
+    #[graphql(skip)]
+    pub held: Vec<ViewerDelegation>,
     /// Open invitations addressed to it, the newest 200: `invitationsOpen` has all, a page at a time.
     pub invitations: Vec<ViewerMembership>,
 }
@@ -108,6 +108,11 @@ impl Viewer {
         nullable(async { of_all(cx, self, page, "viewer_offer", read, |one| one.id.0).await.map(Some) }).await
     }
 
+    /// Where it may do something by someone's leave, at most 200: `delegationsHeld` has all, a page at a time.
+    async fn delegations(&self) -> Vec<ViewerDelegation> {
+        self.held.iter().take(usize::try_from(SOME).unwrap_or(usize::MAX)).cloned().collect()
+    }
+
     /// All that was delegated to it and counts now, by the organization's name.
     async fn delegations_held(
         &self,
@@ -118,15 +123,14 @@ impl Viewer {
         before: Option<String>,
     ) -> Nullable<Connection<ViewerDelegation>> {
         let page = Page::of_field(cx, first, after, last, before);
-        let read = async |cx: &Context| delegations(cx, DelegationState::Active, ALL).await;
-        nullable(async { of_all(cx, self, page, "viewer_delegation", read, |one| one.id.0).await.map(Some) }).await
+        nullable(async { kind::page::of_all(self.held.clone(), "viewer_delegation", &page, |one| one.id.0).map(Some) }).await
     }
 
     /// The organizations where it may do something now, by a membership or by a delegation.
     async fn organizations(&self) -> Vec<OrganizationCard> {
         let members = self.memberships.iter().map(|one| &one.organization);
         let mut all: Vec<OrganizationCard> = Vec::new();
-        for card in members.chain(self.delegations.iter().map(|one| &one.organization)) {
+        for card in members.chain(self.held.iter().map(|one| &one.organization)) {
             if all.iter().all(|known| known.id != card.id) {
                 all.push(card.clone());
             }
@@ -264,7 +268,7 @@ async fn of_all<T: Clone + async_graphql::OutputType>(
     let reads = cx.data::<Arc<Reads>>().map_err(|error| Error::internal(error.message))?;
     let _turn = reads.alone().await;
     let own = Context::reading(reads.gateway(), Actor::own_scope(viewer.id, viewer.kind));
-    kind::page::of_all(read(&own).await?, list, &page, id)
+    kind::page::of_newest(read(&own).await?, list, &page, id)
 }
 
 pub async fn viewer(cx: &Context) -> Result<Viewer> {
@@ -277,7 +281,7 @@ pub async fn viewer(cx: &Context) -> Result<Viewer> {
         email: who.email,
         display_name: who.display_name,
         memberships: places(cx, "memberships", ALL).await?,
-        delegations: delegations(cx, DelegationState::Active, SOME).await?,
+        held: delegations(cx, DelegationState::Active, ALL).await?,
         invitations: invitations(cx, SOME).await?,
     })
 }

@@ -35,12 +35,16 @@ ALTER TABLE membership ADD COLUMN answer_by timestamptz;
 UPDATE membership SET answer_by = now() + interval '30 days' WHERE state = 'INVITED';
 
 ALTER TABLE delegation ADD COLUMN answer_by timestamptz, ADD COLUMN accepted_at timestamptz;
--- Nobody accepted those of before: whoever acted on one did.
-UPDATE delegation d SET accepted_at = d.created_at
-WHERE EXISTS (SELECT FROM event e WHERE e.organization_id = d.organization_id AND e.actor = d.holder_id);
 ALTER TABLE delegation DROP CONSTRAINT delegation_state_check;
 ALTER TABLE delegation ADD CONSTRAINT delegation_state_check CHECK (state IN ('OFFERED', 'ACTIVE', 'REVOKED', 'EXPIRED', 'DECLINED'));
-CREATE INDEX delegation_offered ON delegation (holder_id, id) WHERE state = 'OFFERED';
+CREATE INDEX delegation_offered ON delegation (holder_id, id);
+CREATE INDEX membership_by_id ON membership (id);
+DROP INDEX delegation_children;
+CREATE INDEX delegation_children ON delegation (organization_id, parent_id, id) WHERE parent_id IS NOT NULL AND state IN ('OFFERED', 'ACTIVE');
+DROP INDEX delegation_given;
+CREATE INDEX delegation_given ON delegation (organization_id, grantor_id) WHERE state IN ('OFFERED', 'ACTIVE');
+DROP INDEX delegation_root;
+CREATE INDEX delegation_root ON delegation (organization_id, root_id, id) WHERE state IN ('OFFERED', 'ACTIVE') AND parent_id IS NULL;
 
 -- From when it was to count, and from when it does. It counts for nobody as long as the latter is null: it is an offer.
 ALTER TABLE access_grant ADD COLUMN asked_from timestamptz, ADD COLUMN answer_by timestamptz, ADD COLUMN accepted_at timestamptz,
@@ -256,7 +260,9 @@ CROSS JOIN LATERAL (
     SELECT 'OWN', NULL, 2
     WHERE p.kind = 'SYSTEM' OR EXISTS (
       SELECT FROM public.delegation d
-      WHERE d.organization_id = (SELECT app.acting()) AND d.holder_id = p.id AND d.accepted_at IS NOT NULL)
+      WHERE d.organization_id = (SELECT app.acting()) AND d.holder_id = p.id
+        -- Nobody accepted those of before the offers: whoever acted on one is known.
+        AND (d.accepted_at IS NOT NULL OR EXISTS (SELECT FROM public.event e WHERE e.organization_id = (SELECT app.acting()) AND e.actor = p.id)))
     UNION ALL
     SELECT 'STAFF', g.grantee_organization_id, 3
     FROM public.membership m JOIN public.access_grant g ON g.grantee_organization_id = m.organization_id
@@ -411,6 +417,8 @@ END $$;
 CREATE TRIGGER a_sound BEFORE INSERT OR UPDATE ON membership
   FOR EACH ROW WHEN (session_user = 'hestami_app') EXECUTE FUNCTION app.right_sound('membership', 'organization', 'principal');
 CREATE TRIGGER a_sound BEFORE INSERT OR UPDATE ON delegation
+  FOR EACH ROW WHEN (session_user = 'hestami_app') EXECUTE FUNCTION app.right_sound('delegation', 'membership');
+CREATE TRIGGER a_sound BEFORE INSERT OR UPDATE ON delegation_item
   FOR EACH ROW WHEN (session_user = 'hestami_app') EXECUTE FUNCTION app.right_sound('delegation', 'membership');
 CREATE TRIGGER a_sound BEFORE INSERT OR UPDATE ON access_grant
   FOR EACH ROW WHEN (session_user = 'hestami_app') EXECUTE FUNCTION app.right_sound('accessGrant');

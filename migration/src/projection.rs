@@ -80,7 +80,7 @@ $$
 BEGIN
   PERFORM pg_advisory_xact_lock_shared(hashtextextended(NEW.organization_id::text, 7));
   {row}
-  FROM access_grant g WHERE g.organization_id = NEW.organization_id AND g.revoked_at IS NULL
+  FROM access_grant g WHERE g.organization_id = NEW.organization_id AND g.revoked_at IS NULL AND g.accepted_at IS NOT NULL
   ON CONFLICT (organization_id, {id}, owner_organization_id) DO UPDATE SET {set};
   RETURN NULL;
 END $$;
@@ -90,17 +90,18 @@ CREATE FUNCTION app.project_{table}_grant() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
 $$
 BEGIN
-  IF TG_OP = 'UPDATE' AND (NEW.revoked_at IS NULL) = (OLD.revoked_at IS NULL) THEN
+  IF TG_OP = 'UPDATE' AND (NEW.revoked_at IS NULL AND NEW.accepted_at IS NOT NULL) = (OLD.revoked_at IS NULL AND OLD.accepted_at IS NOT NULL)
+  THEN
     RETURN NULL;
   END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended(NEW.organization_id::text, 7));
-  IF NEW.revoked_at IS NULL THEN
+  IF NEW.revoked_at IS NULL AND NEW.accepted_at IS NOT NULL THEN
     {grant}
     FROM {source} s WHERE s.organization_id = NEW.organization_id
     ON CONFLICT (organization_id, {id}, owner_organization_id) DO NOTHING;
   ELSIF NOT EXISTS (
     SELECT FROM access_grant g WHERE g.organization_id = NEW.organization_id
-      AND g.grantee_organization_id = NEW.grantee_organization_id AND g.revoked_at IS NULL)
+      AND g.grantee_organization_id = NEW.grantee_organization_id AND g.revoked_at IS NULL AND g.accepted_at IS NOT NULL)
   THEN
     DELETE FROM {table} e
     WHERE e.organization_id = NEW.grantee_organization_id AND e.owner_organization_id = NEW.organization_id;
@@ -124,7 +125,7 @@ CREATE TRIGGER access_grant_projection_{table} AFTER INSERT OR UPDATE ON access_
         let (all, source) = (self.insert("DISTINCT g.grantee_organization_id", "s"), self.source);
         format!(
             "{all}
-  FROM access_grant g JOIN {source} s ON s.organization_id = g.organization_id WHERE g.revoked_at IS NULL;\n"
+  FROM access_grant g JOIN {source} s ON s.organization_id = g.organization_id WHERE g.revoked_at IS NULL AND g.accepted_at IS NOT NULL;\n"
         )
     }
 }

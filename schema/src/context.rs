@@ -75,8 +75,8 @@ impl Context {
     }
 
     /// Refuses one more thing of a table, if the organization has as many as it may.
-    pub async fn ensure_room(&self, table: &'static str) -> Result<()> {
-        self.gateway.things.ensure(self.tx().await?, self.owner(), table).await
+    pub async fn ensure_room(&self, table: &'static str, open: &str) -> Result<()> {
+        self.gateway.things.ensure(self.tx().await?, self.owner(), table, open).await
     }
 
     /// The time for which a cursor stays usable.

@@ -79,8 +79,14 @@ impl Things {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Refuses one more thing of a kind, if an organization has as many as it may.
-    pub async fn ensure(&self, db: &impl ConnectionTrait, organization: OrganizationId, table: &'static str) -> Result<()> {
+    /// Refuses one more thing of a kind, if an organization has as many as it may. `open` is the condition of those that have not ended.
+    pub async fn ensure(
+        &self,
+        db: &impl ConnectionTrait,
+        organization: OrganizationId,
+        table: &'static str,
+        open: &str,
+    ) -> Result<()> {
         {
             let mut all = self.lock();
             if let Some(counted) = all.get_mut(&(organization, table)).filter(|counted| counted.at.elapsed() < GOOD) {
@@ -92,7 +98,7 @@ impl Things {
             }
         }
         let (there, most) =
-            THINGS.count(db, organization, &format!("SELECT FROM {table} WHERE organization_id = $1"), []).await?;
+            THINGS.count(db, organization, &format!("SELECT FROM {table} WHERE organization_id = $1{open}"), []).await?;
         let mut all = self.lock();
         if all.len() >= KEPT {
             all.retain(|_, counted| counted.at.elapsed() < GOOD);

@@ -173,8 +173,15 @@ impl Turns {
         let free = self.0.all - state.taken;
         let own = state.tenants.get(&tenant).map_or(0, |tenant| tenant.taken);
         let few = (self.0.kept / 2).max(1);
-        let fair = own == 0 || own + weight <= self.0.share || !self.0.presence.others(tenant);
-        weight <= free && fair && (weight + self.0.kept <= free || own + weight <= few || (self.0.kept == 0))
+        weight <= free
+            && self.fair(state, tenant, weight)
+            && (weight + self.0.kept <= free || own + weight <= few || (self.0.kept == 0))
+    }
+
+    /// Whether a tenant keeps to its share, if others are there.
+    fn fair(&self, state: &State, tenant: Uuid, weight: u32) -> bool {
+        let own = state.tenants.get(&tenant).map_or(0, |tenant| tenant.taken);
+        own == 0 || own + weight <= self.0.share || !self.0.presence.others(tenant)
     }
 
     /// Gives what is free to those who wait, in turns.
@@ -185,7 +192,9 @@ impl Turns {
             let Some(tenant) = state.next.pop_front() else { break };
             let weight = state.tenants.get(&tenant).and_then(|tenant| tenant.people.front()?.1.front().map(|first| first.weight));
             let Some(weight) = weight else { continue };
-            let tired = weight > 1 && state.gathers();
+            // Whoever is held up by its own share starves by nobody.
+            let fair = self.fair(&state, tenant, weight);
+            let tired = weight > 1 && fair && state.gathers();
             let free = self.0.all - state.taken;
             if !(self.fits(&state, tenant, weight) || (tired && weight <= free)) {
                 if tired {
@@ -194,7 +203,7 @@ impl Turns {
                     break;
                 }
                 state.next.push_back(tenant);
-                skipped |= weight > 1;
+                skipped |= weight > 1 && fair;
                 passed += 1;
                 continue;
             }

@@ -23,6 +23,7 @@ const OTHER_INDEXES: &[(&str, &str)] = &[
     ("deadline_at", "the timer's definer looks across organizations"),
     ("access_grant_grantee", "a grant is seen from its other side as well"),
     ("delegation_of_principal", "the definer's viewer_delegations() looks across organizations"),
+    ("membership_by_id", "an invitation is answered by its id alone"),
     ("delegation_offered", "the definer's viewer_delegations() looks across organizations"),
     ("access_grant_starting", "the relay looks for terms across organizations"),
     ("access_grant_ending", "the relay looks for terms across organizations"),

@@ -355,17 +355,35 @@ async fn key_of<R: Table>(tx: &Tx, select: Select<R::Entity>, column: ColumnOf<R
 
 /// A page of things that are all there, in their order.
 pub fn of_all<T: OutputType>(all: Vec<T>, list: &str, page: &Page, id_of: fn(&T) -> Uuid) -> Result<Connection<T>> {
+    of_all_in(all, list, page, id_of, false)
+}
+
+/// The same of a list whose newest comes first, so that a cursor is a place there even when its own row is gone.
+pub fn of_newest<T: OutputType>(all: Vec<T>, list: &str, page: &Page, id_of: fn(&T) -> Uuid) -> Result<Connection<T>> {
+    of_all_in(all, list, page, id_of, true)
+}
+
+fn of_all_in<T: OutputType>(
+    all: Vec<T>,
+    list: &str,
+    page: &Page,
+    id_of: fn(&T) -> Uuid,
+    newest_first: bool,
+) -> Result<Connection<T>> {
     let (size, backwards) = page.size()?;
     let total_count = page.with_total.then(|| i64::try_from(all.len()).unwrap_or(i64::MAX));
     let ordering = Ordering::of(list);
-    let place = |text: &Option<String>, field: &str| -> Result<Option<usize>> {
+    let place = |text: &Option<String>, field: &str, behind: usize| -> Result<Option<usize>> {
         let Some(text) = text else { return Ok(None) };
         let cursor = Cursor::decode(text, ordering, field)?;
-        let at = all.iter().position(|one| id_of(one) == cursor.id);
-        at.map(Some).ok_or_else(|| Cursor::invalid(field))
+        match all.iter().position(|one| id_of(one) == cursor.id) {
+            Some(at) => Ok(Some(at + behind)),
+            None if newest_first => Ok(Some(all.iter().filter(|one| id_of(one) > cursor.id).count())),
+            None => Err(Cursor::invalid(field)),
+        }
     };
-    let begin = place(&page.after, "after")?.map_or(0, |at| at + 1);
-    let end = place(&page.before, "before")?.unwrap_or(all.len()).max(begin);
+    let begin = place(&page.after, "after", 1)?.unwrap_or(0);
+    let end = place(&page.before, "before", 0)?.unwrap_or(all.len()).max(begin);
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let (from, to) = match backwards {
         true => (end.saturating_sub(size).max(begin), end),

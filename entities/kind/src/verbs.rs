@@ -153,8 +153,14 @@ pub trait Verbs {
     ) -> impl Future<Output = Result<K>> + Send;
 }
 
+/// The columns that say when a row ceased to count.
+const ENDS: [&str; 3] = ["ended_at", "revoked_at", "corrected_at"];
+
 async fn written<F: Fresh<Row: Kind>>(cx: &Context, fresh: F, verb: &str, change: Change) -> Result<F::Row> {
-    cx.ensure_room(<F::Row as Table>::TABLE).await?;
+    // What has ended or was corrected fills nothing.
+    let ends = <F::Row as Table>::COLUMNS.iter().map(|column| column.name).filter(|name| ENDS.contains(name));
+    let open: String = ends.map(|name| format!(" AND {name} IS NULL")).collect();
+    cx.ensure_room(<F::Row as Table>::TABLE, &open).await?;
     let row = fresh.row(cx.new_id(), cx.owner(), cx.now().into());
     let active = set_all(row);
     let row = active.insert(cx.tx().await?).await?;

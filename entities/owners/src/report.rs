@@ -120,10 +120,11 @@ pub struct OfProperties(pub Weak<Snapshot>);
 
 #[async_trait]
 impl Loader<Asked> for OfProperties {
-    type Value = Financials;
+    /// One that cannot be told leaves the others.
+    type Value = Result<Financials, Arc<Error>>;
     type Error = Arc<Error>;
 
-    async fn load(&self, asked: &[Asked]) -> Result<HashMap<Asked, Financials>, Arc<Error>> {
+    async fn load(&self, asked: &[Asked]) -> Result<HashMap<Asked, Self::Value>, Arc<Error>> {
         let load = async {
             let snapshot = self.0.upgrade().ok_or_else(|| Error::internal("the query is over"))?;
             let mut terms: HashMap<_, Vec<PropertyId>> = HashMap::new();
@@ -142,7 +143,7 @@ impl Loader<Asked> for OfProperties {
                     found.entry((owner, property, from, until)).or_default().push(FinancialSum::from_query_result(&row, "")?);
                 }
             }
-            found.into_iter().map(|(asked, sums)| Ok((asked, Financials::of(sums)?))).collect::<Result<_>>()
+            Ok(found.into_iter().map(|(asked, sums)| (asked, Financials::of(sums).map_err(Arc::new))).collect())
         };
         load.await.map_err(Arc::new)
     }

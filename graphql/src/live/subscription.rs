@@ -213,8 +213,11 @@ impl Subscription {
                 Woke::Rights => {}
                 Woke::Moved => self.watched.iter_mut().for_each(|watched| watched.due = true),
                 Woke::Entry(entry) => {
+                    let concerns = self.maker.shape.topic.concerns(&entry) || self.decides(&entry);
                     self.pending = Some(entry);
-                    self.pace.keep().await;
+                    if concerns {
+                        self.pace.keep().await;
+                    }
                 }
             }
         }

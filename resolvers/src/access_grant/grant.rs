@@ -89,8 +89,8 @@ impl Procedure for Grant {
         if !access_grant::concierge(cx.tx().await?, grantee).await? {
             return Err(Error::invalid(field, "NOT_FOUND", "there is no such concierge's organization"));
         }
-        let open =
-            "SELECT FROM access_grant WHERE organization_id = $1 AND revoked_at IS NULL AND (ends_at IS NULL OR ends_at > $2)";
+        let open = "SELECT FROM access_grant WHERE organization_id = $1 AND revoked_at IS NULL
+               AND (ends_at IS NULL OR ends_at > $2) AND (accepted_at IS NOT NULL OR answer_by > $2)";
         GRANTS.ensure_rows(cx.tx().await?, cx.organization(), open, [cx.now().into()]).await?;
         Ok(cx.create_as(allowed, "granted").await?.into())
     }

@@ -1,9 +1,11 @@
 use super::{BLOCK_EXISTS, CHANGE};
-use crate::prelude::*;
+use crate::{membership::MEMBERSHIP_LAST_OWNER, prelude::*};
 use entities::{
     block::{self, Block, Fresh},
     membership::{self, MembershipId},
+    organization,
 };
+use sea_orm::{QuerySelect, sea_query::LockType};
 
 /// Name them by exactly one of `membershipId` and `principalId`.
 #[input(one_of(membership_id, principal_id))]
@@ -25,7 +27,7 @@ impl Procedure for Create {
         "Blocks a person or a machine in the organization, at once: they may do nothing here until it is lifted.";
     const RUNS: Runs = CHANGE;
     const CHANGES_RIGHTS: bool = true;
-    const ERRORS: &'static [Code] = &[BLOCK_EXISTS];
+    const ERRORS: &'static [Code] = &[BLOCK_EXISTS, MEMBERSHIP_LAST_OWNER];
     type Input = BlockCreateInput;
     type Output = Block;
     type Subject = New<Fresh>;
@@ -68,6 +70,14 @@ impl Procedure for Create {
         }
         if fresh.principal_id == cx.actor.principal {
             return Err(Error::invalid(field, "YOURSELF", "one does not block oneself"));
+        }
+        if fresh.of_owner {
+            // Two who block each other at once take turns at this lock.
+            let tx = cx.tx().await?;
+            organization::of(cx.organization()).lock(LockType::NoKeyUpdate).one(tx).await?;
+            if !block::leaves_owner(tx, fresh.principal_id, cx.now()).await? {
+                return Err(Error::new(MEMBERSHIP_LAST_OWNER));
+            }
         }
         cx.create_as(allowed, "created").await.taken("block_open", || Error::new(BLOCK_EXISTS))
     }

@@ -84,7 +84,35 @@ async fn owners_are_blocked_by_owners_and_nobody_by_themselves() {
         let refused = world.call(&olga, home, "block/v1/create", json!({ "principalId": who })).await;
         assert_eq!(refused.body["field_errors"][0]["code"], code, "{:#}", refused.body);
     }
+    // The last owner stays: those who are blocked govern nothing.
+    let own = world.rpc(&olga, Some(home), "membership/v1/list", json!({ "filter": { "role": ["OWNER"] } })).await.ok().clone();
+    let own = own["edges"].as_array().into_iter().flatten().map(|edge| &edge["node"]).find(|one| one["id"] != second["id"]);
+    let own = own.expect("hers");
+    let leave = json!({ "id": own["id"], "version": own["version"] });
+    world.call(&olga, home, "membership/v1/revoke", leave).await.refused("MEMBERSHIP_LAST_OWNER");
     // Another organization's block is not there.
     let elsewhere = world.found(&mallory, "TRUST_OR_LLC").await;
     world.call(&mallory, elsewhere, "block/v1/lift", json!({ "id": blocked["id"], "version": 1 })).await.refused("NOT_FOUND");
+}
+
+/// What somebody who is blocked offered lets nobody in.
+#[tokio::test]
+async fn an_offer_of_somebody_who_is_blocked_is_void() {
+    let world = World::new().await;
+    let (olga, mara, lena) = (person("olga"), person("mara"), person("lena"));
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    let maras = world.join(&olga, home, &mara, "ADMINISTRATOR").await;
+    let house = world.create_property(&olga, home, "1").await["id"].clone();
+    let invite = json!({ "email": "lena@example.com", "role": "ADMINISTRATOR" });
+    let invited = world.call(&mara, home, "membership/v1/invite", invite).await.ok()["id"].clone();
+    let grant = json!({ "holderId": world.principal(&lena).await, "propertyIds": [house], "actions": ["READ"] });
+    let offered = world.call(&mara, home, "delegation/v1/grant", grant).await.ok()["id"].clone();
+    world.call(&olga, home, "block/v1/create", json!({ "membershipId": maras["id"] })).await.ok();
+    let answer = async |procedure: &str, id: &Value| {
+        world.rpc(&lena, None, procedure, json!({ "idempotencyKey": world.key(), "id": id })).await
+    };
+    answer("membership/v1/accept", &invited).await.refused("MEMBERSHIP_NOT_PENDING");
+    answer("delegation/v1/accept", &offered).await.ok();
+    let read = world.gql(&lena, Some(home), "{ properties { totalCount } }", json!({})).await;
+    assert_eq!(read.gql_code(), "ORGANIZATION_NOT_FOUND");
 }

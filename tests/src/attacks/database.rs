@@ -119,6 +119,7 @@ async fn no_right_is_written_without_an_operation() {
             ),
         ),
         ("a delegation that goes further", format!("UPDATE delegation SET may_delegate = true WHERE organization_id = '{home}'")),
+        ("a house of a delegation", "UPDATE delegation_item SET removed_at = NULL".to_owned()),
         (
             "a block",
             format!(

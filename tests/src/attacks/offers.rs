@@ -125,6 +125,9 @@ async fn a_desk_decides_whom_it_works_for() {
     world.read_through(&sam, desk, &first["id"], "property/v1/list", json!({})).await.ok();
     world.call(&dana, desk, "accessGrant/v1/accept", json!({ "id": first["id"] })).await.refused("ACCESS_GRANT_NOT_OFFERED");
     assert_eq!(world.count(known).await, 1);
+    // A desk answers for itself, not in an owner's name.
+    let through = world.call_through(&dana, desk, &first["id"], "accessGrant/v1/decline", json!({ "id": first["id"] })).await;
+    through.refused("GRANT_INVALID");
     // Given back: nobody of the desk gets in, and the owner reads why.
     let back = json!({ "id": first["id"], "reason": "We are full" });
     world.call(&dana, desk, "accessGrant/v1/decline", back.clone()).await.ok();

@@ -69,6 +69,17 @@ async fn a_sum_of_more_than_53_bits_is_refused() {
         entities::principal::SYSTEM
     );
     sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&world.sql).await.expect("entries");
+    let other = world.create_property(&olga, home, "2").await["id"].clone();
+    let both = world
+        .gql(
+            &olga,
+            Some(home),
+            "{ properties(orderBy: ADDRESS_ASC) { nodes { id financials { totals { currency } } } } }",
+            json!({}),
+        )
+        .await;
+    let nodes = &both.body["data"]["properties"]["nodes"];
+    assert_eq!((&nodes[0]["financials"], &nodes[1]), (&Value::Null, &json!({ "id": other, "financials": { "totals": [] } })));
     let query = "query ($id: ID!) { report(by: KIND, measure: NET) { rows { value } } property(id: $id) { id financials { totals { netMinor } } } }";
     let answer = world.gql(&olga, Some(home), query, json!({ "id": house })).await;
     assert_eq!(answer.body["data"]["property"]["id"], house);
