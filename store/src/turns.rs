@@ -29,7 +29,9 @@ const PATIENT: u32 = 100;
 
 /// The two tenants that asked for something last, and when. Permits of several kinds can have one.
 #[derive(Clone, Default)]
-pub struct Presence(Arc<Mutex<[Option<(Uuid, Instant)>; 2]>>);
+pub struct Presence(Arc<Mutex<Last>>);
+
+type Last = [Option<(Uuid, Instant)>; 2];
 
 impl Presence {
     fn note(&self, tenant: Uuid) {
