@@ -46,8 +46,8 @@ async function screen(name, show) {
 
 const PAGE = 'pageInfo { hasNextPage endCursor }';
 
-// The switcher, before anything else. `organizations` are those where one may do something, by a membership or a delegation; invitations wait
-// beside them, to be accepted or declined. This request needs no organization.
+// The switcher, before anything else. `organizations` are those where one may do something, by a membership or a delegation; invitations and
+// `delegationOffers` wait beside them, to be accepted or declined. This request needs no organization.
 await screen('Who am I, and for whom', async () => {
   const { viewer } = await read('{ viewer { id displayName organizations { id name type } memberships { nodes { role organization { id name } } } invitations { id role organization { name } } } }');
   assert.ok(viewer.organizations.some(({ id }) => id === ORGANIZATION));
@@ -200,6 +200,7 @@ await screen('Members, and an invitation', async () => {
 
 // A desk that is chosen from the directory `desks` is named by its id, as `granteeOrganizationId`; a handle that somebody typed goes as
 // `granteeHandle`. A person is named by `holderEmail`. Grants and delegations can be narrowed, and taken back at once.
+// They count once the other side accepts: until then a delegation is `OFFERED`, and a grant has no `acceptedAt`.
 await screen('Whom did we let in, and what did we delegate', async () => {
   const { organization, desks } = await read(`query Access($organization: ID!) { desks(first: 10, filter: { search: "phoenix" }) { nodes { id handle name about area } } organization(id: $organization) {
     accessGrants(first: 20, filter: { revoked: false }) { nodes { id version scopes startsAt endsAt revokedAt granteeOrganization { name } grantedByActor { displayName } actionsAllowed } }
