@@ -20,7 +20,7 @@ async fn patient() -> (World, PgConnection) {
 
 const BUSY: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'hestami_app' AND wait_event_type = 'Lock'";
 
-/// Reads of a table that somebody holds take every turn there is, until the client says that it does not want them.
+/// Reads of a table that somebody holds keep the turns that their tenant may have, until the client says that it does not want them.
 #[tokio::test]
 async fn what_a_client_completes_ends() {
     let (world, mut sql) = patient().await;
