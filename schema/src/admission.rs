@@ -14,9 +14,25 @@ pub struct Admitted {
 /// The rows of a read that count as one more turn.
 const HEAVY: u64 = 2_000;
 
+/// The time for which a refusal is held back. Far less than the wait that it asks for.
+const MOMENT: Duration = Duration::from_millis(250);
+
+/// Holds a refusal back for a moment: whoever asks again at once, without end, waits for most of the time.
+pub async fn slowly(refusal: Error) -> Error {
+    tokio::time::sleep(MOMENT).await;
+    refusal
+}
+
 impl Gateway {
     /// Pays for a request of this price, or refuses it for a while.
     pub async fn admit(&self, caller: &Caller, price: u64) -> Result<Admitted> {
+        match self.paid(caller, price).await {
+            Ok(admitted) => Ok(admitted),
+            Err(error) => Err(slowly(error).await),
+        }
+    }
+
+    async fn paid(&self, caller: &Caller, price: u64) -> Result<Admitted> {
         self.rates.person(caller)?;
         // Whoever names an organization without a right to it spends nothing of that organization's.
         let member = match caller.organization {
@@ -38,6 +54,9 @@ impl Gateway {
     /// Waits for the turn of a read.
     pub async fn turn(&self, admitted: Admitted) -> Result<Turn> {
         let crowded = |_| Error::new(Code::RATE_LIMITED).retry_after(Duration::from_secs(1));
-        self.turns.take(admitted.whose, admitted.weight).await.map_err(crowded)
+        match self.turns.take(admitted.whose, admitted.weight).await {
+            Ok(turn) => Ok(turn),
+            Err(full) => Err(slowly(crowded(full)).await),
+        }
     }
 }

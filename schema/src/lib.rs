@@ -47,7 +47,7 @@ pub mod valid;
 mod waits;
 mod warning;
 
-pub use admission::Admitted;
+pub use admission::{Admitted, slowly};
 pub use answer::Answer;
 pub use arguments::contained;
 pub use clock::{Chance, Clock, RandomIds, SystemClock};

@@ -14,6 +14,8 @@ text_enum!(
     WarningCode {
         /// Another property may have the same address: perhaps the house was entered twice.
         SameAddress = "SAME_ADDRESS",
+        /// The end counts at once. Some rows of things that rested on it are brought in line after it.
+        StillToCome = "STILL_TO_COME",
     }
 );
 

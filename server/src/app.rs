@@ -130,6 +130,7 @@ impl App {
         // A read takes a connection at a time, and a part of a core: more of them would only wait elsewhere, where nobody takes turns.
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let turns = (parts.database_connections.saturating_sub(HOUSE).max(2) as usize).min(4 * cores);
+        let changes = parts.database_connections.max(8) as usize;
         // Whoever reads is there for those who write, too.
         let presence = Presence::default();
         let gateway = Arc::new(Gateway {
@@ -150,8 +151,8 @@ impl App {
             denied,
             rates: Rates::new(parts.rates),
             things: Default::default(),
-            turns: Turns::shared(turns, WAITING, presence.clone()),
-            changes: Turns::shared(parts.database_connections.max(8) as usize, CHANGES_WAITING, presence),
+            turns: Turns::shared(turns, turns / 4, WAITING, presence.clone()),
+            changes: Turns::shared(changes, (changes / 4).min(cores), CHANGES_WAITING, presence),
             table: schema::Table::new(resolvers::TABLE),
             flights: Arc::default(),
             waits: schema::Waits::default(),
@@ -259,6 +260,8 @@ async fn pool(url: &str, connections: u32, statements: usize, bounded: bool) -> 
     PgConnection::connect(url).await.map_err(problem)?.close().await.map_err(problem)?;
     // Said at the beginning of a connection, they outrank whatever a statement made of the role's own settings.
     let known: PgConnectOptions = url.parse().map_err(problem)?;
+    // The end of a transaction that never began is no news: a request that is given up may end so.
+    let known = known.options([("client_min_messages", "error")]);
     let known = if bounded { known.options(BOUNDS) } else { known };
     Ok(options.connect_lazy_with(known.statement_cache_capacity(statements)))
 }

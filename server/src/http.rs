@@ -181,6 +181,10 @@ async fn traced(State(Watched { gateway, trusted }): State<Watched>, request: Re
             Some(origin) if request.uri().path() != "/livez" => gateway.rates.address(origin),
             _ => Ok(()),
         };
+        let paid = match paid {
+            Ok(()) => Ok(()),
+            Err(error) => Err(schema::slowly(error).await),
+        };
         let mut response = match paid.and_then(|()| one_host(&request)) {
             Ok(()) => next.run(request).await,
             Err(error) => refusal(&error),

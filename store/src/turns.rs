@@ -1,6 +1,6 @@
 //! Permits that are shared fairly. Each belongs to a tenant; those who wait for one are served in turns: tenant by tenant, and within
 //! a tenant person by person. So a flood waits behind itself. The last permits are kept for tenants that hold few; and of
-//! shared ones, whoever is not alone holds no more than a quarter, so that a flood does not fill the machine behind the permits either.
+//! shared ones, whoever is not alone holds no more than a share, so that a flood does not fill the machine behind the permits either.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -101,20 +101,16 @@ pub struct Turn {
 
 impl Turns {
     pub fn new(all: usize, most_waiting: usize) -> Turns {
-        Turns::with(all, most_waiting, Presence::default(), |all| all)
+        Turns::shared(all, all, most_waiting, Presence::default())
     }
 
-    /// The same, of which a tenant holds no more than a quarter while others are there. To be used for permits whose work ends by
+    /// The same, of which a tenant holds no more than a share while others are there. To be used for permits whose work ends by
     /// itself: whoever holds one that waits for others would keep all of its tenant waiting.
-    pub fn shared(all: usize, most_waiting: usize, presence: Presence) -> Turns {
-        Turns::with(all, most_waiting, presence, |all| (all / 4).max(1))
-    }
-
-    fn with(all: usize, most_waiting: usize, presence: Presence, share: impl Fn(u32) -> u32) -> Turns {
+    pub fn shared(all: usize, share: usize, most_waiting: usize, presence: Presence) -> Turns {
         let all = u32::try_from(all.max(1)).unwrap_or(u32::MAX);
         // Of very few permits none is kept: nobody could take the others.
         let kept = if all < 3 { 0 } else { (all / 4).max(1) };
-        let share = share(all);
+        let share = u32::try_from(share.max(1)).unwrap_or(u32::MAX);
         Turns(Arc::new(Inner { all, kept, share, presence, most_waiting, state: Mutex::default() }))
     }
 
@@ -328,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_flood_holds_no_more_than_its_share_while_others_are_there() {
-        let turns = Turns::shared(12, 100, Presence::default());
+        let turns = Turns::shared(12, 3, 100, Presence::default());
         drop(taken(&turns, whose(2, 1), 1));
         let mut flood: Vec<_> = (0..3).filter_map(|_| taken(&turns, whose(1, 1), 1)).collect();
         assert_eq!(flood.len(), 3);

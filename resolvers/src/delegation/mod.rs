@@ -5,6 +5,7 @@ pub mod grant;
 pub mod narrow;
 pub mod revoke;
 pub mod settle;
+pub mod to_come;
 
 use crate::prelude::*;
 use entities::{

@@ -1,4 +1,4 @@
-use super::{CHANGE, DELEGATION_ENDED, DELEGATION_EXCEEDS, Rest, ensure_open, exceeds, items, note_permitting, reduce};
+use super::{CHANGE, DELEGATION_ENDED, DELEGATION_EXCEEDS, Rest, ensure_open, exceeds, items, note_permitting, reduce, to_come::BELOW};
 use crate::prelude::*;
 use entities::{
     delegation::{DelegatedAction, Delegation, DelegationId},
@@ -38,6 +38,7 @@ impl Procedure for Narrow {
     const ABOUT: &'static str = "Leaves less of a delegation, and of all that rests on it, at once.";
     const RUNS: Runs = CHANGE;
     const CHANGES_RIGHTS: bool = true;
+    const HINTS: Option<&'static schema::Hints> = Some(&BELOW);
     const ERRORS: &'static [Code] = &[Code::VERSION_CONFLICT, DELEGATION_ENDED, DELEGATION_EXCEEDS];
     type Input = DelegationNarrowInput;
     type Output = Delegation;

@@ -1,4 +1,4 @@
-use super::{CHANGE, DELEGATION_ENDED, Rest, ensure_open, note_permitting, reduce};
+use super::{CHANGE, DELEGATION_ENDED, Rest, ensure_open, note_permitting, reduce, to_come::BELOW};
 use crate::prelude::*;
 use entities::delegation::{Delegation, DelegationId};
 
@@ -20,6 +20,7 @@ impl Procedure for Revoke {
     const ABOUT: &'static str = "Takes a delegation back, and all that rests on it, at once. Its holder may give it back so.";
     const RUNS: Runs = CHANGE;
     const CHANGES_RIGHTS: bool = true;
+    const HINTS: Option<&'static schema::Hints> = Some(&BELOW);
     const ERRORS: &'static [Code] = &[Code::VERSION_CONFLICT, DELEGATION_ENDED];
     type Input = DelegationRevokeInput;
     type Output = Delegation;

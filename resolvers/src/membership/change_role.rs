@@ -57,6 +57,7 @@ impl Procedure for ChangeRole {
     const ABOUT: &'static str = "Gives a member another role.";
     const RUNS: Runs = CHANGE;
     const CHANGES_RIGHTS: bool = true;
+    const HINTS: Option<&'static schema::Hints> = Some(&crate::delegation::to_come::GIVEN);
     const ERRORS: &'static [Code] = &[Code::VERSION_CONFLICT, MEMBERSHIP_ENDED, MEMBERSHIP_EXISTS, MEMBERSHIP_LAST_OWNER];
     type Input = MembershipChangeRoleInput;
     type Output = Membership;

@@ -20,6 +20,7 @@ impl Procedure for Revoke {
     const ABOUT: &'static str = "Takes a membership or an open invitation back, at once.";
     const RUNS: Runs = CHANGE;
     const CHANGES_RIGHTS: bool = true;
+    const HINTS: Option<&'static schema::Hints> = Some(&crate::delegation::to_come::GIVEN);
     const ERRORS: &'static [Code] = &[Code::VERSION_CONFLICT, MEMBERSHIP_ENDED, MEMBERSHIP_LAST_OWNER];
     type Input = MembershipRevokeInput;
     type Output = Membership;

@@ -11,7 +11,11 @@ use crate::{
 use serde_json::{Value, json};
 use server::Fault;
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    cell::RefCell,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -52,15 +56,18 @@ async fn attack(ground: &mut Ground, seed: u64, time: Duration) -> Result<(), Fa
         quiet(address, asker, Duration::from_secs(2)).await?;
         alone.extend(quiet(address, asker, Duration::from_secs(5)).await?.times);
     }
-    let (floods, until) = (AtomicU64::new(0), Instant::now() + time);
+    let (floods, until) = (Arc::new(AtomicU64::new(0)), Instant::now() + time);
+    let running = RefCell::new([None::<(Flood, usize)>; 3]);
     let left = || until.saturating_duration_since(Instant::now());
     let attacking = attackers.iter().zip(0u64..).map(async |((members, asker), n)| -> Result<(), Fault> {
         let mut dice = Dice(seed ^ (n << 32));
         while !left().is_zero() {
             let flood = Flood::ALL[dice.below(6) as usize];
-            let replica = &replicas[dice.below(2) as usize];
+            let at = dice.below(2) as usize;
+            let replica = &replicas[at];
+            running.borrow_mut()[n as usize] = Some((flood, at));
             // A flood that is shut out ends: the next one comes.
-            let _ = tokio::time::timeout(WAVE.min(left()), flood.run(replica, asker, members, &floods)).await;
+            let _ = tokio::time::timeout(WAVE.min(left()), flood.run(replica.address, asker, members, &floods)).await;
         }
         Ok(())
     });
@@ -69,7 +76,11 @@ async fn attack(ground: &mut Ground, seed: u64, time: Duration) -> Result<(), Fa
         while !left().is_zero() {
             tokio::time::sleep(Duration::from_secs(1)).await;
             for replica in &replicas {
-                most = most.max(replica.resident()?);
+                let resident = replica.resident()?;
+                if resident > most + 10.0 {
+                    println!("  {resident:.0} MB after {:.0} s, with {:?}", (time - left()).as_secs_f64(), running.borrow());
+                }
+                most = most.max(resident);
             }
         }
         Ok::<_, Fault>(most)

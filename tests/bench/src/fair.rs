@@ -11,19 +11,24 @@ use hyper::body::Bytes;
 use serde_json::{Value, json};
 use server::Fault;
 use std::{
-    net::SocketAddr,
-    sync::atomic::{AtomicU64, Ordering},
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
-use tokio::{io::AsyncWriteExt, net::TcpSocket};
+use tokio::{io::AsyncWriteExt, net::TcpSocket, sync::oneshot};
 
 /// The quiet tenant asks so often.
 const PACE: Duration = Duration::from_millis(40);
 const QUIET: &str = "{ properties(first: 5) { edges { node { id address { line1 } portfolios { id name } } } } }";
 const NESTED: &str = "{ portfolios(first: 20) { nodes { id name properties(first: 100) { nodes { id kind status notes address { line1 locality } history(first: 3) { nodes { kind } } } } } } }";
 
-/// The address that floods come from.
-const ELSEWHERE: [u8; 4] = [127, 0, 0, 66];
+/// The address that the floods of a tenant come from.
+fn elsewhere(asker: &Asker) -> Ipv4Addr {
+    Ipv4Addr::new(127, 0, 1, (asker.n % 250) as u8)
+}
 
 /// Requests of the quiet tenant: their times, and those that were refused.
 pub struct Quiet {
@@ -82,22 +87,47 @@ impl Flood {
         }
     }
 
-    /// Floods until it is dropped.
-    pub async fn run(self, gateway: &Process, asker: &Asker, members: &[Asker], floods: &AtomicU64) -> Result<(), Fault> {
-        let address = gateway.address;
+    /// Floods until it is dropped. An attacker has a machine of its own: here it has a thread, behind all that the gateway and the quiet
+    /// tenant do.
+    pub async fn run(
+        self,
+        address: SocketAddr,
+        asker: &Asker,
+        members: &[Asker],
+        floods: &Arc<AtomicU64>,
+    ) -> Result<(), Fault> {
+        let (asker, members, floods) = (asker.clone(), members.to_vec(), Arc::clone(floods));
+        let (_stop, stopped) = oneshot::channel::<()>();
+        let (tell, told) = oneshot::channel();
+        let thread = move || -> Result<(), Fault> {
+            rustix::process::nice(19)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                tokio::select! {
+                    ended = self.flood(address, &asker, &members, &floods) => ended,
+                    _ = stopped => Ok(()),
+                }
+            })
+        };
+        std::thread::spawn(move || tell.send(thread()));
+        told.await?
+    }
+
+    async fn flood(self, address: SocketAddr, asker: &Asker, members: &[Asker], floods: &AtomicU64) -> Result<(), Fault> {
         let count = || floods.fetch_add(1, Ordering::Relaxed);
+        let way = Way { from: elsewhere(asker), to: address };
         match self {
             Flood::Duplicates => {
                 let document = format!("{{ {} }}", "viewer { id } ".repeat(950));
-                asking(address, 14, || graphql(asker, &document, json!({})), count).await
+                asking(way, 14, || graphql(asker, &document, json!({})), count).await
             }
-            Flood::Nested => asking(address, 16, || graphql(asker, NESTED, json!({})), count).await,
+            Flood::Nested => asking(way, 16, || graphql(asker, NESTED, json!({})), count).await,
             Flood::Writes => {
                 let create = || crate::writes::request(asker, crate::ground::fresh());
-                asking(address, 24, create, count).await
+                asking(way, 24, create, count).await
             }
             Flood::Pairs => {
-                let mut socket = crate::live::socket(gateway, asker, Some(ELSEWHERE.into())).await?;
+                let mut socket = crate::live::socket(address, asker, Some(way.from.into())).await?;
                 let mut pace = tokio::time::interval(Duration::from_micros(13_300));
                 for n in 0u64.. {
                     pace.tick().await;
@@ -115,7 +145,7 @@ impl Flood {
                 let mut held = Vec::new();
                 loop {
                     while held.len() < 2_000 {
-                        let mut stream = connect(address).await?;
+                        let mut stream = way.connect().await?;
                         let _ = stream.write_all(b"GET / HTTP/1.1\r\nX:").await;
                         held.push((stream, Instant::now()));
                         count();
@@ -128,31 +158,40 @@ impl Flood {
             Flood::Subscribers => {
                 let mut listening = Vec::new();
                 for member in members {
-                    listening.push(crate::live::listeners(gateway, member, 1_000).await?);
+                    listening.push(crate::live::listeners(address, member, 1_000).await?);
                 }
                 let change = || crate::writes::request(asker, crate::ground::fresh());
-                asking(address, 2, change, count).await
+                asking(way, 2, change, count).await
             }
         }
     }
 }
 
-async fn connect(address: SocketAddr) -> Result<tokio::net::TcpStream, Fault> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::from((ELSEWHERE, 0)))?;
-    Ok(socket.connect(address).await?)
+/// The way of a flood: from an address of the attacker to a gateway.
+#[derive(Clone, Copy)]
+struct Way {
+    from: Ipv4Addr,
+    to: SocketAddr,
+}
+
+impl Way {
+    async fn connect(self) -> Result<tokio::net::TcpStream, Fault> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((self.from, 0)))?;
+        Ok(socket.connect(self.to).await?)
+    }
 }
 
 /// Asks without end, so many at a time, whatever is answered.
 async fn asking(
-    address: SocketAddr,
+    way: Way,
     many: usize,
     request: impl Fn() -> Result<hyper::Request<http_body_util::Full<Bytes>>, Fault>,
     count: impl Fn() -> u64,
 ) -> Result<(), Fault> {
     let all = (0..many).map(async |_| -> Result<(), Fault> {
         loop {
-            let mut connection = Connection::over(connect(address).await?).await?;
+            let mut connection = Connection::over(way.connect().await?).await?;
             while let Ok((status, _)) = connection.exchange(request()?).await {
                 count();
                 // Whoever is told to wait, and does not, floods on; a client that spins on a refusal is the worst.
@@ -165,8 +204,11 @@ async fn asking(
     futures_util::future::try_join_all(all).await.map(drop)
 }
 
-/// The rates of the settings.
-pub const DEFAULTS: [(&str, &str); 3] = [
+/// Rates and connections as the settings have them where nothing else is said.
+pub const DEFAULTS: [(&str, &str); 6] = [
+    ("HESTAMI_CONNECTIONS", "10000"),
+    ("HESTAMI_CONNECTIONS_PER_ADDRESS", "2000"),
+    ("HESTAMI_CONNECTIONS_PER_PERSON", "100"),
     ("HESTAMI_RATE_ADDRESS", "100000/2000000"),
     ("HESTAMI_RATE_PRINCIPAL", "20000/400000"),
     ("HESTAMI_RATE_ORGANIZATION", "50000/1000000"),
@@ -196,12 +238,12 @@ pub async fn run(ground: &Ground, askers: &[Asker], quick: bool, report: &mut Re
     let time = Duration::from_secs(if quick { 3 } else { 8 });
     let [flooding, resting, ..] = askers else { return Err("two tenants are needed".into()) };
     let members = members(ground, flooding).await?;
-    report.line("N1: a quiet tenant that reads 25 times a second, beside a flood of another tenant with one token, from another address. The gateway keeps to its default rates and turns.".into());
+    report.line("N1: a quiet tenant that reads 25 times a second, beside a flood of another tenant with one token, from another address. The gateway keeps to its default rates, turns and connections.".into());
     for flood in Flood::ALL {
         let gateway = Process::gateway_with(ground, &DEFAULTS).await?;
         quiet(gateway.address, resting, time / 4).await?;
         let alone = quiet(gateway.address, resting, time).await?;
-        let floods = AtomicU64::new(0);
+        let floods = Arc::new(AtomicU64::new(0));
         let flooded = async {
             // The flood is there before anything is measured.
             tokio::time::sleep(if flood == Flood::Subscribers { time } else { time / 4 }).await;
@@ -211,7 +253,7 @@ pub async fn run(ground: &Ground, askers: &[Asker], quick: bool, report: &mut Re
         };
         let (beside, many) = tokio::select! {
             flooded = flooded => flooded?,
-            ended = flood.run(&gateway, flooding, &members, &floods) => return Err(format!("the flood ended: {ended:?}").into()),
+            ended = flood.run(gateway.address, flooding, &members, &floods) => return Err(format!("the flood ended: {ended:?}").into()),
         };
         let resident = gateway.resident()?;
         let alone = Figures::of(alone.times, time)?;

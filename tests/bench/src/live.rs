@@ -38,20 +38,20 @@ pub type Socket = WebSocketStream<TcpStream>;
 
 /// Someone who listens.
 struct Listener<'a> {
-    gateway: &'a Process,
+    gateway: SocketAddr,
     asker: &'a Asker,
 }
 
 /// A connection of someone, perhaps from another address.
-pub async fn socket(gateway: &Process, asker: &Asker, from: Option<IpAddr>) -> Result<Socket, Fault> {
-    let mut request = format!("ws://{}/graphql", gateway.address).into_client_request()?;
+pub async fn socket(gateway: SocketAddr, asker: &Asker, from: Option<IpAddr>) -> Result<Socket, Fault> {
+    let mut request = format!("ws://{gateway}/graphql").into_client_request()?;
     request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
     let config = WebSocketConfig::default().read_buffer_size(4_096).write_buffer_size(0);
     let socket = TcpSocket::new_v4()?;
     if let Some(from) = from {
         socket.bind(SocketAddr::new(from, 0))?;
     }
-    let stream = socket.connect(gateway.address).await?;
+    let stream = socket.connect(gateway).await?;
     stream.set_nodelay(true)?;
     let (mut socket, _) = client_async_with_config(request, stream, Some(config)).await?;
     let payload = json!({ "authorization": format!("Bearer {}", asker.token), "organizationId": asker.organization });
@@ -126,7 +126,7 @@ async fn opened(listeners: &[Listener<'_>], connections: usize, each: usize) -> 
 }
 
 /// So many who hear what happens, and read it.
-pub async fn listeners(gateway: &Process, asker: &Asker, many: usize) -> Result<Vec<AbortOnDrop>, Fault> {
+pub async fn listeners(gateway: SocketAddr, asker: &Asker, many: usize) -> Result<Vec<AbortOnDrop>, Fault> {
     let sockets = opened(&[Listener { gateway, asker }], many.div_ceil(50), 50).await?;
     let reading = sockets
         .into_iter()
@@ -145,7 +145,7 @@ impl Drop for AbortOnDrop {
 /// So many that nothing happens to, in a process that does nothing else.
 async fn idle(ground: &Ground, askers: &[Asker], connections: usize, each: usize, report: &mut Report) -> Result<(), Fault> {
     let gateway = Process::gateway(ground).await?;
-    let listeners: Vec<_> = askers.iter().map(|asker| Listener { gateway: &gateway, asker }).collect();
+    let listeners: Vec<_> = askers.iter().map(|asker| Listener { gateway: gateway.address, asker }).collect();
     drop(opened(&listeners, 1, 1).await?);
     let before = gateway.resident()?;
     let began = Instant::now();
@@ -178,7 +178,7 @@ pub async fn waiting(ground: &Ground, askers: &[Asker], run: Run, report: &mut R
 
 /// S1: from a mutation's start to each listener's hearing of it, and to its own answer.
 pub async fn told(gateway: &Process, asker: &Asker, report: &mut Report) -> Result<(), Fault> {
-    let listener = Listener { gateway, asker };
+    let listener = Listener { gateway: gateway.address, asker };
     let mut connection = Connection::open(gateway.address).await?;
     let mut sockets = opened(std::slice::from_ref(&listener), LISTENERS, 1).await?;
     let (mut heard, mut answered) = (Vec::new(), Vec::new());

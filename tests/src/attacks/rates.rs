@@ -3,7 +3,7 @@
 use crate::harness::{Options, Socket, World, person};
 use schema::{Rate, RateLimits, RateMode};
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn limits(principal: Rate, organization: Rate) -> RateLimits {
     RateLimits { principal, organization, ..RateLimits::default() }
@@ -25,10 +25,13 @@ async fn whoever_asks_for_too_much_waits() {
     let ask = "{ properties(first: 100) { nodes { id } } }";
     let mut asked = 0;
     let refused = loop {
+        let began = Instant::now();
         let answer = world.gql(&olga, Some(home), ask, json!({})).await;
         asked += 1;
         assert!(asked < 100, "never refused");
         if answer.gql_code() == "RATE_LIMITED" {
+            // Held back, so that asking again at once is mostly waiting.
+            assert!(began.elapsed() >= Duration::from_millis(250), "{:?}", began.elapsed());
             break answer;
         }
         answer.data();

@@ -115,8 +115,8 @@ pub async fn run() -> Result<(), Fault> {
     let meter = Meter::of(&[&gateway], &ground);
 
     // What they cost is part of the load that is halved.
-    let listeners = live::listeners(&gateway, &askers[0], LISTENERS / 2).await?;
-    let desk_listeners = live::listeners(&gateway, &desk, LISTENERS / 2).await?;
+    let listeners = live::listeners(gateway.address, &askers[0], LISTENERS / 2).await?;
+    let desk_listeners = live::listeners(gateway.address, &desk, LISTENERS / 2).await?;
     let mut full = Figures::default();
     for seconds in [5, 15] {
         let workers = Connection::several(&[gateway.address], WORKERS).await?;
