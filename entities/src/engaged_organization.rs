@@ -47,5 +47,8 @@ pub async fn list(reading: &dyn Reading, page: Page) -> Result<Connection<Engage
     let which = Condition::all().add(reading.filter(access_grant::KIND)?);
     let sort = page::Sort { list: "engaged_organization", ..AccessGrantOrder::CreatedAsc.sort() };
     let id = access_grant::Column::Id;
-    page::page(reading.tx().await?, select, which, id, sort, page, |row: &access_grant::Model| row.id.0).await
+    let found = page::page(reading.tx().await?, select, which, id, sort, page, |row: &access_grant::Model| row.id.0).await?;
+    // The relations of these organizations read the organizations' own data, which the transaction must reach.
+    reading.reach(&found.edges.iter().map(|edge: &kind::Edge<EngagedOrganization>| edge.node.organization_id).collect::<Vec<_>>()).await?;
+    Ok(found)
 }

@@ -51,12 +51,9 @@ async fn handle(State(graphql): State<GraphQl>, request: HttpRequest) -> axum::r
 }
 
 fn refuse(error: Error, strict: bool) -> axum::response::Response {
-    let (status, wait) = (surface::status(&error), error.wait());
-    let mut response = allow(answer(status, strict, &refused(error)), "GET, POST");
-    if let Some(wait) = wait {
-        response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
-    }
-    response
+    let status = surface::status(&error);
+    let wait = error.wait();
+    surface::wait(wait, allow(answer(status, strict, &refused(error)), "GET, POST"))
 }
 
 enum Served {

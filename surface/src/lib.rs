@@ -118,8 +118,8 @@ pub fn allow(mut response: Response, methods: &'static str) -> Response {
 }
 
 /// A refusal for a while, with the header that says for how long.
-pub fn wait(error: &Error, mut response: Response) -> Response {
-    if let Some(wait) = error.wait() {
+pub fn wait(wait: Option<Duration>, mut response: Response) -> Response {
+    if let Some(wait) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
     }
     response
@@ -129,5 +129,5 @@ pub fn wait(error: &Error, mut response: Response) -> Response {
 pub fn refusal(error: &Error) -> Response {
     error.trace();
     let trace_id = schema::current_trace_id();
-    wait(error, (status(error), Json(error.envelope(&trace_id))).into_response())
+    wait(error.wait(), (status(error), Json(error.envelope(&trace_id))).into_response())
 }

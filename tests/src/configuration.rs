@@ -247,6 +247,67 @@ async fn embedded_servers_that_die_are_started_again() {
     }
 }
 
+/// A full disk takes nothing, and whoever asks hears that it was not done. With room again the gateway goes on by itself, and each
+/// request that is sent again is done once.
+#[tokio::test]
+async fn with_room_again_after_a_full_disk_it_goes_on() {
+    let home = folder("full");
+    let gateway = Process::run(&embedded(&home), None).await;
+    let link = gateway.lines().iter().find(|line| line.contains("/graphiql#organization=")).cloned().expect("a link");
+    let (organization, token) = link.split_once("organization=").and_then(|(_, rest)| rest.split_once("&token=")).expect("both");
+    let client = reqwest::Client::new();
+    let create = async |n: u128| {
+        let mut body = World::property(&format!("{n} Full Street"));
+        body["idempotencyKey"] = uuid::Uuid::from_u128(n).to_string().into();
+        let request = client.post(format!("{}/api/v1/rpc/property/v1/create", gateway.url)).bearer_auth(token);
+        let answer = request.header("x-organization-id", organization).json(&body).send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        (status, answer.json::<serde_json::Value>().await.expect("JSON"))
+    };
+    assert_eq!(create(1).await.0, 200);
+    // No file of theirs may grow, nor of servers that are started meanwhile.
+    let room = |most: Option<u64>| {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let servers = children_of(&home);
+        let backends = servers.iter().flat_map(|pid| {
+            let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+            children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>()
+        });
+        for pid in backends.chain(servers.iter().copied()).chain([gateway.id()]) {
+            let limit = Rlimit { current: most, maximum: None };
+            // Some end meanwhile.
+            let _ = prlimit(Pid::from_raw(pid), Resource::Fsize, limit);
+        }
+    };
+    room(Some(8_192));
+    let mut n = 1;
+    until("that the disk is full", async || {
+        n += 1;
+        let (status, said) = create(n).await;
+        assert!(matches!(status, 200 | 202 | 503), "{status} {said:#}");
+        (status == 503).then(|| assert_eq!(said["error"]["retryable"], true, "{said:#}"))
+    })
+    .await;
+    gateway.line("that a new server finds no room", |line| line.contains("cannot be started again").then_some(())).await;
+    assert_eq!(client.get(format!("{}/livez", gateway.url)).send().await.expect("an answer").status(), 200);
+    assert_eq!(client.get(format!("{}/readyz", gateway.operators)).send().await.expect("an answer").status(), 503);
+    room(None);
+    until("room again", async || (create(n).await.0 == 200).then_some(())).await;
+    for again in 1..=n {
+        assert_eq!(create(again).await.0, 200, "{again}");
+    }
+    let list = client.post(format!("{}/api/v1/rpc/property/v1/list", gateway.url)).bearer_auth(token);
+    let filter = serde_json::json!({ "filter": { "search": "Full Street" }, "first": 100, "withTotal": true });
+    let list = list.header("x-organization-id", organization).json(&filter).send().await.expect("an answer");
+    let list: serde_json::Value = list.json().await.expect("JSON");
+    assert_eq!(list["result"]["totalCount"], serde_json::json!(n), "{list:#}");
+    until("readiness", async || {
+        let ready = client.get(format!("{}/readyz", gateway.operators)).send().await.expect("an answer");
+        (ready.status() == 200).then_some(())
+    })
+    .await;
+}
+
 #[test]
 fn the_contract_is_printed() {
     for (what, holds) in [("sdl", "type Mutation"), ("openapi", "\"openapi\": \"3.1.0\""), ("errors", "VERSION_CONFLICT")] {

@@ -1,13 +1,14 @@
-//! The parts that the verbs of every pillar share: the names that their files import, the reads of every kind, and the verbs
+//! The parts that the verbs of every pillar share: the names that their files import, the reads of every kind, other lists, and the verbs
 //! that archive and restore.
 
+pub mod lists;
 pub mod reads;
 pub mod shelf;
 pub mod timed;
 
 /// The names that a verb's file imports.
 pub mod prelude {
-    pub use crate::{Listed, ensure_in_use, ensure_stands, reads, shelf, timed};
+    pub use crate::{Listed, ensure_in_use, ensure_stands, lists, reads, shelf, timed};
     pub use async_graphql::MaybeUndefined;
     pub use kind::{Kind as _, New, NewBelow, Row as _, Seen, Term, Termed as _, Verbs as _, input, patch};
     pub use schema::{

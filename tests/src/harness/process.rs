@@ -85,9 +85,12 @@ impl Process {
         self.lines().iter().filter(|line| line.starts_with(&parked)).count()
     }
 
+    pub fn id(&self) -> i32 {
+        self.child.id().and_then(|id| id.try_into().ok()).expect("a running process")
+    }
+
     pub fn signal(&self, signal: Signal) {
-        let id = self.child.id().expect("a running process");
-        kill(Pid::from_raw(id.try_into().expect("an id")), signal).expect("a signal");
+        kill(Pid::from_raw(self.id()), signal).expect("a signal");
     }
 
     /// The most memory that it had, in bytes.
