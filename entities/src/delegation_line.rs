@@ -82,10 +82,10 @@ pub async fn turn_of(db: &impl ConnectionTrait, organization: OrganizationId, me
     Ok(rows.first().map(|row| row.try_get("", "turn")).transpose()?)
 }
 
-/// Whether delegations that rested on the member of an ended membership are yet to be noted as ended.
-pub async fn settling_from(db: &impl ConnectionTrait, organization: OrganizationId, membership: MembershipId) -> Result<bool> {
-    let sql = "SELECT FROM delegator WHERE organization_id = $1 AND id = $2 AND settles_at IS NOT NULL";
-    Ok(!asked(db, sql, [organization.0.into(), membership.0.into()]).await?.is_empty())
+/// Whether delegations that rested on a member are yet to be noted as ended.
+pub async fn settling_from(db: &impl ConnectionTrait, organization: OrganizationId, member: PrincipalId) -> Result<bool> {
+    let sql = "SELECT FROM delegator WHERE organization_id = $1 AND principal_id = $2 AND settles_at IS NOT NULL";
+    Ok(!asked(db, sql, [organization.0.into(), member.0.into()]).await?.is_empty())
 }
 
 /// Notes whether all that rested on a member up to a turn is noted as ended.

@@ -49,6 +49,8 @@ pub async fn list(reading: &dyn Reading, page: Page) -> Result<Connection<Engage
     let id = access_grant::Column::Id;
     let found = page::page(reading.tx().await?, select, which, id, sort, page, |row: &access_grant::Model| row.id.0).await?;
     // The relations of these organizations read the organizations' own data, which the transaction must reach.
-    reading.reach(&found.edges.iter().map(|edge: &kind::Edge<EngagedOrganization>| edge.node.organization_id).collect::<Vec<_>>()).await?;
+    reading
+        .reach(&found.edges.iter().map(|edge: &kind::Edge<EngagedOrganization>| edge.node.organization_id).collect::<Vec<_>>())
+        .await?;
     Ok(found)
 }

@@ -18,7 +18,7 @@ use axum::{
     response::IntoResponse,
     routing::any,
 };
-use schema::{Code, Error, Result};
+use schema::{Code, Error, Result, Turn};
 use surface::{allow, caller};
 
 pub fn routes(graphql: GraphQl) -> Router {
@@ -40,10 +40,10 @@ async fn handle(State(graphql): State<GraphQl>, request: HttpRequest) -> axum::r
     }
     match Box::pin(serve(&graphql, &parts.method, parts.uri.query(), &parts.headers, body)).await {
         // This client reads events only, so that its single response is one as well.
-        Ok(Served::Response(response)) if streams::only_events(&parts.headers) => streams::once(&response),
-        Ok(Served::Response(response)) => {
+        Ok(Served::Response(response, room)) if streams::only_events(&parts.headers) => streams::once(&response, room),
+        Ok(Served::Response(response, room)) => {
             let status = if strict && !was_executed(&response) { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-            answer(status, strict, &response)
+            answer(status, strict, &response, room)
         }
         Ok(Served::Stream(stream)) => *stream,
         Err(error) => refuse(error, strict),
@@ -53,11 +53,11 @@ async fn handle(State(graphql): State<GraphQl>, request: HttpRequest) -> axum::r
 fn refuse(error: Error, strict: bool) -> axum::response::Response {
     let status = surface::status(&error);
     let wait = error.wait();
-    surface::wait(wait, allow(answer(status, strict, &refused(error)), "GET, POST"))
+    surface::wait(wait, allow(answer(status, strict, &refused(error), None), "GET, POST"))
 }
 
 enum Served {
-    Response(Box<Response>),
+    Response(Box<Response>, Option<Turn>),
     Stream(Box<axum::response::Response>),
 }
 
@@ -73,7 +73,7 @@ async fn serve(graphql: &GraphQl, method: &Method, query: Option<&str>, headers:
     };
     let prepared = match graphql.prepare(&caller, request).await? {
         Ok(prepared) => prepared,
-        Err(response) => return Ok(Served::Response(response)),
+        Err(response) => return Ok(Served::Response(response, None)),
     };
     let operation = prepared.operation_type();
     if *method == Method::GET && operation == OperationType::Mutation {
@@ -82,27 +82,28 @@ async fn serve(graphql: &GraphQl, method: &Method, query: Option<&str>, headers:
     if operation == OperationType::Subscription {
         let Some(stream) = streams::accepted(headers) else {
             return match live::wrong(graphql, &prepared).await {
-                Some(response) => Ok(Served::Response(Box::new(response))),
+                Some(response) => Ok(Served::Response(Box::new(response), None)),
                 None => Err(Error::new(Code::NOT_ACCEPTABLE)),
             };
         };
         let seat = graphql.connection(&caller)?;
         return Ok(match Subscription::open(graphql, caller, prepared).await {
             Ok(subscription) => Served::Stream(Box::new(stream.answer(subscription, (graphql.live.guest(), seat)))),
-            Err(response) => Served::Response(Box::new(response)),
+            Err(response) => Served::Response(Box::new(response), None),
         });
     }
-    Ok(Served::Response(Box::new(graphql.execute(caller, prepared).await?)))
+    let (response, room) = graphql.execute(caller, prepared).await?;
+    Ok(Served::Response(Box::new(response), room))
 }
 
 fn accepts_graphql_response(headers: &HeaderMap) -> bool {
     headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains(GRAPHQL_RESPONSE))
 }
 
-fn answer(status: StatusCode, strict: bool, response: &Response) -> axum::response::Response {
+fn answer(status: StatusCode, strict: bool, response: &Response, room: Option<Turn>) -> axum::response::Response {
     let media = if strict { GRAPHQL_RESPONSE } else { "application/json" };
     match encoded(response) {
-        Ok(body) => (status, [(header::CONTENT_TYPE, media)], body).into_response(),
+        Ok(body) => (status, [(header::CONTENT_TYPE, media)], surface::pieces(body.into(), room)).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

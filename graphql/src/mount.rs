@@ -12,7 +12,7 @@ use crate::{
     seats::{Seat, Seats},
 };
 use async_graphql::{Request, Response, parser::types::OperationType};
-use schema::{Admitted, Caller, Carried, Code, Error, PrincipalId, REQUEST, Reads, Result, Turns};
+use schema::{Admitted, Caller, Carried, Code, Error, PrincipalId, REQUEST, Reads, Result, Turn, Turns, slowly};
 use std::sync::Arc;
 use surface::Mount;
 
@@ -70,6 +70,10 @@ impl GraphQl {
         let document = match self.documents.find(&request.query) {
             Some(document) => document,
             None => {
+                // Nothing is parsed for nothing.
+                if let Err(error) = self.mount.gateway.rates.text(caller, request.query.len()) {
+                    return Err(slowly(error).await);
+                }
                 let Ok(tree) = request.parsed_query().cloned() else {
                     // The engine parses the text once more, to report the position of the problem.
                     let mut response = self.schema.execute(request).await;
@@ -96,19 +100,27 @@ impl GraphQl {
     /// Lets a document in, if it costs no more than one may, and its caller may still spend that.
     pub async fn admit(&self, caller: &Caller, prepared: &Prepared) -> Result<(Cost, Admitted)> {
         let most = self.mount.gateway.limits.cost;
-        let cost = prepared.document.costs.ensure(prepared.operation.as_deref(), &prepared.variables, most)?;
+        let cost = match prepared.document.costs.ensure(prepared.operation.as_deref(), &prepared.variables, most) {
+            Ok(cost) => cost,
+            Err(dear) => {
+                // A refusal is work, too.
+                self.mount.gateway.admit(caller, REQUEST).await?;
+                return Err(dear);
+            }
+        };
         Ok((cost, self.mount.gateway.admit(caller, REQUEST + cost.rows).await?))
     }
 
-    /// Runs a query or a mutation.
-    pub async fn execute(&self, caller: Caller, prepared: Prepared) -> Result<Response> {
+    /// Runs a query or a mutation. The answer has room in memory until it is taken.
+    pub async fn execute(&self, caller: Caller, prepared: Prepared) -> Result<(Response, Option<Turn>)> {
         let (cost, admitted) = self.admit(&caller, &prepared).await?;
-        let mut response = Carried::request(self.run(caller, prepared, admitted)).await;
+        let mut room = None;
+        let mut response = Carried::request(self.run(caller, prepared, admitted, &mut room)).await;
         response.extensions.insert("cost".into(), cost.value());
-        Ok(response)
+        Ok((response, room))
     }
 
-    async fn run(&self, caller: Caller, prepared: Prepared, admitted: Admitted) -> Response {
+    async fn run(&self, caller: Caller, prepared: Prepared, admitted: Admitted, room: &mut Option<Turn>) -> Response {
         let gateway = &self.mount.gateway;
         let changes = prepared.operation_type() == OperationType::Mutation;
         let Prepared { query, operation, variables, document } = prepared;
@@ -122,19 +134,20 @@ impl GraphQl {
         let schema = if proven { &self.proven } else { &self.schema };
         // The future is large: in a box, only a pointer is moved.
         let running = Box::pin(schema.execute(request));
-        let mut response = if changes {
-            running.await
-        } else {
-            let turn = async {
-                let _turn = gateway.turn(admitted).await?;
-                Ok(running.await)
-            };
-            match tokio::time::timeout(gateway.limits.time, turn).await {
-                Ok(Ok(response)) => response,
-                Ok(Err(error)) => return refused(error),
-                // Dropped, it ends its statement.
-                Err(_) => return refused(Error::new(Code::DEADLINE_EXCEEDED)),
-            }
+        let made = async {
+            // A mutation waits for its turn where it is carried out.
+            let _turn = if changes { None } else { Some(gateway.turn(admitted).await?) };
+            let response = running.await;
+            // Whoever waits for room waits with what it was made by: little more is made meanwhile.
+            *room = gateway.room(&caller, reads.bytes()).await?;
+            Ok(response)
+        };
+        let most = if changes { gateway.limits.answer + gateway.limits.time } else { gateway.limits.time };
+        let mut response = match tokio::time::timeout(most, made).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return refused(error),
+            // Dropped, it ends its statement. A mutation that was begun goes on by itself.
+            Err(_) => return refused(Error::new(Code::DEADLINE_EXCEEDED)),
         };
         if too_large(&reads, &response) {
             return refused(Error::new(Code::ANSWER_TOO_LARGE));

@@ -14,7 +14,7 @@ use axum::{
     response::IntoResponse,
 };
 use futures_util::stream;
-use schema::{Code, Error};
+use schema::{Code, Error, Turn};
 use serde_json::json;
 use std::{convert::Infallible, time::Duration};
 use tokio::{
@@ -63,10 +63,10 @@ fn names(headers: &HeaderMap, media: &str) -> bool {
 }
 
 /// The answer of a query or a mutation, as events.
-pub fn once(response: &Response) -> axum::response::Response {
+pub fn once(response: &Response, room: Option<Turn>) -> axum::response::Response {
     let mut body = next_event(&encoded(response).unwrap_or_default());
     body.extend_from_slice(COMPLETE);
-    Streamed::Events.headed(Body::from(body))
+    Streamed::Events.headed(surface::pieces(body.into(), room))
 }
 
 impl Streamed {

@@ -21,7 +21,7 @@ use futures_util::{
     FutureExt, SinkExt, StreamExt,
     stream::{AbortHandle, Abortable, BoxStream, SelectAll, SplitSink, once, unfold},
 };
-use schema::{Caller, Code, Error, Type};
+use schema::{Caller, Code, Error, Turn, Type};
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
@@ -76,7 +76,8 @@ impl Close {
 
 /// An output of a running operation.
 enum Frame {
-    Next(String, Bytes),
+    /// An answer, with the room that it takes until it is sent.
+    Next(String, Bytes, Option<Turn>),
     Failed(String, Value),
     Complete(String),
     /// An error that ends the whole connection.
@@ -208,8 +209,10 @@ impl Connection {
     }
 
     async fn write(&mut self, frame: Frame) -> Result<(), Option<Close>> {
+        let mut held = None;
         let text = match frame {
-            Frame::Next(id, answer) => {
+            Frame::Next(id, answer, room) => {
+                held = room;
                 let id = Value::from(id);
                 let answer = String::from_utf8_lossy(&answer);
                 format!("{{\"id\":{id},\"type\":\"next\",\"payload\":{answer}}}")
@@ -224,7 +227,9 @@ impl Connection {
             }
             Frame::Over(error) => return Err(Some(over(&error))),
         };
-        self.send(text).await
+        let sent = self.send(text).await;
+        drop(held);
+        sent
     }
 
     async fn on_text(&mut self, text: &str) -> Result<(), Option<Close>> {
@@ -362,8 +367,8 @@ async fn begin(
             let _ = earlier.wait_for(|opened| *opened).await;
         }
         changes.store(prepared.operation_type() == OperationType::Mutation, Ordering::Relaxed);
-        let response = match graphql.execute(caller, prepared).await {
-            Ok(response) => response,
+        let (response, room) = match graphql.execute(caller, prepared).await {
+            Ok(made) => made,
             Err(error) => return Err(failed(&refused(error))),
         };
         // Failed fields are part of an answer.
@@ -371,7 +376,7 @@ async fn begin(
             return Err(failed(&response));
         }
         let answer = serde_json::to_vec(&response).unwrap_or_default();
-        Ok(Err(vec![Frame::Next(id.clone(), answer.into()), Frame::Complete(id.clone())]))
+        Ok(Err(vec![Frame::Next(id.clone(), answer.into(), room), Frame::Complete(id.clone())]))
     };
     let began = began.instrument(span).await;
     // Later operations need not wait: this one is open, or failed.
@@ -386,7 +391,7 @@ async fn begin(
 fn frames(id: String, subscription: Subscription) -> BoxStream<'static, Frame> {
     let step = async move |(id, mut subscription): (String, Box<Subscription>)| {
         let frame = match subscription.next().await? {
-            Out::Next(answer) => Frame::Next(id.clone(), answer),
+            Out::Next(answer) => Frame::Next(id.clone(), answer, None),
             Out::Complete => Frame::Complete(id.clone()),
             Out::Ended(error)
                 if matches!(

@@ -1,7 +1,8 @@
 use axum::{
-    Json, Router,
+    Router,
+    body::Body,
     extract::{Path, Request, State, rejection::PathRejection},
-    http::{Method, StatusCode},
+    http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::any,
 };
@@ -17,12 +18,12 @@ async fn handle(State(mount): State<Mount>, path: Result<Path<String>, PathRejec
     // A path that is not valid text names no procedure.
     let path = path.map(|Path(path)| path).unwrap_or_default();
     match serve(&mount, &path, request).await {
-        Ok((status, answer)) => (status, Json(answer)).into_response(),
+        Ok((status, body)) => (status, [(header::CONTENT_TYPE, "application/json")], body).into_response(),
         Err(error) => allow(refusal(&error), "POST"),
     }
 }
 
-async fn serve(mount: &Mount, path: &str, request: Request) -> Result<(StatusCode, Value)> {
+async fn serve(mount: &Mount, path: &str, request: Request) -> Result<(StatusCode, Body)> {
     let entry = find(&mount.gateway, path)?;
     let span = tracing::Span::current();
     span.record("procedure", entry.name());
@@ -45,7 +46,10 @@ async fn serve(mount: &Mount, path: &str, request: Request) -> Result<(StatusCod
     let mut answer = entry.call(&mount.gateway, &caller, body).await?;
     let running = entry.is_mutation() && answer["result"].is_null();
     answer["trace_id"] = schema::current_trace_id().into();
-    Ok((if running { StatusCode::ACCEPTED } else { StatusCode::OK }, answer))
+    let said = serde_json::to_vec(&answer)?;
+    drop(answer);
+    let room = mount.gateway.room(&caller, said.len()).await?;
+    Ok((if running { StatusCode::ACCEPTED } else { StatusCode::OK }, surface::pieces(said.into(), room)))
 }
 
 /// The entry of a path. Unknown paths, procedures and versions have a code each.

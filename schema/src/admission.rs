@@ -14,6 +14,9 @@ pub struct Admitted {
 /// The rows of a read that count as one more turn.
 const HEAVY: u64 = 2_000;
 
+/// The bytes of an answer for which there is always room.
+const SMALL: usize = 64 * 1_024;
+
 /// The time for which a refusal is held back. Far less than the wait that it asks for.
 const MOMENT: Duration = Duration::from_millis(250);
 
@@ -49,6 +52,20 @@ impl Gateway {
         let tenant = organization.map_or(caller.principal.0, |organization| organization.0);
         let weight = u32::try_from(1 + price / HEAVY).unwrap_or(u32::MAX);
         Ok(Admitted { whose: Whose { tenant, person: caller.principal.0 }, weight })
+    }
+
+    /// Waits for room for an answer, which lies in memory until its client has taken it. A small one needs none.
+    pub async fn room(&self, caller: &Caller, bytes: usize) -> Result<Option<Turn>> {
+        if bytes < SMALL {
+            return Ok(None);
+        }
+        let tenant = caller.organization.map_or(caller.principal.0, |organization| organization.0);
+        let whose = Whose { tenant, person: caller.principal.0 };
+        let weight = u32::try_from(bytes / 1_024).unwrap_or(u32::MAX);
+        match tokio::time::timeout(self.limits.time / 2, self.answers.take(whose, weight)).await {
+            Ok(Ok(room)) => Ok(Some(room)),
+            _ => Err(slowly(Error::new(Code::RATE_LIMITED).retry_after(Duration::from_secs(1))).await),
+        }
     }
 
     /// Waits for the turn of a read.

@@ -171,6 +171,16 @@ fn warnings_wanted(body: &mut Map<String, Value>) -> Result<bool> {
     }
 }
 
+/// The rows that a read may touch: those of its page, and those that a total is counted over.
+fn rows(body: &Map<String, Value>) -> u64 {
+    let asked = ["first", "last"].iter().find_map(|name| body.get(*name)?.as_u64());
+    let total = body.get("withTotal").is_some_and(|total| *total == Value::Bool(true));
+    asked.map_or(MANY, |asked| asked.min(100)) + if total { MANY } else { 0 }
+}
+
+/// The rows of a page that says no number, and the worth of a total.
+const MANY: u64 = 20;
+
 struct Of<P>(PhantomData<fn() -> P>);
 
 #[async_trait]
@@ -230,8 +240,9 @@ impl<P: Procedure> Erased for Of<P> {
     async fn call(&self, gateway: &Arc<Gateway>, caller: &Caller, mut body: Map<String, Value>) -> Result<Value> {
         match P::RUNS {
             Runs::Read => {
+                let rows = P::ROWS + rows(&body);
                 let input = input::parse::<P::Input>(Value::Object(body))?;
-                Ok(serde_json::json!({ "result": read::<P>(gateway, caller, input).await? }))
+                Ok(serde_json::json!({ "result": read::<P>(gateway, caller, input, rows).await? }))
             }
             Runs::Mutation(_) => {
                 let key = idempotency_key(body.remove("idempotencyKey"))?;

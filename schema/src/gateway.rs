@@ -78,6 +78,8 @@ pub struct Gateway {
     pub turns: Turns,
     /// The operations that are carried out at a time.
     pub changes: Turns,
+    /// The room for answers that their clients have not taken yet, in kibibytes.
+    pub answers: Turns,
     pub table: Table,
     pub flights: Arc<Flights>,
     pub waits: Waits,

@@ -61,6 +61,8 @@ pub trait Procedure: Send + Sync + 'static {
     const CHANGES_RIGHTS: bool = false;
     /// Whether the read meets rows of organizations that engaged the acting one, besides its own.
     const ACROSS: bool = false;
+    /// The rows that a read touches beside those of its page.
+    const ROWS: u64 = 1;
 
     /// How warnings about a result are found, for a procedure that has any.
     const HINTS: Option<&'static Hints> = None;

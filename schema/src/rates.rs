@@ -21,6 +21,9 @@ pub const REQUEST: u64 = 50;
 /// The price of a mutation: a decision, an operation, a workflow, an event.
 pub const MUTATION: u64 = 100;
 
+/// The bytes of a document that are parsed for the price of a row.
+const BYTES: u64 = 16;
+
 /// Whether rates are kept to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RateMode {
@@ -48,7 +51,14 @@ pub struct Rate {
     pub burst: u32,
 }
 
+/// The organizations in which a person may spend all that is theirs there at the same time.
+const FEW: u32 = 3;
+
 impl Rate {
+    fn times(self, many: u32) -> Rate {
+        Rate { second: self.second.saturating_mul(many), burst: self.burst.saturating_mul(many) }
+    }
+
     /// A rate as a setting says it: `20000/400000`.
     pub fn parse(text: &str) -> Option<Rate> {
         let (second, burst) = text.split_once('/')?;
@@ -87,6 +97,8 @@ enum Level {
     Address,
     Client,
     Principal,
+    /// A person in all organizations together.
+    Person,
     Organization,
 }
 
@@ -100,6 +112,7 @@ impl Level {
             Level::Address => "address",
             Level::Client => "client",
             Level::Principal => "principal",
+            Level::Person => "person",
             Level::Organization => "organization",
         }
     }
@@ -198,13 +211,15 @@ impl Rates {
             Level::Address => self.limits.address,
             Level::Client => self.limits.client,
             Level::Principal => self.limits.principal,
+            // Somebody who founds many organizations has no more than in a few of them.
+            Level::Person => self.limits.principal.times(FEW),
             Level::Organization => self.limits.organization,
         }
     }
 
-    /// Pays for a request of an address, before anybody is known.
-    pub fn address(&self, address: IpAddr) -> Result<()> {
-        self.pay(Payer::address(address), REQUEST)
+    /// Pays for a request of an address, before anybody is known. It may be as dear as several.
+    pub fn address(&self, address: IpAddr, times: u64) -> Result<()> {
+        self.pay(Payer::address(address), REQUEST * times)
     }
 
     /// Pays for a request of a person, before it is known whether they may act where they say.
@@ -212,10 +227,16 @@ impl Rates {
         self.pay(Payer::principal(caller, None), REQUEST)
     }
 
+    /// Pays for the reading of a text of so many bytes, whoever it is read for.
+    pub fn text(&self, caller: &Caller, bytes: usize) -> Result<()> {
+        self.pay(Payer::principal(caller, None), bytes as u64 / BYTES)
+    }
+
     /// Pays for a caller's work, in the organization that it may act in: first from its own, so that whoever is refused spends nothing
     /// of what others share.
     pub fn caller(&self, caller: &Caller, organization: Option<OrganizationId>, price: u64) -> Result<()> {
         self.pay(Payer::principal(caller, organization), price)?;
+        self.pay(Payer(Level::Person, caller.principal.0.as_u128()), price)?;
         if let Some(organization) = organization {
             self.organization(organization, price)?;
         }

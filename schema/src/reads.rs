@@ -197,6 +197,11 @@ impl Reads {
         self.room.fetch_sub(bytes, Relaxed) >= bytes
     }
 
+    /// The bytes of the answer so far.
+    pub fn bytes(&self) -> usize {
+        usize::try_from(i64::from(self.gateway.limits.size) - self.room.load(Relaxed)).unwrap_or_default()
+    }
+
     /// Whether the answer is larger than it may be.
     pub fn overfull(&self) -> bool {
         self.room.load(Relaxed) < 0

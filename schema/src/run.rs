@@ -354,7 +354,7 @@ pub(crate) fn judged_hash(judged: &Judged) -> String {
 }
 
 /// Runs a read on the surface that has no query language of its own.
-pub async fn read<P: Procedure>(gateway: &Arc<Gateway>, caller: &Caller, input: P::Input) -> Result<P::Output> {
+pub async fn read<P: Procedure>(gateway: &Arc<Gateway>, caller: &Caller, input: P::Input, rows: u64) -> Result<P::Output> {
     let span = tracing::info_span!(
         "read",
         procedure = P::NAME,
@@ -364,7 +364,7 @@ pub async fn read<P: Procedure>(gateway: &Arc<Gateway>, caller: &Caller, input: 
     );
     let work = async {
         input::validate(&input)?;
-        let admitted = gateway.admit(caller, REQUEST * 2).await?;
+        let admitted = gateway.admit(caller, REQUEST + rows).await?;
         let _turn = gateway.turn(admitted).await?;
         let actor = caller.actor(gateway, P::SCOPE).await?;
         tracing::Span::current().record("organization_id", tracing::field::display(actor.organization));

@@ -152,7 +152,8 @@ impl App {
             rates: Rates::new(parts.rates),
             things: Default::default(),
             turns: Turns::shared(turns, turns / 4, WAITING, presence.clone()),
-            changes: Turns::shared(changes, (changes / 4).min(cores), CHANGES_WAITING, presence),
+            changes: Turns::shared(changes, (changes / 4).min(cores), CHANGES_WAITING, presence.clone()),
+            answers: Turns::shared(ROOM, ROOM / 4, ROOM_WAITING, presence),
             table: schema::Table::new(resolvers::TABLE),
             flights: Arc::default(),
             waits: schema::Waits::default(),
@@ -223,6 +224,12 @@ impl App {
 pub fn told(error: schema::Error) -> Fault {
     format!("{} {:?}", error.text(), error.cause()).into()
 }
+
+/// The kibibytes of answers that clients have not taken yet.
+const ROOM: usize = 48 * 1_024;
+
+/// The answers of one organization that wait for room.
+const ROOM_WAITING: usize = 16;
 
 /// The time limits of statements.
 const BOUNDS: [(&str, &str); 3] =

@@ -20,10 +20,10 @@ use opentelemetry::{
 };
 use schema::{Code, Error};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     convert::Infallible,
     io,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     pin::Pin,
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
@@ -181,12 +181,21 @@ struct Place {
     _permit: OwnedSemaphorePermit,
 }
 
+/// The network that an address stands for: whoever has one address of IPv6 has 2^64 of them.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+    }
+}
+
 impl House {
     /// A place for one more from an address. The error is the reason why there is none.
     fn place(&self, address: IpAddr, each: usize) -> Result<Place, &'static str> {
         let _permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| "full")?;
+        let network = network(address);
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        let there = addresses.entry(address).or_default();
+        let there = addresses.entry(network).or_default();
         if *there >= each {
             return Err("address");
         }
@@ -200,10 +209,10 @@ impl Drop for Place {
     fn drop(&mut self) {
         OPEN.add(-1, &[]);
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(there) = addresses.get_mut(&self.address) {
+        if let Some(there) = addresses.get_mut(&network(self.address)) {
             *there -= 1;
             if *there == 0 {
-                addresses.remove(&self.address);
+                addresses.remove(&network(self.address));
             }
         }
     }
@@ -219,6 +228,10 @@ struct State {
     begun: Option<Instant>,
     /// The time since which the client takes nothing.
     stuck: Option<Instant>,
+    /// The times by which pieces of answers are to be taken, by the answer. Over HTTP/2 a client takes each at its own pace.
+    offers: BTreeMap<u64, Instant>,
+    /// The number of the next answer.
+    next: u64,
     /// Whether it speaks HTTP/2, whose frames need not be requests.
     two: bool,
 }
@@ -234,10 +247,14 @@ impl Seen {
     /// The time by which something must happen, and the name of its absence.
     fn due(&self, limits: &Limits) -> Option<(Instant, &'static str)> {
         let state = self.state();
-        match (state.stuck, state.begun) {
-            (Some(stuck), _) => Some((stuck + limits.stuck, "stuck")),
+        let offered = state.offers.values().min().copied();
+        let stuck = state.stuck.map(|stuck| stuck + limits.stuck);
+        if let Some(due) = offered.into_iter().chain(stuck).min() {
+            return Some((due, "stuck"));
+        }
+        match state.begun {
             _ if state.serving > 0 => None,
-            (None, Some(begun)) if !state.two => Some((begun + limits.head, "head")),
+            Some(begun) if !state.two => Some((begun + limits.head, "head")),
             _ => Some((state.since + limits.idle, "idle")),
         }
     }
@@ -272,7 +289,8 @@ struct Connection {
 
 impl Connection {
     fn new(stream: TcpStream, limits: Limits, place: Option<Place>) -> Connection {
-        let state = State { serving: 0, since: Instant::now(), begun: None, stuck: None, two: false };
+        let state =
+            State { serving: 0, since: Instant::now(), begun: None, stuck: None, two: false, offers: BTreeMap::new(), next: 0 };
         let seen = Seen(Arc::new(Mutex::new(state)));
         Connection { stream: Watched { stream, seen: seen.clone(), place }, seen, limits }
     }
@@ -291,8 +309,10 @@ impl Connection {
             async move {
                 let answer: Response = answer.await.unwrap_or_else(|never: Infallible| match never {});
                 // An upgraded connection is no longer this one's.
-                let held = (answer.status() != StatusCode::SWITCHING_PROTOCOLS).then_some(serving);
-                Ok::<_, Infallible>(answer.map(|body| Body::new(Held { body, _held: held })).into_response())
+                if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    return Ok(answer);
+                }
+                Ok::<_, Infallible>(answer.map(|body| Body::new(Held::new(body, serving, limits.stuck))).into_response())
             }
         });
         let mut builder = Builder::new(TokioExecutor::new());
@@ -335,11 +355,16 @@ struct Watched {
 }
 
 impl Watched {
-    fn sent<T>(&self, sent: Poll<T>) -> Poll<T> {
+    fn sent(&self, sent: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let mut state = self.seen.state();
         match &sent {
             Poll::Pending => drop(state.stuck.get_or_insert_with(Instant::now)),
-            Poll::Ready(_) => state.stuck = None,
+            // Whoever takes a few bytes now and then is stuck still.
+            Poll::Ready(Ok(bytes)) => {
+                let taken = Duration::from_millis(*bytes as u64 * 1_000 / PACE);
+                state.stuck = state.stuck.map(|since| since + taken).filter(|since| *since < Instant::now());
+            }
+            Poll::Ready(Err(_)) => state.stuck = None,
         }
         drop(state);
         sent
@@ -385,10 +410,30 @@ impl AsyncWrite for Watched {
     }
 }
 
-/// A body that keeps its request served until the body is at its end, or given up.
+/// A body that keeps its request served until the body is at its end, or given up. Each piece is to be taken within a time: a client
+/// that takes none, or takes them too slowly, would keep all that it was answered in memory.
 struct Held {
     body: Body,
-    _held: Option<Serving>,
+    serving: Serving,
+    number: u64,
+    stuck: Duration,
+}
+
+/// The least pace of a client, in bytes a second.
+const PACE: u64 = 8 * 1024;
+
+impl Held {
+    fn new(body: Body, serving: Serving, stuck: Duration) -> Held {
+        let mut state = serving.0.state();
+        let number = state.next;
+        state.next += 1;
+        // Until the body is asked for its first piece, the head waits.
+        if !http_body::Body::is_end_stream(&body) {
+            state.offers.insert(number, Instant::now() + stuck);
+        }
+        drop(state);
+        Held { body, serving, number, stuck }
+    }
 }
 
 impl http_body::Body for Held {
@@ -396,7 +441,23 @@ impl http_body::Body for Held {
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let bytes = match &polled {
+            Poll::Ready(Some(Ok(frame))) => frame.data_ref().map_or(0, Bytes::len),
+            _ => 0,
+        };
+        let mut state = self.serving.0.state();
+        match &polled {
+            // The next question comes when there is room for more.
+            Poll::Ready(Some(_)) => {
+                let time = self.stuck + Duration::from_secs(bytes as u64 / PACE);
+                state.offers.insert(self.number, Instant::now() + time);
+            }
+            // It is the body that waits, not the client; or all of it was taken.
+            Poll::Pending | Poll::Ready(None) => drop(state.offers.remove(&self.number)),
+        }
+        drop(state);
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -405,5 +466,25 @@ impl http_body::Body for Held {
 
     fn size_hint(&self) -> http_body::SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.serving.0.state().offers.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        let of = |text: &str| network(text.parse().expect("an address"));
+        assert_eq!(of("2001:db8:1:2::7"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::7"), of("2001:db8:1:3::7"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+        assert_eq!(of("192.0.2.1"), of("::ffff:192.0.2.1"));
     }
 }

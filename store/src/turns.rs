@@ -138,7 +138,9 @@ impl Turns {
                 return Ok(Turn { turns: self.clone(), tenant, weight, favoured: gathers });
             }
             let mine = state.tenants.entry(tenant).or_default();
-            if mine.waiting >= self.0.most_waiting {
+            let theirs = mine.people.iter().find(|(one, _)| *one == person).map_or(0, |(_, waiters)| waiters.len());
+            // One of many people leaves room to the others.
+            if mine.waiting >= self.0.most_waiting || (person != tenant && theirs > self.0.most_waiting / 4) {
                 return Err(Crowded);
             }
             let (told, waits) = oneshot::channel();
@@ -394,6 +396,15 @@ mod tests {
         let _waiting = [waits(&turns, whose(1, 1), 1), waits(&turns, whose(1, 1), 1)];
         assert!(matches!(turns.take(whose(1, 1), 1).now_or_never(), Some(Err(Crowded))));
         drop(waits(&turns, whose(2, 1), 1));
+    }
+
+    #[test]
+    fn one_of_many_people_leaves_room_to_wait() {
+        let turns = Turns::new(1, 8);
+        let _held = taken(&turns, whose(1, 1), 1);
+        let _waiting: Vec<_> = (0..3).map(|_| waits(&turns, whose(1, 2), 1)).collect();
+        assert!(matches!(turns.take(whose(1, 2), 1).now_or_never(), Some(Err(Crowded))));
+        drop(waits(&turns, whose(1, 3), 1));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The parts that both HTTP surfaces share: caller, body and error envelope. Surfaces translate, they never decide.
 
 mod origins;
+mod pieces;
 mod unique;
 
 pub use origins::Origins;
+pub use pieces::pieces;
 pub use unique::parse;
 
 use axum::{

@@ -34,6 +34,7 @@ macro_rules! financials {
             const NAME: &'static str = $name;
             const ABOUT: &'static str = $about;
             const RUNS: Runs = Runs::Read;
+            const ROWS: u64 = 100;
             const ERRORS: &'static [Code] = &[];
             type Input = $input;
             type Output = Financials;

@@ -1,4 +1,6 @@
-use super::{CHANGE, DELEGATION_ENDED, DELEGATION_EXCEEDS, Rest, ensure_open, exceeds, items, note_permitting, reduce, to_come::BELOW};
+use super::{
+    CHANGE, DELEGATION_ENDED, DELEGATION_EXCEEDS, Rest, ensure_open, exceeds, items, note_permitting, reduce, to_come::BELOW,
+};
 use crate::prelude::*;
 use entities::{
     delegation::{DelegatedAction, Delegation, DelegationId},

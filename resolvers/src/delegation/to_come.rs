@@ -24,7 +24,8 @@ async fn below(reading: &dyn Reading, result: &Value) -> Result<Vec<Warning>> {
 
 async fn given(reading: &dyn Reading, result: &Value) -> Result<Vec<Warning>> {
     let row = Membership::deserialize(result)?;
-    let settling = delegation_line::settling_from(reading.tx().await?, row.organization_id, row.id).await?;
+    let Some(member) = row.principal_id else { return Ok(Vec::new()) };
+    let settling = delegation_line::settling_from(reading.tx().await?, row.organization_id, member).await?;
     Ok(to_come(settling, "membership/v1/settle"))
 }
 

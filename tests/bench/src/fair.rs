@@ -89,13 +89,7 @@ impl Flood {
 
     /// Floods until it is dropped. An attacker has a machine of its own: here it has a thread, behind all that the gateway and the quiet
     /// tenant do.
-    pub async fn run(
-        self,
-        address: SocketAddr,
-        asker: &Asker,
-        members: &[Asker],
-        floods: &Arc<AtomicU64>,
-    ) -> Result<(), Fault> {
+    pub async fn run(self, address: SocketAddr, asker: &Asker, members: &[Asker], floods: &Arc<AtomicU64>) -> Result<(), Fault> {
         let (asker, members, floods) = (asker.clone(), members.to_vec(), Arc::clone(floods));
         let (_stop, stopped) = oneshot::channel::<()>();
         let (tell, told) = oneshot::channel();

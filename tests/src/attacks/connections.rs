@@ -235,3 +235,94 @@ async fn floods_of_http_2_end_their_connection() {
     let answer = asked(&mut connect(&world).await, "/livez").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
+
+/// An answer that is not taken ends its connection, be it that a window is shut or that nobody reads.
+#[tokio::test]
+async fn an_answer_that_nobody_takes_ends_its_connection() {
+    let world = world(Limits { stuck: SHORT, ..Limits::default() }).await;
+    let head = [&[0x82, 0x86, 0x04, 6][..], b"/livez", &[0x41, 1, b'x']].concat();
+    // INITIAL_WINDOW_SIZE is 0, and stays so.
+    let shut = [frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]), frame(1, 0x5, 1, &head)];
+    let (heard, _) = flooded(&world, shut.into_iter()).await;
+    assert!(heard.len() > 9, "the head was answered");
+    // More than the buffers of both sides hold.
+    let mut stream = connect(&world).await;
+    let ask = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(60);
+    stream.write_all(&ask).await.expect("sent");
+    // Its last words lie before the end, and are not read: writing tells.
+    until("an end", async || match stream.try_write(b"G") {
+        Err(problem) if problem.kind() != std::io::ErrorKind::WouldBlock => Some(()),
+        _ => None,
+    })
+    .await;
+    // Whoever reads has all the time that it takes.
+    let mut stream = connect(&world).await;
+    stream.write_all(b"GET /openapi.json HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("sent");
+    let (mut piece, mut all) = (vec![0; 40_000], 0);
+    loop {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        match stream.read(&mut piece).await.expect("more") {
+            0 => break,
+            read => all += read,
+        }
+    }
+    assert!(all > 200_000, "{all}");
+}
+
+/// Answers lie in memory until they are taken: no more of one tenant's than there is room for.
+#[tokio::test]
+async fn large_answers_that_nobody_takes_wait_for_room() {
+    let world = World::new().await;
+    let (olga, ines) = (person("olga"), person("ines"));
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    let other = world.found(&ines, "TRUST_OR_LLC").await;
+    for n in 0..20 {
+        let mut house = World::property(&n.to_string());
+        house["notes"] = "x".repeat(9_900).into();
+        world.call(&olga, home, "property/v1/create", house).await.ok();
+    }
+    let lists: String = (0..20).map(|n| format!("l{n}: properties(first: 20) {{ nodes {{ notes }} }} ")).collect();
+    let body = json!({ "query": format!("{{ {lists} }}") }).to_string();
+    let request = format!(
+        "POST /graphql HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nx-organization-id: {home}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        olga.token,
+        body.len()
+    );
+    let mut unread = Vec::new();
+    for _ in 0..14 {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4_096).expect("a small buffer");
+        let mut stream = socket.connect(world.app.address).await.expect("a connection");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        unread.push(stream);
+    }
+    // Nobody else waits for that.
+    let mut answered = 0;
+    until("some answers", async || {
+        world.gql(&ines, Some(other), "{ properties(first: 5) { nodes { id } } }", json!({})).await.data();
+        answered = 0;
+        for stream in &unread {
+            answered += usize::from(timeout(Duration::from_millis(20), stream.peek(&mut [0; 1])).await.is_ok());
+        }
+        (answered >= 2).then_some(())
+    })
+    .await;
+    // The others are refused after a while, in few words.
+    let mut short = 0;
+    for stream in &mut unread {
+        let mut piece = vec![0; 300_000];
+        let mut heard = Vec::new();
+        while heard.len() < 100_000 {
+            let Ok(Ok(read @ 1..)) = timeout(Duration::from_secs(20), stream.read(&mut piece)).await else { break };
+            heard.extend_from_slice(&piece[..read]);
+            let said = String::from_utf8_lossy(&heard);
+            if said.contains("RATE_LIMITED") || said.contains("DEADLINE_EXCEEDED") {
+                short += 1;
+                break;
+            }
+        }
+        let said = String::from_utf8_lossy(&heard[..heard.len().min(2_000)]).into_owned();
+        assert!(heard.len() >= 100_000 || said.contains("RATE_LIMITED") || said.contains("DEADLINE_EXCEEDED"), "{said}");
+    }
+    assert!(short >= 3, "{short} of 14 were refused");
+}

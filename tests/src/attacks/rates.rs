@@ -60,6 +60,37 @@ async fn whoever_asks_for_too_much_waits() {
     world.gql(&olga, Some(other), ask, json!({})).await.data();
 }
 
+/// Documents that nobody would carry out are read, and that is work: it is paid for, on either transport.
+#[tokio::test]
+async fn documents_that_are_refused_are_paid_for() {
+    let few = Rate { second: 1, burst: 20_000 };
+    let world = World::with(Options { rates: limits(few, AMPLE), ..Options::default() }).await;
+    let (olga, mara) = (person("olga"), person("mara"));
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    world.join(&olga, home, &mara, "TRUSTEE").await;
+    let wrong = |n: usize| format!("{{ nothing{n} }} # {}", "x".repeat(20_000));
+    let mut codes = Vec::new();
+    for n in 0..30 {
+        codes.push(world.gql(&olga, Some(home), &wrong(n), json!({})).await.gql_code().to_owned());
+    }
+    assert_eq!(codes.first().map(String::as_str), Some("GRAPHQL_VALIDATION_FAILED"), "{codes:?}");
+    assert_eq!(codes.last().map(String::as_str), Some("RATE_LIMITED"), "{codes:?}");
+    // One that would be too dear, again and again: each is little, and none is nothing.
+    let dear = "{ properties(first: 100) { nodes { history(first: 100) { nodes { kind } } portfolios { properties(first: 100) { nodes { id } } } } } }";
+    let mut socket = Socket::open(&world.app.url(), &mara, Some(home), None).await.expect("a connection");
+    let mut asked = 0;
+    loop {
+        socket.subscribe(&asked.to_string(), dear, json!({})).await;
+        let code = socket.ends().await.0;
+        asked += 1;
+        if code == "RATE_LIMITED" {
+            break;
+        }
+        assert_eq!(code, "QUERY_TOO_COSTLY");
+        assert!(asked < 500, "never refused");
+    }
+}
+
 /// Whoever is no member spends nothing of an organization's.
 #[tokio::test]
 async fn an_outsider_spends_nothing_of_an_organizations() {

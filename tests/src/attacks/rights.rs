@@ -125,7 +125,8 @@ async fn a_delegation_on_which_100_000_rest_is_taken_back_at_once() {
     assert_eq!(viewer.data()["viewer"]["delegations"], json!([{ "actions": ["READ"] }]));
 
     // The end of the first is the end of all, and it is told what is still to come.
-    let end = json!({ "id": root, "version": scene.version("delegation", &root).await, "reason": "Enough", "withWarnings": true });
+    let end =
+        json!({ "id": root, "version": scene.version("delegation", &root).await, "reason": "Enough", "withWarnings": true });
     let ended = world.call(olga, home, "delegation/v1/revoke", end).await;
     assert_eq!(ended.body["warnings"][0]["code"], "STILL_TO_COME", "{:#}", ended.body);
     for who in [&tom, &wide, &deep] {

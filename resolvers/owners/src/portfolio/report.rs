@@ -48,6 +48,7 @@ impl Procedure for ReportOf {
     const NAME: &'static str = "portfolio/v1/report";
     const ABOUT: &'static str = "Counts properties, or adds up amounts, over portfolios.";
     const RUNS: Runs = Runs::Read;
+    const ROWS: u64 = 500;
     const ERRORS: &'static [Code] = &[];
     type Input = PortfolioReportInput;
     type Output = Figures;
