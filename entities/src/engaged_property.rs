@@ -91,3 +91,18 @@ fn of_owners(all: Vec<OrganizationId>) -> SimpleExpr {
         _ => Column::OwnerOrganizationId.eq_any(all.into_iter().map(|id| id.0).collect::<Vec<_>>()),
     }
 }
+
+/// The most rows of lists that are brought in line at a time, and how many times in a row.
+const SOME: i32 = 1_000;
+const TIMES: usize = 20;
+
+/// Brings lists in line with grants that were given or taken since, some rows after the others.
+pub async fn catch_up(connection: &mut sqlx::PgConnection) -> schema::Result<()> {
+    for _ in 0..TIMES {
+        let more: bool = sqlx::query_scalar("SELECT app.engaged_catch_up($1)").bind(SOME).fetch_one(&mut *connection).await?;
+        if !more {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -39,6 +39,7 @@ mod m20261130_000031_events;
 mod m20261201_000032_offers;
 mod m20261201_000033_block;
 mod m20261201_000034_skeleton;
+mod m20261201_000035_engaged;
 pub mod projection;
 
 use sea_orm_migration::MigrationTrait;
@@ -110,6 +111,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261201_000032_offers::Migration),
             Box::new(m20261201_000033_block::Migration),
             Box::new(m20261201_000034_skeleton::Migration),
+            Box::new(m20261201_000035_engaged::Migration),
         ]
     }
 }

@@ -12,6 +12,7 @@ const NO_ORGANIZATION: &[(&str, &str)] = &[
     ("rehearsal", "policies belong to the deployment"),
     ("replica", "processes belong to the deployment"),
     ("denial", "people and tokens belong to the deployment"),
+    ("engaged_due", "work of the database's own, reached by definer functions only"),
     ("rate_paid", "a count of the deployment's, by a hash"),
     ("seaql_migrations", "the database's own history"),
 ];

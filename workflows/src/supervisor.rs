@@ -2,7 +2,7 @@
 //! abandoned operations, and one at a time keeps the deadlines.
 
 use crate::{Durable, timer};
-use entities::{denial, rate, replica};
+use entities::{denial, engaged_property, rate, replica};
 use schema::{Due, Error, Gateway, OperationId, Result, resume};
 use sqlx::{PgConnection, Postgres, pool::PoolConnection};
 use std::{
@@ -121,7 +121,8 @@ impl Supervisor {
         while let Some(gateway) = self.next().await {
             leading(&gateway, TIMER, async |connection| {
                 agrees(&gateway).await?;
-                timer::round(&gateway, connection).await
+                timer::round(&gateway, connection).await?;
+                engaged_property::catch_up(connection).await
             })
             .await;
         }

@@ -1,6 +1,6 @@
 //! A right that is taken back is gone, whatever rests on it.
 
-use crate::harness::{Person, World, person, until_or};
+use crate::harness::{Person, World, person, until, until_or};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Executor};
 use std::time::Duration;
@@ -194,4 +194,47 @@ async fn a_chain_is_no_longer_than_may_be_looked_up() {
     let refused = scene.world.rpc(&by, Some(scene.home), "delegation/v1/grant", body).await;
     refused.refused("QUOTA_EXCEEDED");
     assert_eq!(refused.body["error"]["details"], json!({ "quota": "delegationsInAChain", "most": 10 }));
+}
+
+/// A grant over many properties is given and taken in one short step. The desk's list follows, and shows nothing of it after its end.
+#[tokio::test]
+async fn a_grant_over_thousands_of_properties_is_taken_back_at_once() {
+    const HOUSES: i64 = 12_000;
+    let scene = Scene::new().await;
+    let (world, olga, home) = (&scene.world, &scene.olga, scene.home);
+    let dana = person("dana");
+    let desk = world.found(&dana, "CONCIERGE_OPERATOR").await;
+    let sql = format!(
+        "BEGIN;
+         SET LOCAL session_replication_role = replica;
+         CREATE TEMPORARY TABLE houses ON COMMIT DROP AS SELECT * FROM property WHERE organization_id = '{home}';
+         ALTER TABLE houses DROP COLUMN search;
+         CREATE TEMPORARY TABLE more ON COMMIT DROP AS SELECT n, h.* FROM houses h, generate_series(1, {HOUSES} - 1) n;
+         UPDATE more SET id = uuid_in(md5('house ' || n)::cstring), line1 = n || ' Main Street';
+         ALTER TABLE more DROP COLUMN n;
+         DO $$ DECLARE columns text; BEGIN
+           SELECT string_agg(quote_ident(attname), ', ') INTO columns FROM pg_attribute WHERE attrelid = 'more'::regclass AND attnum > 0 AND NOT attisdropped;
+           EXECUTE format('INSERT INTO property (%s) SELECT %s FROM more', columns, columns);
+         END $$;
+         COMMIT; ANALYZE property;"
+    );
+    world.sql.acquire().await.expect("a connection").execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("houses");
+    // No other desk is here.
+    let listed = "SELECT count(*) FROM engaged_property";
+    let engaged = "{ engagedProperties(first: 5) { totalCount nodes { id } } }";
+    let shown = async || {
+        let answer = world.gql(&dana, Some(desk), engaged, json!({})).await;
+        answer.data()["engagedProperties"]["totalCount"].as_i64()
+    };
+    let grant = world.engage(olga, home, desk, "READ").await["id"].clone();
+    until("all of them in the list", async || (shown().await == Some(HOUSES)).then_some(())).await;
+    let end = json!({ "id": grant, "version": scene.version("access_grant", &grant).await, "reason": "Enough" });
+    world.call(olga, home, "accessGrant/v1/revoke", end).await.ok();
+    assert_eq!(shown().await, Some(0), "nothing is shown");
+    assert!(world.count(listed).await > HOUSES / 2, "the list is cleared after it, not in it");
+    until("an empty list", async || (world.count(listed).await == 0).then_some(())).await;
+    // Engaged again, the desk sees them as they are by now.
+    world.call(olga, home, "property/v1/update", json!({ "id": scene.house, "version": 1, "notes": "By now" })).await.ok();
+    world.engage(olga, home, desk, "READ").await;
+    until("all of them again", async || (shown().await == Some(HOUSES)).then_some(())).await;
 }
