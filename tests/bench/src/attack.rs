@@ -1,8 +1,9 @@
 //! `make attack`: mixed floods from three tenants on two replicas, beside tenants that do their work. Seeded, for ten minutes. It fails
-//! if a quiet tenant is refused or reads a foreign byte, if a replica grows beyond its bound, or if one of them ends.
+//! if a quiet tenant is refused, waits for too long or reads a foreign byte, if something that was acknowledged is not there once, if a
+//! replica grows beyond its bound, keeps connections that nobody needs any more, or ends.
 
 use crate::{
-    chaos::Dice,
+    chaos::{Book, Client, Dice, Proxy, check},
     fair::{Flood, graphql, members, quiet},
     ground::{Asker, Ground},
     load::{Connection, Figures},
@@ -21,6 +22,10 @@ use std::{
 
 /// The most memory of a replica, in megabytes.
 const MEMORY: f64 = 300.0;
+/// The most by which a quiet tenant's p99 is longer than alone, beside three floods at a time on every core that there is.
+const LONGER: f64 = 6.0;
+/// The files that a replica may have open besides those it had before.
+const FILES: usize = 40;
 /// The time of one flood of a tenant, before its next one.
 const WAVE: Duration = Duration::from_secs(20);
 
@@ -49,6 +54,8 @@ async fn attack(ground: &mut Ground, seed: u64, time: Duration) -> Result<(), Fa
         attackers.push((members(ground, &asker).await?, asker));
     }
     let peaceful: Vec<Asker> = (10..14).map(|n| ground.asker(n)).collect::<Result<_, _>>()?;
+    let files = |replica: &Process| std::fs::read_dir(format!("/proc/{}/fd", replica.id())).map_or(0, Iterator::count);
+    let before = replicas.each_ref().map(files);
     // Alone first, for the comparison.
     let mut alone = Vec::new();
     for (n, asker) in peaceful.iter().enumerate() {
@@ -58,6 +65,16 @@ async fn attack(ground: &mut Ground, seed: u64, time: Duration) -> Result<(), Fa
     }
     let (floods, until) = (Arc::new(AtomicU64::new(0)), Instant::now() + time);
     let running = RefCell::new([None::<(Flood, usize)>; 3]);
+    // Clients that write, and remember all that they were told.
+    let (book, proxy) = (Book::new(), Proxy::start(replicas.iter().map(|replica| replica.address).collect()).await?);
+    let mut dice = Dice(seed ^ 0xc1a0);
+    let mut writers = Vec::new();
+    for n in 14..17 {
+        let asker = ground.asker(n)?;
+        let (book, proxy, dice) = (Arc::clone(&book), proxy.clone(), Dice(dice.next()));
+        let client = Client { book, proxy, token: asker.token, organization: Some(asker.organization), dice };
+        writers.push(tokio::spawn(client.write(format!("Quiet {n}"))));
+    }
     let left = || until.saturating_duration_since(Instant::now());
     let attacking = attackers.iter().zip(0u64..).map(async |((members, asker), n)| -> Result<(), Fault> {
         let mut dice = Dice(seed ^ (n << 32));
@@ -107,18 +124,43 @@ async fn attack(ground: &mut Ground, seed: u64, time: Duration) -> Result<(), Fa
         millis(alone.p50),
         floods.load(Ordering::Relaxed),
     );
-    // Whatever they held is let go of.
-    for replica in &replicas {
+    book.stop.store(true, Ordering::Relaxed);
+    for writer in writers {
+        tokio::time::timeout(Duration::from_secs(120), writer).await.map_err(|_| "a writer has no end")??;
+    }
+    check::at_rest(ground, &book).await?;
+    check::acknowledged(ground, &book).await?;
+    let (acknowledged, mut wrong) = book.with(|kept| (kept.acknowledged.len(), kept.violations.clone()));
+    println!("{acknowledged} things were acknowledged, and are there once");
+    // Whatever the floods held is let go of.
+    for (replica, before) in replicas.iter().zip(before) {
         let mut connection = Connection::open(replica.address).await?;
         connection.ask(graphql(&peaceful[0], "{ viewer { id } }", json!({}))?).await?;
+        let began = Instant::now();
+        while files(replica) > before + FILES && began.elapsed() < Duration::from_secs(100) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        if files(replica) > before + FILES {
+            wrong.push(format!("{} files are open, {before} were before", files(replica)));
+        }
+    }
+    if refused > 0 {
+        wrong.push(format!("a quiet tenant was refused {refused} times"));
+    }
+    if foreign > 0 {
+        wrong.push(format!("a quiet tenant saw {foreign} rows of others"));
+    }
+    if most >= MEMORY {
+        wrong.push(format!("a replica grew beyond {MEMORY} MB"));
+    }
+    if beside.p99.as_secs_f64() > LONGER * alone.p99.as_secs_f64() {
+        wrong
+            .push(format!("a quiet tenant's p99 was {:.1} times that alone", beside.p99.as_secs_f64() / alone.p99.as_secs_f64()));
     }
     for replica in replicas {
         replica.stop().await?;
     }
-    match (refused, foreign, most < MEMORY) {
-        (0, 0, true) => Ok(()),
-        _ => Err(format!("a quiet tenant was refused, or saw a foreign row, or a replica grew beyond {MEMORY} MB").into()),
-    }
+    if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:#?}").into()) }
 }
 
 /// Looks at all that a tenant sees, again and again, and counts what is not its own.

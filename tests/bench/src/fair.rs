@@ -232,7 +232,7 @@ pub async fn run(ground: &Ground, askers: &[Asker], quick: bool, report: &mut Re
     let time = Duration::from_secs(if quick { 3 } else { 8 });
     let [flooding, resting, ..] = askers else { return Err("two tenants are needed".into()) };
     let members = members(ground, flooding).await?;
-    report.line("N1: a quiet tenant that reads 25 times a second, beside a flood of another tenant with one token, from another address. The gateway keeps to its default rates, turns and connections.".into());
+    report.line("N1: a quiet tenant that reads 25 times a second, beside a flood of another tenant with one token, from another address, whose client takes the time of the cores that nobody else wants. The gateway keeps to its default rates, turns and connections.".into());
     for flood in Flood::ALL {
         let gateway = Process::gateway_with(ground, &DEFAULTS).await?;
         quiet(gateway.address, resting, time / 4).await?;

@@ -119,10 +119,16 @@ pub async fn acknowledged(ground: &Ground, book: &Arc<Book>) -> Result<(), Fault
         }
     }
     println!("{} changes were acknowledged", changed.len());
-    // Nothing that nobody asked for.
+    Ok(())
+}
+
+/// Nothing is there that nobody asked for.
+pub async fn unasked(ground: &Ground, book: &Arc<Book>) -> Result<(), Fault> {
+    let streets: Vec<String> = sqlx::query_scalar("SELECT line1 FROM property").fetch_all(&mut ground.connect().await?).await?;
+    let (acknowledged, given_up) = book.with(|kept| (kept.acknowledged.clone(), kept.given_up.clone()));
     let asked = acknowledged.iter().map(|(_, street, ..)| street).chain(given_up.iter().map(|(_, street, _)| street));
     let asked: std::collections::HashSet<&String> = asked.collect();
-    for street in by_street.keys().filter(|street| !asked.contains(street)) {
+    for street in streets.iter().filter(|street| !asked.contains(street)) {
         book.violated(format!("nobody asked for {street}"));
     }
     Ok(())

@@ -1,15 +1,15 @@
 //! Two replicas behind a round-robin, clients that write, read, follow and sync, and everything breaks in turn. In the end a
 //! checker compares what they remember with what is there. `CHAOS_SEED` and `CHAOS_SECONDS` are settings.
 
-mod check;
+pub mod check;
 mod clients;
 mod proxy;
 
 use crate::{ground::Ground, processes::Process};
-pub use clients::Dice;
-use clients::{Book, Came, Client};
+use clients::Came;
+pub use clients::{Book, Client, Dice};
 use nix::sys::signal::Signal;
-use proxy::Proxy;
+pub use proxy::Proxy;
 use serde_json::{Value, json};
 use server::{
     Fault,
@@ -313,6 +313,7 @@ pub async fn run() -> Result<(), Fault> {
         told.push((home, timeout(Duration::from_secs(60), task).await.map_err(|_| "a follower has no end")??));
     }
     check::acknowledged(&stage.ground, &book).await?;
+    check::unasked(&stage.ground, &book).await?;
     check::told(&stage.ground, &book, &owners.iter().map(|(_, home)| *home).collect::<Vec<_>>(), told).await?;
     for (owner, task) in copies {
         let copy = timeout(Duration::from_secs(60), task).await.map_err(|_| "a copy has no end")??;
