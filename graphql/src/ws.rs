@@ -310,7 +310,8 @@ impl Connection {
             drop(held);
             frames
         };
-        let begins = tokio::spawn(work.in_current_span());
+        // In a box: as long as a task's handle is held, so is the room of its future, and a subscription lives long.
+        let begins = tokio::spawn(Box::pin(work.in_current_span()));
         let (answers, registration) = AbortHandle::new_pair();
         self.operations.insert(id.clone(), Operation { answers, work: begins.abort_handle(), changes, _place: place });
         let begun = async move {
