@@ -142,6 +142,38 @@ async fn an_address_waits_before_anybody_is_known() {
     assert_eq!(world.send(world.request(reqwest::Method::GET, "/livez")).await.status, 200);
 }
 
+/// The contract is large, and costs as much as it is.
+#[tokio::test]
+async fn the_contract_is_no_cheap_flood() {
+    let rates = RateLimits { address: Rate { second: 1, burst: 12_000 }, ..RateLimits::default() };
+    let world = World::with(Options { rates, ..Options::default() }).await;
+    let mut all = Vec::new();
+    for path in ["/openapi.json", "/schema.graphql", "/openapi.json", "/schema.graphql"] {
+        all.push(world.request(reqwest::Method::GET, path).send().await.expect("an answer").status().as_u16());
+    }
+    assert_eq!(all, [200, 200, 200, 429]);
+}
+
+/// A person who founds one organization after the other has no more than in a few of them.
+#[tokio::test]
+async fn many_organizations_of_one_person_are_no_many_people() {
+    let few = Rate { second: 1, burst: 3_000 };
+    let world = World::with(Options { rates: limits(few, AMPLE), ..Options::default() }).await;
+    let olga = person("olga");
+    let mut homes = Vec::new();
+    for _ in 0..6 {
+        homes.push(world.found(&olga, "TRUST_OR_LLC").await);
+    }
+    // So much that no organization alone would be refused.
+    let ask = "{ a: properties(first: 100) { nodes { id } } b: properties(first: 100) { nodes { id } } }";
+    let mut codes = Vec::new();
+    for home in homes.iter().flat_map(|home| [home; 10]) {
+        codes.push(world.gql(&olga, Some(*home), ask, json!({})).await.gql_code().to_owned());
+    }
+    assert!(codes[..20].iter().all(String::is_empty), "{codes:?}");
+    assert_eq!(codes.last().map(String::as_str), Some("RATE_LIMITED"), "{codes:?}");
+}
+
 /// Two replicas settle within a moment: each refuses what was spent at the other.
 #[tokio::test]
 async fn replicas_settle_what_was_spent() {
