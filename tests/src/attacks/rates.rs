@@ -154,6 +154,25 @@ async fn the_contract_is_no_cheap_flood() {
     assert_eq!(all, [200, 200, 200, 429]);
 }
 
+/// Over RPC a report costs as much as it is worth, and a small read little.
+#[tokio::test]
+async fn a_report_over_rpc_is_dearer_than_a_row() {
+    let world = World::with(Options { rates: limits(Rate { second: 1, burst: 6_000 }, AMPLE), ..Options::default() }).await;
+    let olga = person("olga");
+    let home = world.found(&olga, "TRUST_OR_LLC").await;
+    let house = world.create_property(&olga, home, "1").await["id"].clone();
+    let report = json!({ "by": "KIND", "measure": "PROPERTIES" });
+    for _ in 0..20 {
+        world.rpc(&olga, Some(home), "property/v1/get", json!({ "id": house })).await.ok();
+    }
+    let mut asked = 0;
+    while world.rpc(&olga, Some(home), "portfolio/v1/report", report.clone()).await.status != 429 {
+        asked += 1;
+        assert!(asked < 12, "never refused");
+    }
+    assert!(asked > 2, "{asked}");
+}
+
 /// A person who founds one organization after the other has no more than in a few of them.
 #[tokio::test]
 async fn many_organizations_of_one_person_are_no_many_people() {
