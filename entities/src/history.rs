@@ -1,6 +1,7 @@
 //! The history: the event log as people read it, with who changed a thing, when, and on whose behalf.
 
 use crate::{
+    case::Case,
     doer::Doer,
     node::{self, Node},
     prelude::*,
@@ -9,7 +10,7 @@ use async_graphql::{ComplexObject, Context, SimpleObject};
 use kind::{Connection, Delegable, Page, delegated, page};
 use queryplan::{Attribute, Scalar};
 use schema::{Nullable, Reading, Result, nullable, snapshot};
-use sea_orm::{Condition, JsonValue as Json};
+use sea_orm::{Condition, JsonValue as Json, sea_query::Expr};
 use serde_json::{Map, Value};
 
 pub const KIND: &str = kind::relation::HISTORY;
@@ -61,8 +62,8 @@ impl Row for Model {
         kind::facts([("resourceKind", Some(self.resource_kind.clone().into()))])
     }
     fn delegable(&self) -> Option<Delegable> {
-        // The id of another kind's thing is no property's, so that it finds no delegation.
-        Some(Delegable::Property(self.resource_id))
+        // The id of a thing that is none of those finds no delegation.
+        Some(Delegable::Resource(self.resource_id))
     }
 }
 
@@ -98,6 +99,19 @@ pub struct HistoryEntry {
     pub fields: Vec<String>,
     /// What it refers to.
     pub references: Vec<Reference>,
+    /// Of some fields, such as states, times and ids: the values before and after.
+    pub moves: Vec<FieldMove>,
+}
+
+/// A field's value before a change and after it.
+#[derive(Debug, Clone, PartialEq, Eq, SimpleObject)]
+pub struct FieldMove {
+    /// Such as `state`.
+    pub field: String,
+    /// Null: it was empty.
+    pub from: Option<String>,
+    /// Null: it is empty.
+    pub to: Option<String>,
 }
 
 /// Something that a change refers to.
@@ -114,6 +128,15 @@ impl From<Model> for HistoryEntry {
             |value: &Value| value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
         let references = row.change["ids"].as_object().into_iter().flatten();
         let references = references.filter_map(|(name, id)| Some(Reference { name: name.clone(), id: id.as_str()?.into() }));
+        let text = |value: &Value| match value {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        };
+        let moves = row.change["moves"].as_array().into_iter().flatten();
+        let moves = moves.filter_map(|one| {
+            Some(FieldMove { field: one["field"].as_str()?.to_owned(), from: text(&one["from"]), to: text(&one["to"]) })
+        });
         HistoryEntry {
             id: format!("{}.{}", row.organization_id, row.seq).into(),
             seq: Long(row.seq),
@@ -129,6 +152,7 @@ impl From<Model> for HistoryEntry {
             trace_id: row.trace_id,
             fields: strings(&row.change["fields"]),
             references: references.collect(),
+            moves: moves.collect(),
             resource_id: row.resource_id.to_string().into(),
             resource_kind: row.resource_kind,
             kind: row.kind,
@@ -167,6 +191,29 @@ pub async fn list(
     let which = Condition::all().add(reading.filter(KIND)?);
     let sort = page::Sort { list: "history", order: "SEQ_DESC", column: Column::Seq, descending: true };
     page::page(reading.tx().await?, select, which, Column::OperationId, sort, page, |row: &Model| row.operation_id.0).await
+}
+
+/// A page of all that happened about a case, newest first, as far as the reader may see it: to the wish that it came of, to the case,
+/// and to what hangs on it.
+pub async fn of_case(reading: &dyn Reading, case: &Case, page: Page) -> Result<Connection<HistoryEntry>> {
+    let about = Expr::cust_with_values(
+        "resource_id = ANY (ARRAY(
+           SELECT unnest($1::uuid[])
+           UNION ALL SELECT id FROM case_note WHERE organization_id = $2 AND case_id = $3
+           UNION ALL SELECT id FROM case_question WHERE organization_id = $2 AND case_id = $3
+           UNION ALL SELECT id FROM case_link WHERE organization_id = $2 AND (case_id = $3 OR other_id = $3)))",
+        [
+            sea_orm::Value::from([Some(case.id.0), case.intent_id.map(|id| id.0)].into_iter().flatten().collect::<Vec<_>>()),
+            case.organization_id.0.into(),
+            case.id.0.into(),
+        ],
+    );
+    let which = Condition::all().add(reading.filter(KIND)?).add(about);
+    let sort = page::Sort { list: "timeline", order: "SEQ_DESC", column: Column::Seq, descending: true };
+    page::page(reading.tx().await?, of(case.organization_id), which, Column::OperationId, sort, page, |row: &Model| {
+        row.operation_id.0
+    })
+    .await
 }
 
 /// A page of all that happened in an organization, newest first, as far as the reader may see it. A thing out of sight hides its

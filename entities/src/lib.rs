@@ -27,9 +27,12 @@ pub mod person;
 pub mod principal;
 pub mod rate;
 pub mod relations;
+pub mod relations_of_work;
 pub mod replica;
+pub mod sentence;
 pub mod viewer;
 
+pub use concierge::*;
 pub use owners::*;
 
 use kind::KindInfo;
@@ -54,15 +57,25 @@ kind::kinds! {
 }
 
 /// Every kind: those that all pillars stand on, then each pillar's. All that is true of every kind follows from this list.
-pub static KINDS: &[&KindInfo] = &kind::joined::<&KindInfo, { GROUND.len() + owners::KINDS.len() }>(&[GROUND, owners::KINDS]);
+pub static KINDS: &[&KindInfo] = &kind::joined::<&KindInfo, { GROUND.len() + owners::KINDS.len() + concierge::KINDS.len() }>(&[
+    GROUND,
+    owners::KINDS,
+    concierge::KINDS,
+]);
 
 /// The names of all kinds, any of which a list or a relation can ask for.
-pub const NAMES: &[&str] = &kind::joined::<&str, { KINDS_LEN }>(&[GROUND_NAMES, owners::NAMES]);
+pub const NAMES: &[&str] = &kind::joined::<&str, { KINDS_LEN }>(&[GROUND_NAMES, owners::NAMES, concierge::NAMES]);
 
-const KINDS_LEN: usize = GROUND_NAMES.len() + owners::NAMES.len();
+const KINDS_LEN: usize = GROUND_NAMES.len() + owners::NAMES.len() + concierge::NAMES.len();
 
 /// Every state machine.
-pub const MACHINES: &[schema::Machine] = &[membership::MembershipState::MACHINE, delegation::DelegationState::MACHINE];
+pub const MACHINES: &[schema::Machine] =
+    &kind::joined::<schema::Machine, { GROUND_MACHINES.len() + concierge::MACHINES.len() }>(&[
+        GROUND_MACHINES,
+        concierge::MACHINES,
+    ]);
+
+const GROUND_MACHINES: &[schema::Machine] = &[membership::MembershipState::MACHINE, delegation::DelegationState::MACHINE];
 
 /// The kind of this name.
 pub fn kind(name: &str) -> Option<&'static KindInfo> {

@@ -173,6 +173,7 @@ relations!(OF_HISTORY_ENTRY of HistoryEntry {
         Plan::of("actor", &[person::KIND, organization_card::KIND]),
         Plan::of("actorName", &[person::KIND, organization_card::KIND]),
     ]),
+    sentence: computed(HistoryEntry::told, &[Plan::of("sentence", &[person::KIND, organization_card::KIND])]),
     /// The organization that they acted for.
     actorOrganization: known(OrganizationCard, |row| Some(row.actor_organization_id.0)),
     /// The mutation that did it, if it was the acting organization's and is still kept.

@@ -17,11 +17,13 @@ use std::{collections::BTreeMap, sync::OnceLock};
 /// The rows of the lists that have no pages: as many as there may be, or fewer where a list is hardly ever full. A list that is not
 /// here stops the start.
 const LISTS: &[(&str, &str, u64)] = &[
+    ("Case", "questions", most(quota::QUESTIONS_OF_A_CASE) / 20),
     ("ChangePage", "items", page::MOST),
     ("Delegation", "items", most(quota::ITEMS) / 4),
     ("ExternalParty", "contacts", most(quota::CONTACTS_OF_A_PARTY) / 4),
     ("Financials", "sums", FIGURES),
     ("Financials", "totals", 10),
+    ("HistoryEntry", "moves", 10),
     ("HistoryEntry", "references", 10),
     ("OwnershipTransfer", "received", most(quota::OWNERSHIPS)),
     ("Portfolio", "report", FIGURES),

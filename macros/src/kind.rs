@@ -1,17 +1,20 @@
 //! `#[kind]`: one struct for a table's row, for the object that clients see, and for the attributes that policies see.
 
 use crate::{
+    ends::{CORRECTION, corrects, termed},
     field,
     row::{self, Column},
 };
 use proc_macro2::TokenStream as Tokens;
 use quote::quote;
-use syn::{Error, Expr, Ident, ItemStruct, LitBool, LitStr, Result, parse::Parser, spanned::Spanned};
+use syn::{Error, Expr, Ident, ItemStruct, LitBool, LitStr, Path, Result, parse::Parser, spanned::Spanned};
 
 #[derive(Default)]
 struct Arguments {
     object: Option<Ident>,
     table: Option<LitStr>,
+    /// The name for policies and events, where the table has another.
+    kind: Option<LitStr>,
     shelved_by: Option<Ident>,
     below: Option<Ident>,
     names: Option<Ident>,
@@ -21,6 +24,10 @@ struct Arguments {
     /// The columns that ever change, besides version and time. None: all of them.
     changes: Option<Vec<Expr>>,
     finder: Option<LitBool>,
+    /// The function that says whether a row is in a state for a verb.
+    possible: Option<Path>,
+    /// The rows are the acting organization's, even where a request is about another one's data.
+    acting: bool,
     /// The row of examples and tests: its columns besides those that every row gets by itself.
     sample: Option<proc_macro2::Group>,
     /// The object is a struct of its own.
@@ -33,6 +40,12 @@ fn arguments(args: Tokens) -> Result<Arguments> {
         let path = &meta.path;
         if path.is_ident("table") {
             known.table = Some(meta.value()?.parse()?);
+        } else if path.is_ident("kind") {
+            known.kind = Some(meta.value()?.parse()?);
+        } else if path.is_ident("possible") {
+            known.possible = Some(meta.value()?.parse()?);
+        } else if path.is_ident("acting") {
+            known.acting = true;
         } else if path.is_ident("shelved_by") {
             known.shelved_by = Some(meta.value()?.parse()?);
         } else if path.is_ident("below") {
@@ -59,7 +72,7 @@ fn arguments(args: Tokens) -> Result<Arguments> {
             known.object = path.get_ident().cloned();
         } else {
             return Err(meta.error(
-                "#[kind] takes the object's name, table, shelved_by, below, names, delegated, rights, changes, also, finder, sample and apart",
+                "#[kind] takes the object's name, table, kind, shelved_by, below, names, delegated, rights, changes, also, finder, possible, sample, acting and apart",
             ));
         }
         Ok(())
@@ -72,6 +85,10 @@ fn arguments(args: Tokens) -> Result<Arguments> {
 struct Marks {
     /// The attribute's name for policies.
     policy: Vec<(Ident, String)>,
+    /// Columns that no client sees.
+    hidden: Vec<Ident>,
+    /// Columns of a new row that the database fills in.
+    given: Vec<Ident>,
 }
 
 pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
@@ -115,8 +132,8 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
     };
     let table_of = row::table_of(&item, &table, &columns, known.finder.as_ref().is_none_or(LitBool::value), &derives);
     let judged = judged(&known, &columns, &marks, &table)?;
-    let shown = if known.apart { Tokens::new() } else { shown(&object, &about, &columns) };
-    let fresh = fresh(&object, &known, &columns);
+    let shown = if known.apart { Tokens::new() } else { shown(&object, &about, &columns, &marks.hidden) };
+    let fresh = fresh(&object, &known, &columns, &marks.given);
     let corrects = corrects(&columns);
     let termed = termed(&columns);
     let by_id = by_id(&known, &columns);
@@ -135,7 +152,7 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
 
 /// Takes our marks off the fields.
 fn marks(item: &mut ItemStruct) -> Result<(Marks, Vec<Tokens>)> {
-    let (mut policy, mut added) = (Vec::new(), Vec::new());
+    let (mut policy, mut hidden, mut given, mut added) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for each in row::fields(item) {
         let ident = field::ident(each).clone();
         if let Some(attribute) = field::take(each, &["policy"])? {
@@ -144,6 +161,13 @@ fn marks(item: &mut ItemStruct) -> Result<(Marks, Vec<Tokens>)> {
             }
             let name: Option<LitStr> = field::argument(&attribute)?;
             policy.push((ident.clone(), name.map_or_else(|| field::camel(&field::column(&ident)), |name| name.value())));
+        }
+        if field::flag(each, "given")? {
+            given.push(ident.clone());
+        }
+        if field::flag(each, "hidden")? {
+            each.attrs.push(syn::parse_quote!(#[serde(skip)]));
+            hidden.push(ident.clone());
         }
         if let Some(attribute) = field::take(each, &["added"])? {
             let value: Expr =
@@ -154,7 +178,7 @@ fn marks(item: &mut ItemStruct) -> Result<(Marks, Vec<Tokens>)> {
             added.push(quote!(fn #function() -> #ty { #value }));
         }
     }
-    Ok((Marks { policy }, added))
+    Ok((Marks { policy, hidden, given }, added))
 }
 
 /// Fixes all columns but these, and but those that every change stamps.
@@ -193,13 +217,21 @@ fn id(columns: &[Column]) -> &syn::Type {
 
 /// The row as a subject of policies.
 fn judged(known: &Arguments, columns: &[Column], marks: &Marks, table: &LitStr) -> Result<Tokens> {
+    let kind = known.kind.as_ref().unwrap_or(table);
     let delegations = match (&known.below, &known.delegated) {
+        (None, Some(what)) if what == "Thing" => {
+            Some((quote!(OF_THING), quote!(Thing(self.property_id.map(|id| id.0).or(self.portfolio_id.map(|id| id.0))?))))
+        }
+        (None, Some(what)) if what == "Case" => Some((quote!(OF_CASE), quote!(Case(self.case_id.0)))),
         (Some(below), None) => Some((quote!(BESIDE_PROPERTY), quote!(Property(self.#below.0)))),
         (None, Some(what)) if what == "Property" => Some((quote!(OF_PROPERTY), quote!(Property(self.id.0)))),
         (None, Some(what)) if what == "Portfolio" => Some((quote!(OF_PORTFOLIO), quote!(Portfolio(self.id.0)))),
         (None, None) => None,
         (_, Some(what)) => {
-            return Err(Error::new(what.span(), "Property or Portfolio is delegated; what hangs on one is below it"));
+            return Err(Error::new(
+                what.span(),
+                "Property, Portfolio, Thing (of either) or Case is delegated; what hangs on a property is below it",
+            ));
         }
     };
     let (link, delegable) = match delegations {
@@ -224,7 +256,7 @@ fn judged(known: &Arguments, columns: &[Column], marks: &Marks, table: &LitStr) 
         quote!(fn names(&self) -> Option<(&'static str, ::uuid::Uuid)> { Some((#name, #id)) })
     });
     Ok(quote! {
-        pub const KIND: &str = #table;
+        pub const KIND: &str = #kind;
         pub static RESOURCE: ::queryplan::Resource = ::queryplan::Resource {
             table: #table,
             id: ::queryplan::Scalar::uuid("id"),
@@ -253,9 +285,10 @@ fn judged(known: &Arguments, columns: &[Column], marks: &Marks, table: &LitStr) 
 }
 
 /// The row as the object that clients see.
-fn shown(object: &Ident, about: &str, columns: &[Column]) -> Tokens {
+fn shown(object: &Ident, about: &str, columns: &[Column], hidden: &[Ident]) -> Tokens {
     let name = object.to_string();
     let called = format!("{name}, as clients call it.");
+    let columns: Vec<&Column> = columns.iter().filter(|column| !hidden.contains(&column.ident)).collect();
     let fields = columns.iter().map(|Column { ident, ty, about, .. }| {
         let shown = field::camel(&field::column(ident));
         let about = about.as_ref().map_or_else(|| quote!(None), |about| quote!(Some(#about)));
@@ -313,12 +346,13 @@ fn shown(object: &Ident, about: &str, columns: &[Column]) -> Tokens {
 }
 
 /// The struct of the columns that the maker of a row says: all but those that every row gets by itself.
-fn fresh(object: &Ident, known: &Arguments, columns: &[Column]) -> Tokens {
+fn fresh(object: &Ident, known: &Arguments, columns: &[Column], given: &[Ident]) -> Tokens {
     let shelved = known.shelved_by.as_ref();
     let corrected = corrects(columns).is_some();
     let correction = corrected.then(|| quote!(corrects_id: None, corrected_at: None, correction_reason: None,));
     let born = |column: &Column| {
         matches!(column.name().as_str(), "id" | "organization_id" | "version" | "created_at" | "updated_at")
+            || given.contains(&column.ident)
             || (shelved.is_some() && column.ident == "archived_at")
             || shelved == Some(&column.ident)
             || (corrected && CORRECTION.contains(&column.name().as_str()))
@@ -326,6 +360,19 @@ fn fresh(object: &Ident, known: &Arguments, columns: &[Column]) -> Tokens {
     let (own, types): (Vec<_>, Vec<_>) =
         columns.iter().filter(|column| !born(column)).map(|column| (&column.ident, &column.ty)).unzip();
     let archived_at = columns.iter().any(|column| column.ident == "archived_at");
+    let from_database = quote!(#(#given: ::core::default::Default::default(),)*);
+    let possible = known.possible.as_ref().map(|possible| {
+        quote! {
+            fn possible(&self, verb: &str, acting: ::schema::OrganizationId) -> bool {
+                #possible(self, verb, acting)
+            }
+        }
+    });
+    let acting = known.acting.then(|| {
+        quote!(
+            const ACTING: bool = true;
+        )
+    });
     let (shelf, archived, archive) = match shelved {
         Some(status) => {
             let at = (archived_at).then(|| quote!(archived_at: None,));
@@ -371,7 +418,7 @@ fn fresh(object: &Ident, known: &Arguments, columns: &[Column]) -> Tokens {
             type Row = Model;
             fn row(self, id: ::uuid::Uuid, organization_id: ::schema::OrganizationId, now: ::schema::Time) -> Model {
                 let Fresh { #(#own),* } = self;
-                Model { id: id.into(), organization_id, version: 1, created_at: now, updated_at: now, #shelf #correction #(#own),* }
+                Model { id: id.into(), organization_id, version: 1, created_at: now, updated_at: now, #from_database #shelf #correction #(#own),* }
             }
         }
 
@@ -382,6 +429,7 @@ fn fresh(object: &Ident, known: &Arguments, columns: &[Column]) -> Tokens {
             const EXAMPLE: #id = <#id>::EXAMPLE;
             const ORGANIZATION: Column = Column::OrganizationId;
             const ID: Column = Column::Id;
+            #acting
             fn by_id(organization: ::schema::OrganizationId, id: #id) -> ::sea_orm::Select<Entity> {
                 by_id(organization, id)
             }
@@ -390,87 +438,9 @@ fn fresh(object: &Ident, known: &Arguments, columns: &[Column]) -> Tokens {
                 active.updated_at = ::sea_orm::ActiveValue::Set(now);
             }
             #archived
+            #possible
             #sample
         }
         #archive
     }
-}
-
-/// The columns of a correction: the row replaced, when, and why.
-const CORRECTION: [&str; 3] = ["corrects_id", "corrected_at", "correction_reason"];
-
-/// The trait of kinds with these columns: a wrong row stays, and another takes its place.
-fn corrects(columns: &[Column]) -> Option<Tokens> {
-    let has = |name: &str| columns.iter().any(|column| column.ident == name);
-    CORRECTION.into_iter().chain(["recorded_by"]).all(has).then(|| {
-        quote! {
-            impl ::kind::Corrects for Model {
-                fn stands(&self) -> bool {
-                    self.corrected_at.is_none()
-                }
-                fn replaced(active: &mut ActiveModel, reason: String, now: ::schema::Time) {
-                    active.corrected_at = ::sea_orm::ActiveValue::Set(Some(now));
-                    active.correction_reason = ::sea_orm::ActiveValue::Set(Some(reason));
-                }
-                fn replaces(self, wrong: &Model, id: ::uuid::Uuid, by: ::schema::PrincipalId, now: ::schema::Time) -> Model {
-                    Model {
-                        id: id.into(),
-                        organization_id: wrong.organization_id,
-                        corrects_id: Some(wrong.id),
-                        corrected_at: None,
-                        correction_reason: None,
-                        recorded_by: by,
-                        version: 1,
-                        created_at: now,
-                        updated_at: now,
-                        ..self
-                    }
-                }
-            }
-        }
-    })
-}
-
-/// The columns that say when a row's term was ended, by whom and why.
-const ENDS: [[&str; 3]; 2] = [["ended_at", "ended_by", "end_reason"], ["revoked_at", "revoked_by", "revoke_reason"]];
-
-/// The trait of kinds whose rows count for a term, which can be ended before its time.
-fn termed(columns: &[Column]) -> Option<Tokens> {
-    let column = |name: &str| columns.iter().find(|column| column.ident == name);
-    let has = |names: &[&str]| names.iter().all(|name| column(name).is_some());
-    let ends = ENDS.iter().find(|ends| has(&["starts_at", "ends_at"]) && has(*ends))?;
-    let [at, by, why] = ends.map(|name| quote::format_ident!("{name}"));
-    let (state, shown, ended, set) = match column("state") {
-        Some(Column { ty, .. }) => {
-            let set = quote!(active.state = ::sea_orm::ActiveValue::Set(state););
-            (quote!(#ty), "state".to_owned(), quote!(self.#at.is_some() || self.state.ended()), set)
-        }
-        None => (quote!(()), at.to_string(), quote!(self.#at.is_some()), quote!(let () = state;)),
-    };
-    // Some count only once they are accepted.
-    let starts = match column("asked_from") {
-        Some(_) => quote!(self.starts_at.unwrap_or(self.asked_from)),
-        None => quote!(self.starts_at),
-    };
-    Some(quote! {
-        impl ::kind::Termed for Model {
-            type State = #state;
-            const ENDED: &'static str = #shown;
-            fn term(&self) -> ::kind::Term {
-                ::kind::Term { starts_at: #starts, ends_at: self.ends_at, ended: #ended }
-            }
-            fn end(
-                active: &mut ActiveModel,
-                state: #state,
-                by: ::schema::PrincipalId,
-                why: Option<String>,
-                now: ::schema::Time,
-            ) {
-                #set
-                active.#at = ::sea_orm::ActiveValue::Set(Some(now));
-                active.#by = ::sea_orm::ActiveValue::Set(Some(by));
-                active.#why = ::sea_orm::ActiveValue::Set(why);
-            }
-        }
-    })
 }

@@ -1,6 +1,7 @@
 //! The attributes by which kinds, their filters and their inputs are declared. Each stands on a plain struct, whose tokens pass
 //! through with their spans.
 
+mod ends;
 mod field;
 mod filter;
 mod input;

@@ -17,7 +17,7 @@ const PLAIN: &[&str] = &[
     "page_size",
     "handle",
 ];
-const WITH: &[&str] = &["text", "count"];
+const WITH: &[&str] = &["text", "texts", "count", "number"];
 
 pub fn names() -> Vec<&'static str> {
     [PLAIN, WITH, &["rule", "dive", "each"]].concat()
@@ -47,6 +47,14 @@ fn told(meta: &Meta) -> Result<Vec<(&'static str, Tokens)>> {
     let number = |at: usize| numbers.get(at).map_or_else(Tokens::new, |number| quote!(#number));
     Ok(match name.as_str() {
         "text" => vec![("minLength", quote!(1)), ("maxLength", number(0)), ("pattern", quote!(::schema::valid::FILLED))],
+        "texts" => {
+            let most = number(1);
+            let items = quote!(
+                ::serde_json::json!({ "type": "string", "minLength": 1, "maxLength": #most, "pattern": ::schema::valid::FILLED })
+            );
+            vec![("maxItems", number(0)), ("items", items)]
+        }
+        "number" => vec![("minimum", number(0)), ("maximum", number(1))],
         "count" | "each" => vec![("minItems", number(0)), ("maxItems", number(1))],
         "email" => {
             vec![("format", quote!("email")), ("maxLength", quote!(254)), ("pattern", quote!(::schema::valid::EMAIL))]

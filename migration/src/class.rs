@@ -234,3 +234,18 @@ pub fn owned_but(table: &str, fixed: &[&str]) -> String {
     // Any updatable column brings the policy for updates along.
     owned(table, &Writes { insert: true, update: &["updated_at"] }) + &grant
 }
+
+/// Gives each new row of a table the next number of its organization, in the column `number`. Several tables may count together.
+pub fn numbered(table: &str, counter: &str) -> String {
+    format!("CREATE TRIGGER {table}_number BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION app.number_it('{counter}');\n")
+}
+
+/// Keeps the column `priority_rank` of a table, by which its rows stand in the order of their urgency; and with a column of the time
+/// that something is due, `due_sort`, in which a row that is not due stands last.
+pub fn ranked(table: &str, due: Option<&str>) -> String {
+    let (argument, changed) = due.map(|due| (format!("'{due}'"), format!(", {due}"))).unwrap_or_default();
+    format!(
+        "CREATE TRIGGER {table}_rank BEFORE INSERT OR UPDATE OF priority{changed} ON {table}
+           FOR EACH ROW EXECUTE FUNCTION app.rank_it({argument});\n"
+    )
+}

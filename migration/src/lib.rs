@@ -40,6 +40,8 @@ mod m20261201_000032_offers;
 mod m20261201_000033_block;
 mod m20261201_000034_skeleton;
 mod m20261201_000035_engaged;
+mod m20261202_000036_intent;
+mod m20261202_000037_case;
 pub mod projection;
 
 use sea_orm_migration::MigrationTrait;
@@ -112,6 +114,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261201_000033_block::Migration),
             Box::new(m20261201_000034_skeleton::Migration),
             Box::new(m20261201_000035_engaged::Migration),
+            Box::new(m20261202_000036_intent::Migration),
+            Box::new(m20261202_000037_case::Migration),
         ]
     }
 }

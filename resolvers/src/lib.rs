@@ -21,6 +21,7 @@ use kind::relation::{Declared, InScope, Relations};
 use schema::Entry;
 use std::{marker::PhantomData, sync::LazyLock};
 
+pub use concierge_verbs::{ConciergeQuery, case, intent, service_level};
 pub use owner_verbs::{OwnersQuery, external_party, financial_entry, ownership, portfolio, property};
 
 mod prelude {
@@ -49,8 +50,10 @@ const GROUND: &[&[Entry]] = &[
     change::ALL,
 ];
 
-const DOMAINS: &[&[Entry]] =
-    &kind::joined::<&[Entry], { GROUND.len() + owner_verbs::DOMAINS.len() }>(&[GROUND, owner_verbs::DOMAINS]);
+const DOMAINS: &[&[Entry]] = &kind::joined::<
+    &[Entry],
+    { GROUND.len() + owner_verbs::DOMAINS.len() + concierge_verbs::DOMAINS.len() },
+>(&[GROUND, owner_verbs::DOMAINS, concierge_verbs::DOMAINS]);
 
 /// Every procedure, in the order of the contract.
 pub static TABLE: &[Entry] = &kind::joined::<Entry, { length(DOMAINS) }>(DOMAINS);
@@ -59,6 +62,7 @@ kind::query! {
     /// The things of an organization, which can be asked of each that the reader may see.
     OrganizationsQuery scoped:
     OwnersQuery,
+    ConciergeQuery,
     delegation::DelegationQuery,
     membership::MembershipQuery,
     access_grant::AccessGrantQuery,
@@ -73,7 +77,8 @@ static OF_ORGANIZATION: Relations<Organization> =
 pub fn relations() -> impl Iterator<Item = &'static dyn Declared> {
     let here: [&dyn Declared; 4] =
         [&OF_ORGANIZATION, &changed::OF_EVENT, &changed::OF_PROPERTY_CHANGED, &changed::OF_PORTFOLIO_CHANGED];
-    entities::relations::ALL.iter().copied().chain(here).chain(OF_EVERY.iter().copied())
+    let declared = entities::relations::ALL.iter().chain(entities::relations_of_work::ALL);
+    declared.copied().chain(here).chain(OF_EVERY.iter().copied())
 }
 
 /// The relations that the objects of all kinds have.

@@ -74,9 +74,9 @@ impl Context {
         Ok(visibility(&self.gateway, &self.actor).await?.rights)
     }
 
-    /// Refuses one more thing of a table, if the organization has as many as it may.
-    pub async fn ensure_room(&self, table: &'static str, open: &str) -> Result<()> {
-        self.gateway.things.ensure(self.tx().await?, self.owner(), table, open).await
+    /// Refuses one more thing of a table, if an organization has as many as it may.
+    pub async fn ensure_room(&self, organization: OrganizationId, table: &'static str, open: &str) -> Result<()> {
+        self.gateway.things.ensure(self.tx().await?, organization, table, open).await
     }
 
     /// The time for which a cursor stays usable.

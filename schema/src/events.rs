@@ -20,16 +20,18 @@ pub struct NewEvent {
     pub change: Change,
 }
 
-/// Names of changed fields, and ids they refer to. Never contents: the log is kept for good.
+/// Names of changed fields, and ids they refer to. Of some fields also the values before and after: states, times and ids. Never
+/// contents: the log is kept for good.
 #[derive(Debug, Clone, Default)]
 pub struct Change {
     pub fields: Vec<&'static str>,
     pub ids: Vec<(&'static str, Uuid)>,
+    pub moves: Vec<(&'static str, Option<Value>, Option<Value>)>,
 }
 
 impl Change {
     pub fn fields(fields: &[&'static str]) -> Self {
-        Change { fields: fields.to_vec(), ids: Vec::new() }
+        Change { fields: fields.to_vec(), ..Change::default() }
     }
 
     pub fn id(mut self, name: &'static str, id: impl Into<Option<Uuid>>) -> Self {
@@ -40,6 +42,11 @@ impl Change {
     pub fn to_json(&self) -> Value {
         let ids: serde_json::Map<String, Value> =
             self.ids.iter().map(|(name, id)| ((*name).to_owned(), Value::String(id.to_string()))).collect();
-        serde_json::json!({ "fields": self.fields, "ids": ids })
+        let mut change = serde_json::json!({ "fields": self.fields, "ids": ids });
+        if !self.moves.is_empty() {
+            let moves = self.moves.iter().map(|(field, from, to)| serde_json::json!({ "field": field, "from": from, "to": to }));
+            change["moves"] = moves.collect();
+        }
+        change
     }
 }

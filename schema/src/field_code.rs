@@ -41,6 +41,9 @@ field_codes! {
     InvalidCountry = "INVALID_COUNTRY", "The text is no country's code.";
     InvalidCurrency = "INVALID_CURRENCY", "The text is no currency's code.";
     InvalidColour = "INVALID_COLOUR", "The text is no colour.";
+    InvalidHours = "INVALID_HOURS", "The text is no time of a weekday.";
+    InvalidDate = "INVALID_DATE", "The text is no day.";
+    Overlap = "OVERLAP", "Two times overlap.";
     InvalidHandle = "INVALID_HANDLE", "The text is no handle of a desk.";
     InvalidCursor = "INVALID_CURSOR", "The cursor is of another list or order, or its row has moved.";
     Exclusive = "EXCLUSIVE", "Two fields exclude each other.";
@@ -48,6 +51,10 @@ field_codes! {
     NotFound = "NOT_FOUND", "There is no such thing, or the reader may not see it.";
     Archived = "ARCHIVED", "The thing that is named is archived.";
     Taken = "TAKEN", "Somebody else has the name.";
+    NotOfTheDesk = "NOT_OF_THE_DESK", "The person who is named does not work for the desk.";
+    NotAChoice = "NOT_A_CHOICE", "The answer is none of those to choose from.";
+    Ended = "ENDED", "The thing that is named has ended.";
+    Circle = "CIRCLE", "A chain of links would lead back to where it begins.";
     NotADesk = "NOT_A_DESK", "The organization that is named is no concierge's desk.";
     NotAnHoa = "NOT_AN_HOA", "The party that is named is no association.";
     OwnOrganization = "OWN_ORGANIZATION", "The organization that is named is the acting one.";

@@ -28,6 +28,7 @@ pub mod input;
 mod live;
 mod long;
 mod metrics;
+mod number;
 mod operation;
 mod ports;
 mod procedure;
@@ -71,6 +72,7 @@ pub use input::{camel_case, parse as parse_input, present};
 pub use live::{Expired, Live, LogId, LogPosition, Rights, Visibility, visibility};
 pub use long::Long;
 pub use metrics::SECONDS;
+pub use number::Number;
 pub use operation::{
     Claim, NewOperation, Operation, OperationError, OperationFields, OperationRow, OperationState, Outcome, StoredError,
     declare_operation_fields,

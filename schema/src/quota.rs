@@ -54,6 +54,8 @@ quotas! {
     OWNERSHIPS = "ownershipsOfAProperty", 100;
     /// Contacts that speak for one outside party, the archived left out.
     CONTACTS_OF_A_PARTY = "contactsOfAParty", 100;
+    /// Questions that are put about one case.
+    QUESTIONS_OF_A_CASE = "questionsOfACase", 200;
     /// Things of one kind in an organization, such as properties or contacts.
     THINGS = "thingsOfAKind", 100_000;
 }

@@ -1,7 +1,7 @@
 //! State machines, declared as tables: the states, the moves between them, the procedures that make a move, and the fields that
 //! their input must hold for it.
 
-use crate::{Code, Error, FieldCode, FieldError, INVALID_TRANSITION, Result};
+use crate::{Code, Error, FieldCode, FieldError, Result};
 use std::fmt::Write;
 
 /// One move of a state machine.
@@ -24,6 +24,8 @@ pub struct Machine {
     pub table: &'static str,
     pub states: &'static [&'static str],
     pub moves: &'static [Move],
+    /// The code of a move that is not in the table.
+    pub refused: Code,
 }
 
 impl Machine {
@@ -32,11 +34,23 @@ impl Machine {
         self.moves.iter().filter(|step| step.from == Some(from)).map(|step| step.to).collect()
     }
 
+    /// Refuses a move that this procedure does not make, besides all that [`check`](Self::check) refuses.
+    pub fn check_by(&self, procedure: &str, from: &str, to: &str, given: &[&str]) -> Result<()> {
+        let step = self.moves.iter().find(|step| step.from == Some(from) && step.to == to);
+        match step {
+            Some(Move { by, .. }) if !by.contains(&procedure) => {
+                let details = serde_json::json!({ "from": from, "to": to, "allowed": self.allowed(from) });
+                Err(Error::new(self.refused).message(format!("{} makes that move.", by.join(" or "))).details(details))
+            }
+            _ => self.check(from, to, given),
+        }
+    }
+
     /// Refuses a move that is not in the table, and a move for which a required field is not given.
     pub fn check(&self, from: &str, to: &str, given: &[&str]) -> Result<()> {
         let Some(step) = self.moves.iter().find(|step| step.from == Some(from) && step.to == to) else {
             let details = serde_json::json!({ "from": from, "to": to, "allowed": self.allowed(from) });
-            return Err(Error::new(INVALID_TRANSITION).details(details));
+            return Err(Error::new(self.refused).details(details));
         };
         let missing = step.given.iter().filter(|field| !given.contains(field));
         let missing: Vec<FieldError> = missing
@@ -47,6 +61,16 @@ impl Machine {
             })
             .collect();
         if missing.is_empty() { Ok(()) } else { Err(Error::new(Code::INVALID_INPUT).fields(missing)) }
+    }
+
+    /// Whether a procedure makes a move from this state.
+    pub fn moved_by(&self, from: &str, procedure: &str) -> bool {
+        self.moves.iter().any(|step| step.from == Some(from) && step.by.contains(&procedure))
+    }
+
+    /// Whether a procedure makes any move from a state.
+    pub fn moves_by(&self, procedure: &str) -> bool {
+        self.moves.iter().any(|step| step.from.is_some() && step.by.contains(&procedure))
     }
 
     /// The states that no row ever comes to.
@@ -89,7 +113,10 @@ impl Machine {
 /// Declares a state machine: a [`text_enum!`](crate::text_enum) of its states, and the moves between them.
 #[macro_export]
 macro_rules! states {
-    ($(#[$about:meta])* $name:ident of $table:literal {
+    ($(#[$about:meta])* $name:ident of $table:literal { $($rest:tt)* }) => {
+        $crate::states!($(#[$about])* $name of $table, refusing $crate::INVALID_TRANSITION { $($rest)* });
+    };
+    ($(#[$about:meta])* $name:ident of $table:literal, refusing $refused:path {
         new => [$($first:ident by $($maker:literal)|+),+ $(,)?],
         $($(#[$doc:meta])* $variant:ident = $text:literal => [
             $($next:ident by $($verb:literal)|+ $(with $($given:literal)&+)?),* $(,)?
@@ -111,6 +138,7 @@ macro_rules! states {
                         given: &[$($($given),+)?],
                     },)*)+
                 ],
+                refused: $refused,
             };
 
             /// The states that a row may move to from this one.
@@ -126,6 +154,11 @@ macro_rules! states {
             /// The next state, by a move that needs nothing to be given.
             pub fn to(self, next: $name) -> $crate::Result<$name> {
                 self.to_with(next, &[])
+            }
+
+            /// The next state, by a move that this procedure makes, with the input fields that were given.
+            pub fn to_by(self, procedure: &str, next: $name, given: &[&str]) -> $crate::Result<$name> {
+                $name::MACHINE.check_by(procedure, self.as_str(), next.as_str(), given).map(|()| next)
             }
 
             /// The next state, with the input fields that were given.
@@ -195,6 +228,9 @@ mod tests {
             };
             assert_eq!(said, missing);
         }
+        let other = ParcelState::Packed.to_by("parcel/v1/send", ParcelState::Lost, &["reason", "lostAt"]);
+        assert_eq!(other.map_err(|error| error.code()), Err(INVALID_TRANSITION), "a move has verbs of its own");
+        assert_eq!(ParcelState::Packed.to_by("parcel/v1/send", ParcelState::Sent, &[]).ok(), Some(ParcelState::Sent));
         let bare = ParcelState::Packed.to(ParcelState::Lost).expect_err("not without a reason");
         assert_eq!(bare.code(), Code::INVALID_INPUT);
     }
@@ -211,7 +247,13 @@ mod tests {
         assert_eq!(ParcelState::MACHINE.unreachable(), Vec::<&str>::new());
         let step = |from, to| Move { from, to, by: &["x"], given: &[] };
         let island = [step(None, "A"), step(Some("B"), "C"), step(Some("C"), "B")];
-        let machine = Machine { name: "Island", table: "island", states: &["A", "B", "C"], moves: Box::leak(Box::new(island)) };
+        let machine = Machine {
+            name: "Island",
+            table: "island",
+            states: &["A", "B", "C"],
+            moves: Box::leak(Box::new(island)),
+            refused: INVALID_TRANSITION,
+        };
         assert_eq!(machine.unreachable(), ["B", "C"]);
     }
 

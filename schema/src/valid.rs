@@ -232,6 +232,14 @@ impl Whole for i32 {
         Some((*self).into())
     }
 }
+impl<T: Whole> Whole for MaybeUndefined<T> {
+    fn whole(&self) -> Option<i64> {
+        match self {
+            MaybeUndefined::Value(number) => number.whole(),
+            _ => None,
+        }
+    }
+}
 impl Whole for crate::Long {
     fn whole(&self) -> Option<i64> {
         Some(self.0)
@@ -249,6 +257,41 @@ pub fn count<T: Many>(least: usize, most: usize) -> impl FnOnce(&T, &()) -> Vali
         Some(n) if n < least => refuse("TOO_FEW", &format!("must be at least {least}")),
         Some(n) if n > most => refuse("TOO_MANY", &format!("must be at most {most}")),
         _ => Ok(()),
+    }
+}
+
+/// A whole number within bounds, if it is given.
+pub fn number<T: Whole>(least: i64, most: i64) -> impl FnOnce(&T, &()) -> Valid {
+    move |value, ()| match value.whole() {
+        Some(n) if n < least => refuse("TOO_SMALL", &format!("must be at least {least}")),
+        Some(n) if n > most => refuse("TOO_LARGE", &format!("must be at most {most}")),
+        _ => Ok(()),
+    }
+}
+
+/// A list of at most `most` texts, if it is given, each as [`text`] takes one.
+pub fn texts<T: Texts>(most: usize, max: usize) -> impl FnOnce(&T, &()) -> Valid {
+    move |value, ()| {
+        let Some(texts) = value.texts() else { return Ok(()) };
+        if texts.len() > most {
+            return refuse("TOO_MANY", &format!("must be at most {most}"));
+        }
+        texts.iter().try_for_each(|one| text::<String>(max)(one, &()))
+    }
+}
+
+/// A field that holds a list of texts, whether required or optional.
+pub trait Texts {
+    fn texts(&self) -> Option<&[String]>;
+}
+impl Texts for Vec<String> {
+    fn texts(&self) -> Option<&[String]> {
+        Some(self)
+    }
+}
+impl Texts for Option<Vec<String>> {
+    fn texts(&self) -> Option<&[String]> {
+        self.as_deref()
     }
 }
 

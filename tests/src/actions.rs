@@ -50,8 +50,8 @@ async fn what_is_allowed_is_what_a_call_then_does() {
             };
             let told =
                 allowed(&world, who, home.id(), object, &id).await.is_some_and(|names| names.contains(action.name.as_str()));
-            let organization = home.id().to_string();
-            let call = Call { entry, who, organization: Some(&organization), key: Some(world.key()), input };
+            let organization = Some(home.id().to_string());
+            let call = Call { entry, who, organization, grant: None, key: Some(world.key()), input };
             let answer = call.by_rpc(&world).await;
             assert_eq!(told, let_through(&answer), "{} by {}: {:#}", action.name, who.subject, answer.body);
             if told { yes += 1 } else { no += 1 }

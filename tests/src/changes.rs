@@ -231,6 +231,9 @@ impl Play {
         let (dana, sam, lena) = (person("dana"), person("sam"), person("lena"));
         let desk = world.found(&dana, "CONCIERGE_OPERATOR").await;
         world.join(&dana, desk, &sam, "CONCIERGE_STAFF").await;
+        let minutes = json!({ "low": 4, "normal": 3, "high": 2, "urgent": 1 });
+        let level = json!({ "acknowledge": minutes, "resolve": minutes, "hours": ["MON 09:00-17:00"], "timeZone": "UTC" });
+        world.call(&dana, desk, "serviceLevel/v1/set", level).await.ok();
         let holder = world.principal(&lena).await;
         let mut owners = Vec::new();
         for name in ["olga", "oscar", "omar"] {
@@ -254,7 +257,7 @@ impl Play {
     async fn step(&mut self) {
         self.steps += 1;
         let at = self.dice.below(self.owners.len());
-        let what = self.dice.below(27);
+        let what = self.dice.below(31);
         let house = self.dice.below(self.owners[at].houses.len().max(1));
         let Play { world, owners, desk, holder, .. } = self;
         let owner = &mut owners[at];
@@ -281,6 +284,7 @@ impl Play {
                 // A property that is in already cannot be added, nor can one that is not in be removed: both are refused.
                 call(&format!("portfolio/v1/{verb}"), body).await;
             }
+            (27.., Some((id, _, _))) => work(world, &who, (home, *desk), owner.grant.as_ref(), id).await,
             (12 | 24.., Some((id, version, false))) => {
                 let body = json!({ "propertyId": id, "holderName": "H", "capacity": "TRUSTEE", "shareBasisPoints": 0, "startsOn": "2020-01-01" });
                 if call("ownership/v1/record", body).await.status == 200 {
@@ -306,10 +310,10 @@ impl Play {
                     call("accessGrant/v1/revoke", json!({ "id": grant, "version": 2 })).await.ok();
                     if what == 13 {
                         // The grant is taken back and given again in one breath.
-                        owner.grant = Some(world.engage(&who, home, *desk, "READ").await["id"].clone());
+                        owner.grant = Some(world.engage(&who, home, *desk, "ACT").await["id"].clone());
                     }
                 }
-                None => owner.grant = Some(world.engage(&who, home, *desk, "READ").await["id"].clone()),
+                None => owner.grant = Some(world.engage(&who, home, *desk, "ACT").await["id"].clone()),
             },
             (16..18, Some((id, _, _))) => match owner.delegation.take() {
                 Some(delegation) => {
@@ -342,6 +346,27 @@ impl Play {
             }
         }
     }
+}
+
+/// The owner has something done about a house; the desk works on it, if it is let in.
+async fn work(world: &World, who: &Person, (home, desk): (Uuid, Uuid), grant: Option<&Value>, house: &Value) {
+    let own = async |procedure: &str, body: Value| world.call(who, home, procedure, body).await;
+    let wish = own("intent/v1/submit", json!({ "text": "The gutter drips", "propertyId": house })).await.ok().clone();
+    let earlier = own("case/v1/create", json!({ "title": "The gutter", "propertyId": house })).await.ok().clone();
+    own("case/v1/addNote", json!({ "id": earlier["id"], "text": "Since the storm" })).await.ok();
+    let Some(grant) = grant else { return };
+    let sam = person("sam");
+    let desks = async |procedure: &str, body: Value| world.call_through(&sam, desk, grant, procedure, body).await.ok().clone();
+    desks("intent/v1/classify", json!({ "id": wish["id"], "version": 1, "kind": "REPAIR", "urgency": "HIGH" })).await;
+    let case = desks("intent/v1/convertToCase", json!({ "id": wish["id"], "version": 2 })).await;
+    let id = &case["id"];
+    desks("case/v1/triage", json!({ "id": id, "version": 1, "kind": "REPAIR", "priority": "HIGH" })).await;
+    desks("case/v1/updateStatus", json!({ "id": id, "version": 2, "state": "IN_PROGRESS" })).await;
+    let question = desks("case/v1/ask", json!({ "id": id, "version": 3, "text": "Zinc?" })).await;
+    desks("case/v1/addInternalNote", json!({ "id": id, "text": "For us" })).await;
+    desks("case/v1/link", json!({ "id": id, "otherId": earlier["id"], "kind": "FOLLOWS" })).await;
+    own("case/v1/answer", json!({ "id": id, "questionId": question["id"], "answer": "Yes" })).await.ok();
+    desks("case/v1/resolve", json!({ "id": id, "version": 5, "resolution": "DONE", "summary": "Mended" })).await;
 }
 
 async fn plays(seed: u64, steps: usize) {

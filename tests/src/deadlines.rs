@@ -35,7 +35,9 @@ async fn each_names_a_procedure_of_the_gateway_itself_and_the_states_that_it_mov
         for column in column.split(' ') {
             assert!(columns.iter().any(|changed| changed == column), "{table}: a new {column} moves its deadline");
         }
-        if let Some(machine) = entities::MACHINES.iter().find(|machine| machine.table == table) {
+        // A column that is empty once nothing is to come needs no states beside it.
+        let machine = entities::MACHINES.iter().find(|machine| machine.table == table);
+        if let Some(machine) = machine.filter(|_| !states.is_empty()) {
             assert!(columns.iter().any(|changed| changed == "state"), "{table}: a new state takes its deadline away");
             let moves = machine.moves.iter().filter(|step| step.by.contains(procedure));
             let from: Vec<&str> = moves.filter_map(|step| step.from).collect();

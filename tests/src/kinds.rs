@@ -25,7 +25,7 @@ fn stored(column: ColumnType) -> &'static [&'static str] {
 async fn of(sql: &mut PgConnection, table: &str) -> BTreeMap<String, (String, bool)> {
     sqlx::query(
         "SELECT column_name::text, data_type::text, is_nullable = 'YES' FROM information_schema.columns
-         WHERE table_schema = 'public' AND table_name = $1",
+         WHERE table_schema = 'public' AND table_name = $1 AND is_generated = 'NEVER'",
     )
     .bind(table)
     .fetch_all(sql)
@@ -58,7 +58,7 @@ async fn compare(sql: &mut PgConnection, kind: &KindInfo) {
     let table = kind.resource.table;
     let stands = of(sql, table).await;
     let declared: BTreeSet<&str> = kind.columns.iter().map(|column| column.name).collect();
-    // The texts that a list is searched by: the database writes them.
+    // A projection's search is a copy; every other one is written by the database itself.
     let there: BTreeSet<&str> = stands.keys().map(String::as_str).filter(|name| *name != "search").collect();
     assert_eq!(declared, there, "{table}: the struct's fields and the table's columns");
     for ColumnInfo { name, column, nullable, texts, .. } in kind.columns {
@@ -108,6 +108,8 @@ fn kinds_are_named_once_and_in_order() {
     assert_eq!(names.len(), entities::KINDS.len());
     for kind in entities::KINDS {
         assert_eq!(entities::kind(kind.name).map(|known| known.name), Some(kind.name));
-        assert_eq!(kind.name, kind.resource.table, "a kind is named after its table");
+        // A word of SQL names no table well.
+        let table = if kind.name == "case" { "concierge_case" } else { kind.name };
+        assert_eq!(table, kind.resource.table, "a kind is named after its table");
     }
 }

@@ -6,6 +6,7 @@ mod harness;
 mod actions;
 mod attacks;
 mod authority;
+mod cases;
 mod catalog;
 mod changes;
 mod configuration;

@@ -1,10 +1,6 @@
 //! An outcome outlives the type that wrote it: a key answers for as long as its outcome is kept.
 
-use crate::harness::{
-    World,
-    examples::{Call, Examples},
-    person, root,
-};
+use crate::harness::{World, examples::Examples, person, root};
 use serde_json::{Map, Value, json};
 use sqlx::AssertSqlSafe;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,9 +39,7 @@ async fn outcomes_of_every_shape_that_was_shipped_are_read() {
     let mut shipped: Shipped = serde_json::from_str(&std::fs::read_to_string(&path).unwrap_or("{}".into())).expect("outcomes");
     let mutations = crate::harness::examples::carried().filter(|entry| entry.is_mutation());
     for (entry, home) in examples.lay(&world, mutations).await {
-        let organization = home.header(entry).map(|id| id.to_string());
-        let (organization, key) = (organization.as_deref(), Some(world.key()));
-        let answer = Call { entry, who: &examples.owner, organization, key, input: home.input(entry) }.by_rpc(&world).await;
+        let answer = examples.call(entry, home, Some(world.key())).by_rpc(&world).await;
         let outcome = answer.ok();
         let known = shipped.entry(entry.name().to_owned()).or_default();
         if std::env::var_os("BLESS").is_some() && !known.iter().any(|known| shape_of(known) == shape_of(outcome)) {

@@ -43,9 +43,7 @@ fn shown(result: &Value) -> Value {
 async fn every_example_answers_the_same_on_both_surfaces() {
     let ([one, two], examples, homes) = twins().await;
     for (entry, home) in homes {
-        let organization = home.header(entry).map(|id| id.to_string());
-        let key = Some(home.id()).filter(|_| entry.is_mutation());
-        let call = Call { entry, who: &examples.owner, organization: organization.as_deref(), key, input: home.input(entry) };
+        let call = examples.call(entry, home, Some(home.id()).filter(|_| entry.is_mutation()));
         let rpc = call.by_rpc(&one).await;
         let result = shown(rpc.ok());
         let gql = call.by_graphql(&two, &result).await;
@@ -125,7 +123,7 @@ async fn every_error_is_the_same_on_both_surfaces() {
             let mut organization = home.header(entry).map(|id| id.to_string());
             let mut key = Some(Uuid::from_u128(number)).filter(|_| entry.is_mutation());
             let Some(who) = make(&mut input, &mut organization, &mut key, &examples) else { continue };
-            let call = Call { entry, who: &who, organization: organization.as_deref(), key, input };
+            let call = Call { entry, who: &who, organization, grant: None, key, input };
             let rpc = call.by_rpc(&one).await;
             let gql = call.by_graphql(&two, &Value::Null).await;
             if rpc.status == 200 && reads_of(entry) && matches!(*wrong, "the wrong role") {
@@ -202,9 +200,7 @@ async fn the_workflow_that_ran_is_the_declared_one() {
     let world = World::new().await;
     let examples = Examples::new(&world).await;
     for (entry, home) in examples.lay(&world, carried().filter(|entry| entry.is_mutation())).await {
-        let organization = home.header(entry).map(|id| id.to_string());
-        let (organization, key) = (organization.as_deref(), Some(world.key()));
-        let answer = Call { entry, who: &examples.owner, organization, key, input: home.input(entry) }.by_rpc(&world).await;
+        let answer = examples.call(entry, home, Some(world.key())).by_rpc(&world).await;
         answer.ok();
         let Runs::Mutation(workflow) = entry.runs() else { unreachable!() };
         assert_eq!(workflow.version, entry.parts().version, "{}: the workflow's version is the procedure's", entry.name());

@@ -126,8 +126,8 @@ impl OutputType for MutationName {
 }
 
 const FIELD: &str = "actionsAllowed";
-const ABOUT: &str = "The mutations that you may call on it now, by the policies; for what belongs to another organization, through its grant to yours. \
-     Another reason may still refuse one, such as its state.";
+const ABOUT: &str = "The mutations that you may call on it now, by the policies and by its state; for what belongs to another organization, through \
+     its grant to yours. Another reason may still refuse one, such as its input.";
 
 /// The field `actionsAllowed` of a kind's object.
 struct ActionsAllowed<K>(PhantomData<fn() -> K>);
@@ -189,6 +189,8 @@ async fn allowed<K: Kind>(snapshot: &Snapshot, keys: &[Key]) -> Result<HashMap<K
     for row in rows {
         let place = (row.organization(), row.id());
         let held = row.delegable().and_then(|what| delegations.get(&(row.organization(), what)).cloned()).unwrap_or_default();
+        let possible = |action: &&Action| action.fresh.is_some() || row.possible(action.action, snapshot.actor.organization);
+        let possible: Vec<&Action> = of(K::KIND).iter().filter(possible).collect();
         let Judged::One(resource) = Seen::of(row, snapshot.actor.organization, held).judged() else { continue };
         let may = |action: &Action| {
             let attributes = match &action.fresh {
@@ -207,7 +209,7 @@ async fn allowed<K: Kind>(snapshot: &Snapshot, keys: &[Key]) -> Result<HashMap<K
             snapshot.may(action.kind, action.action, &json!({ "id": id, "attr": attributes }), acted_for.contains(&place.0))
         };
         let mut names = Vec::new();
-        for action in of(K::KIND) {
+        for action in possible {
             if may(action)? {
                 names.push(action.name.clone());
             }

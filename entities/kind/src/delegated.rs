@@ -21,6 +21,12 @@ text_enum!(
         ReadFinances = "READ_FINANCES",
         /// To record that; with `READ_FINANCES`, to correct it as well.
         RecordFinances = "RECORD_FINANCES",
+        /// To see what was wished for it, and the cases about it with their conversations.
+        ReadCases = "READ_CASES",
+        /// To say what is wished for it, and to change and withdraw that.
+        SubmitIntents = "SUBMIT_INTENTS",
+        /// To answer questions and to write in the conversation of a case. `READ_CASES` goes with it.
+        Answer = "ANSWER",
     }
 );
 
@@ -33,6 +39,27 @@ impl DelegatedAction {
             DelegatedAction::Archive => &[("property", "archive"), ("property", "restore")],
             DelegatedAction::ReadFinances => &[("financial_entry", "read")],
             DelegatedAction::RecordFinances => &[("financial_entry", "record")],
+            DelegatedAction::ReadCases => &[
+                ("case", "read"),
+                ("case_link", "read"),
+                ("case_note", "read"),
+                ("case_question", "read"),
+                ("event", "read"),
+                ("intent", "read"),
+            ],
+            DelegatedAction::SubmitIntents => {
+                &[("event", "read"), ("intent", "read"), ("intent", "revise"), ("intent", "submit"), ("intent", "withdraw")]
+            }
+            DelegatedAction::Answer => &[("case", "answer"), ("case", "addNote")],
+        }
+    }
+
+    /// The actions that go with it: it is of no use without them.
+    pub const fn needs(self) -> &'static [DelegatedAction] {
+        match self {
+            DelegatedAction::Read => &[],
+            DelegatedAction::Answer => &[DelegatedAction::Read, DelegatedAction::ReadCases],
+            _ => &[DelegatedAction::Read],
         }
     }
 
@@ -42,13 +69,33 @@ impl DelegatedAction {
     }
 }
 
-static PROPERTY: Record = Record { table: "delegated_property", fields: &[] };
-static PORTFOLIO: Record = Record { table: "delegated_portfolio", fields: &[] };
+/// A view of the delegations that count now, over one sort of thing.
+struct View {
+    name: &'static str,
+    /// The column with the thing's id.
+    id: &'static str,
+}
+
+const PROPERTIES: View = View { name: "delegated_property", id: "property_id" };
+const PORTFOLIOS: View = View { name: "delegated_portfolio", id: "portfolio_id" };
+/// Properties and portfolios.
+const THINGS: View = View { name: "delegated_thing", id: "thing_id" };
+const CASES: View = View { name: "delegated_case", id: "case_id" };
+/// All that events can be about.
+const RESOURCES: View = View { name: "delegated_resource", id: "resource_id" };
+
+const VIEWS: [View; 5] = [PROPERTIES, PORTFOLIOS, THINGS, CASES, RESOURCES];
+
+static PROPERTY: Record = Record { table: PROPERTIES.name, fields: &[] };
+static PORTFOLIO: Record = Record { table: PORTFOLIOS.name, fields: &[] };
+static THING: Record = Record { table: THINGS.name, fields: &[] };
+static CASE: Record = Record { table: CASES.name, fields: &[] };
+static RESOURCE: Record = Record { table: RESOURCES.name, fields: &[] };
 
 /// The columns that policies see of a delegation view. None: the name is no such view's.
 pub fn columns(view: &str) -> Option<&'static [ColumnInfo]> {
     const COLUMNS: &[ColumnInfo] = &[ColumnInfo::of::<DelegatedAction>("action", "action")];
-    [&PROPERTY, &PORTFOLIO].iter().any(|known| known.table == view).then_some(COLUMNS)
+    VIEWS.iter().any(|known| known.name == view).then_some(COLUMNS)
 }
 
 const fn on(to: &'static Record, columns: &'static [(&'static str, &'static str)]) -> Link {
@@ -59,10 +106,14 @@ const fn on(to: &'static Record, columns: &'static [(&'static str, &'static str)
 pub static OF_PROPERTY: Link = on(&PROPERTY, &[("organization_id", "organization_id"), ("id", "property_id")]);
 /// The link from a row that hangs on a property.
 pub static BESIDE_PROPERTY: Link = on(&PROPERTY, &[("organization_id", "organization_id"), ("property_id", "property_id")]);
-/// The link from an event about a property.
-pub static OF_EVENT: Link = on(&PROPERTY, &[("organization_id", "organization_id"), ("resource_id", "property_id")]);
+/// The link from an event about a thing.
+pub static OF_EVENT: Link = on(&RESOURCE, &[("organization_id", "organization_id"), ("resource_id", "resource_id")]);
 /// The link from a portfolio.
 pub static OF_PORTFOLIO: Link = on(&PORTFOLIO, &[("organization_id", "organization_id"), ("id", "portfolio_id")]);
+/// The link from a row about a property or a portfolio, whose id the database keeps in `about_id`.
+pub static OF_THING: Link = on(&THING, &[("organization_id", "organization_id"), ("about_id", "thing_id")]);
+/// The link from a row that hangs on a case.
+pub static OF_CASE: Link = on(&CASE, &[("organization_id", "organization_id"), ("case_id", "case_id")]);
 
 pub const ATTRIBUTE: &str = "delegated";
 
@@ -76,6 +127,33 @@ pub const fn attribute(link: &'static Link) -> Attribute {
 pub enum Delegable {
     Property(Uuid),
     Portfolio(Uuid),
+    /// A property or a portfolio.
+    Thing(Uuid),
+    Case(Uuid),
+    /// Whatever an event is about.
+    Resource(Uuid),
+}
+
+impl Delegable {
+    const fn view(self) -> View {
+        match self {
+            Delegable::Property(_) => PROPERTIES,
+            Delegable::Portfolio(_) => PORTFOLIOS,
+            Delegable::Thing(_) => THINGS,
+            Delegable::Case(_) => CASES,
+            Delegable::Resource(_) => RESOURCES,
+        }
+    }
+
+    const fn id(self) -> Uuid {
+        match self {
+            Delegable::Property(id)
+            | Delegable::Portfolio(id)
+            | Delegable::Thing(id)
+            | Delegable::Case(id)
+            | Delegable::Resource(id) => id,
+        }
+    }
 }
 
 /// One action that a principal was delegated over a row.
@@ -92,14 +170,11 @@ pub async fn over(
     what: Delegable,
     holder: PrincipalId,
 ) -> Result<Vec<Delegated>> {
-    let (view, column, id) = match what {
-        Delegable::Property(id) => ("delegated_property", "property_id", id),
-        Delegable::Portfolio(id) => ("delegated_portfolio", "portfolio_id", id),
-    };
+    let View { name: view, id: column } = what.view();
     let sql = format!(
         "SELECT action, delegation_id FROM {view} WHERE organization_id = $1 AND {column} = $2 AND holder_id = $3 ORDER BY 1, 2"
     );
-    let values = [organization.0.into(), id.into(), holder.0.into()];
+    let values = [organization.0.into(), what.id().into(), holder.0.into()];
     let rows = db.query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
     rows.iter()
         .map(|row| Ok(Delegated { action: row.try_get("", "action")?, delegation: row.try_get("", "delegation_id")? }))
@@ -113,28 +188,25 @@ pub async fn over_all(
     holder: PrincipalId,
 ) -> Result<HashMap<(OrganizationId, Delegable), Vec<Delegated>>> {
     let mut found: HashMap<_, Vec<Delegated>> = HashMap::new();
-    let (mut properties, mut portfolios) = (Vec::new(), Vec::new());
-    for (_, what) in what {
-        match what {
-            Delegable::Property(id) => properties.push(*id),
-            Delegable::Portfolio(id) => portfolios.push(*id),
+    for View { name: view, id: column } in VIEWS {
+        let of_view: Vec<_> = what.iter().filter(|(_, what)| what.view().name == view).collect();
+        if of_view.is_empty() {
+            continue;
         }
-    }
-    let things = [
-        ("delegated_property", "property_id", properties, Delegable::Property as fn(Uuid) -> Delegable),
-        ("delegated_portfolio", "portfolio_id", portfolios, Delegable::Portfolio),
-    ];
-    for (view, column, ids, thing) in things.into_iter().filter(|(_, _, ids, _)| !ids.is_empty()) {
-        let organizations: Vec<Uuid> = what.iter().map(|(organization, _)| organization.0).collect();
+        let organizations: Vec<Uuid> = of_view.iter().map(|(organization, _)| organization.0).collect();
+        let ids: Vec<Uuid> = of_view.iter().map(|(_, what)| what.id()).collect();
         let sql = format!(
             "SELECT organization_id, {column} AS id, action, delegation_id FROM {view}
              WHERE organization_id = ANY ($1) AND {column} = ANY ($2) AND holder_id = $3 ORDER BY 3, 4"
         );
         let values = [organizations.into(), ids.into(), holder.0.into()];
+        let things: HashMap<(OrganizationId, Uuid), Delegable> =
+            of_view.iter().map(|(organization, what)| ((*organization, what.id()), *what)).collect();
         for row in db.query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await? {
-            let key = (OrganizationId(row.try_get("", "organization_id")?), thing(row.try_get("", "id")?));
+            let organization = OrganizationId(row.try_get("", "organization_id")?);
+            let Some(what) = things.get(&(organization, row.try_get("", "id")?)) else { continue };
             let held = Delegated { action: row.try_get("", "action")?, delegation: row.try_get("", "delegation_id")? };
-            found.entry(key).or_default().push(held);
+            found.entry((organization, *what)).or_default().push(held);
         }
     }
     Ok(found)
@@ -157,6 +229,8 @@ mod tests {
             ("property/v1/update", Some(DelegatedAction::Update)),
             ("property/v1/restore", Some(DelegatedAction::Archive)),
             ("financialEntry/v2/record", Some(DelegatedAction::RecordFinances)),
+            ("intent/v1/revise", Some(DelegatedAction::SubmitIntents)),
+            ("case/v1/addNote", Some(DelegatedAction::Answer)),
             // No action permits the same verbs of other kinds.
             ("portfolio/v1/update", None),
             ("externalParty/v1/archive", None),

@@ -143,7 +143,7 @@ type Named = (&'static str, &'static dyn Api);
 
 /// A SELECT for each of these kinds.
 fn probes(kinds: &[Named]) -> impl Iterator<Item = String> {
-    kinds.iter().map(|(name, api)| format!("SELECT '{name}' AS kind, id, organization_id FROM ({}) AS {name}", api.probe()))
+    kinds.iter().map(|(name, api)| format!("SELECT '{name}' AS kind, id, organization_id FROM ({}) AS probed", api.probe()))
 }
 
 /// The rows of these statements, each a kind's name, an id and an organization.

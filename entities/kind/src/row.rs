@@ -100,6 +100,11 @@ pub trait Kind: Table + Row + IntoActiveModel<ActiveOf<Self>> {
         None
     }
 
+    /// Whether the row is in a state for one of its kind's verbs, whoever asks for it.
+    fn possible(&self, _verb: &str, _acting: OrganizationId) -> bool {
+        true
+    }
+
     /// Whether the row is archived: out of the way, though still there.
     fn archived(&self) -> bool {
         false

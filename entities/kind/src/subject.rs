@@ -79,12 +79,14 @@ pub struct New<F> {
     acting: OrganizationId,
 }
 
-impl<F> New<F> {
-    /// A new row of the organization that the request is about.
+impl<F: Fresh<Row: Kind>> New<F> {
+    /// A new row of the organization whose rows of this kind the request is about.
     pub fn of(cx: &Context, fresh: F) -> Self {
-        New { fresh, change: Change::default(), owner: cx.owner(), acting: cx.organization() }
+        New { fresh, change: Change::default(), owner: F::Row::whose(&cx.actor), acting: cx.organization() }
     }
+}
 
+impl<F> New<F> {
     /// Notes in the event an id that the new row refers to.
     pub fn refers(self, name: &'static str, id: impl Into<Option<Uuid>>) -> Self {
         New { change: self.change.id(name, id), ..self }
@@ -123,6 +125,13 @@ impl<R, F> NewBelow<R, F> {
 
     pub fn fresh(&self) -> &F {
         &self.fresh
+    }
+}
+
+impl<R: Row, F> From<NewBelow<R, F>> for New<F> {
+    fn from(below: NewBelow<R, F>) -> Self {
+        let NewBelow { above: Seen { row, acting, .. }, fresh } = below;
+        New { fresh, change: Change::default(), owner: row.organization(), acting }
     }
 }
 

@@ -36,6 +36,12 @@ impl<K: Kind> Edit<K> {
         self.change.fields.push(shown::<K>(column));
     }
 
+    /// Notes in the event that a column changed, with its values before and after. Only for states, times and ids, never for contents.
+    pub fn moved(&mut self, column: &str, from: Option<serde_json::Value>, to: Option<serde_json::Value>) {
+        self.changed(column);
+        self.change.moves.push((shown::<K>(column), from, to));
+    }
+
     /// Notes in the event that a relation changed.
     pub fn related(&mut self, name: &'static str) {
         self.change.fields.push(name);
@@ -98,6 +104,32 @@ macro_rules! amend {
     };
 }
 
+/// Takes the columns of a row over into its edit, as far as they differ: those whose values the event tells, those that it names, and
+/// those that it does not.
+#[macro_export]
+macro_rules! settle {
+    ($row:ident, $next:ident: moved $($moved:ident),*; named $($named:ident),*; silent $($silent:ident),* $(;)?) => {
+        $(
+            if $row.$moved != $next.$moved {
+                let (from, to) = (::schema::Datum::fact(&$row.$moved), ::schema::Datum::fact(&$next.$moved));
+                $row.moved(stringify!($moved), from, to);
+                $row.active.$moved = ::sea_orm::ActiveValue::Set($next.$moved);
+            }
+        )*
+        $(
+            if $row.$named != $next.$named {
+                $row.changed(stringify!($named));
+                $row.active.$named = ::sea_orm::ActiveValue::Set($next.$named);
+            }
+        )*
+        $(
+            if $row.$silent != $next.$silent {
+                $row.active.$silent = ::sea_orm::ActiveValue::Set($next.$silent);
+            }
+        )*
+    };
+}
+
 /// The verbs of a context.
 pub trait Verbs {
     /// Writes the row that was judged, with the event `created`.
@@ -140,6 +172,15 @@ pub trait Verbs {
         new: (&'static str, &'static str),
     ) -> impl Future<Output = Result<(K, Vec<F::Row>)>> + Send;
 
+    /// Writes a new row that follows from the change of another, to which its event refers by this name.
+    fn follow<K: Kind, F: Fresh<Row: Kind>>(
+        &self,
+        edit: &Edit<K>,
+        fresh: F,
+        verb: &'static str,
+        refers: &'static str,
+    ) -> impl Future<Output = Result<F::Row>> + Send;
+
     /// Archives a row, or restores it.
     fn shelve<K: Shelved>(&self, edit: Edit<K>, archived: bool) -> impl Future<Output = Result<K>> + Send;
 
@@ -160,8 +201,9 @@ async fn written<F: Fresh<Row: Kind>>(cx: &Context, fresh: F, verb: &str, change
     // What has ended or was corrected fills nothing.
     let ends = <F::Row as Table>::COLUMNS.iter().map(|column| column.name).filter(|name| ENDS.contains(name));
     let open: String = ends.map(|name| format!(" AND {name} IS NULL")).collect();
-    cx.ensure_room(<F::Row as Table>::TABLE, &open).await?;
-    let row = fresh.row(cx.new_id(), cx.owner(), cx.now().into());
+    let whose = F::Row::whose(&cx.actor);
+    cx.ensure_room(whose, <F::Row as Table>::TABLE, &open).await?;
+    let row = fresh.row(cx.new_id(), whose, cx.now().into());
     let active = set_all(row);
     let row = active.insert(cx.tx().await?).await?;
     cx.changed(event(verb, &row, change));
@@ -238,6 +280,16 @@ impl Verbs for Context {
             rows.push(written(self, fresh, new_verb, Change::default().id(refers, saved.id())).await?);
         }
         Ok((saved, rows))
+    }
+
+    fn follow<K: Kind, F: Fresh<Row: Kind>>(
+        &self,
+        edit: &Edit<K>,
+        fresh: F,
+        verb: &'static str,
+        refers: &'static str,
+    ) -> impl Future<Output = Result<F::Row>> + Send {
+        written(self, fresh, verb, Change::default().id(refers, edit.id()))
     }
 
     async fn shelve<K: Shelved>(&self, mut edit: Edit<K>, archived: bool) -> Result<K> {

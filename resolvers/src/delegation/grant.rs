@@ -29,7 +29,7 @@ pub struct DelegationGrantInput {
     /// With all that is in them, at any time.
     #[count(0, 100)]
     pub portfolio_ids: Option<Vec<PortfolioId>>,
-    /// What they may do. To see goes with each.
+    /// What they may do. To see goes with each, and to read cases with answering.
     #[count(1, 100)]
     pub actions: Vec<DelegatedAction>,
     /// Whether they may pass it on, in whole or in part; no, if absent.
@@ -114,7 +114,8 @@ impl Procedure for Grant {
         // The gateway acts for itself alone.
         let holder = holder.filter(|holder| *holder != principal::SYSTEM).unwrap_or(PrincipalId::NOBODY);
         let member = membership::is_member(cx.tx().await?, cx.owner(), holder, cx.now()).await?;
-        let actions: BTreeSet<_> = input.actions.iter().copied().chain([DelegatedAction::Read]).collect();
+        let needed = input.actions.iter().flat_map(|action| action.needs());
+        let actions: BTreeSet<_> = input.actions.iter().chain(needed).copied().collect();
         let fresh = Fresh {
             // Nobody is told of once all else is known to be right.
             holder_id: holder,

@@ -84,7 +84,14 @@ impl Procedure for Narrow {
             Some(actions) if !actions.iter().all(|action| row.actions.contains(action)) => {
                 return Err(exceeds("actions", "it does not go that far"));
             }
-            Some(actions) => row.actions.iter().copied().filter(|a| *a == DelegatedAction::Read || actions.contains(a)).collect(),
+            Some(actions) => {
+                let kept = |one: &DelegatedAction| {
+                    actions.contains(one)
+                        || actions.iter().any(|kept| kept.needs().contains(one))
+                        || *one == DelegatedAction::Read
+                };
+                row.actions.iter().copied().filter(kept).collect()
+            }
             None => row.actions.clone(),
         };
         if may_delegate == Some(true) && !row.may_delegate {

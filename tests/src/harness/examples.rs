@@ -42,6 +42,7 @@ impl Home {
                     OrganizationId::EXAMPLE.0,
                     MembershipId::INVITED_EXAMPLE.0,
                     DelegationId::OFFERED_EXAMPLE.0,
+                    AccessGrantId::EXAMPLE.0,
                     AccessGrantId::OFFERED_EXAMPLE.0,
                 ];
                 if let Some(id) = across.into_iter().find(|id| id.to_string() == *text) {
@@ -77,6 +78,8 @@ pub struct Examples {
     pub staff: Person,
     /// The administrator of the concierge's organization.
     pub concierge: Person,
+    /// Staff of the concierge's organization, who acts for every home by its grant.
+    pub dora: Person,
     /// The owner of another organization.
     pub stranger: Person,
     pub elsewhere: Uuid,
@@ -88,9 +91,9 @@ pub struct Examples {
 impl Examples {
     /// The examples of a world, with [`HOME`] laid out.
     pub async fn new(world: &World) -> Examples {
-        let (owner, staff, concierge) = (person("olga"), person("sam"), person("dana"));
+        let (owner, staff, concierge, dora) = (person("olga"), person("sam"), person("dana"), person("dora"));
         let mut ids = Vec::new();
-        for who in [&owner, &staff, &person("tom"), &concierge] {
+        for who in [&owner, &staff, &person("tom"), &concierge, &dora] {
             ids.push(world.principal(who).await.as_str().and_then(|id| id.parse().ok()).expect("an id"));
         }
         let stranger = person("mallory");
@@ -101,7 +104,8 @@ impl Examples {
             columns.entry(table).or_default().insert(column);
         }
         let principals = Principals { olga: ids[0], sam: ids[1], tom: ids[2] };
-        let examples = Examples { owner, staff, concierge, stranger, elsewhere, principals, columns, homes: AtomicU32::new(1) };
+        let examples =
+            Examples { owner, staff, concierge, dora, stranger, elsewhere, principals, columns, homes: AtomicU32::new(1) };
         let mut sql = world.sql.acquire().await.expect("a connection");
         let desk = json!({ "id": DESK, "type": "CONCIERGE_OPERATOR", "name": "Desert Sky" });
         examples.insert(&mut sql, "organization", vec![desk]).await;
@@ -109,10 +113,30 @@ impl Examples {
         examples.insert(&mut sql, "org_head", vec![head]).await;
         let dana = json!({ "id": schema::example(0xc9), "organization_id": DESK, "principal_id": ids[3], "role": "ADMINISTRATOR",
             "state": "ACTIVE", "starts_at": AT, "invited_by": ids[3] });
-        examples.insert(&mut sql, "membership", vec![dana]).await;
+        let dora = json!({ "id": schema::example(0xca), "organization_id": DESK, "principal_id": ids[4], "role": "CONCIERGE_STAFF",
+            "state": "ACTIVE", "starts_at": AT, "invited_by": ids[3] });
+        examples.insert(&mut sql, "membership", vec![dana, dora]).await;
         drop(sql);
         examples.lay_in(world, &[(HOME, None)]).await;
         examples
+    }
+
+    /// Who calls an entry, for which organization and by which grant: the owner of a home, or the desk where only it may.
+    pub fn caller(&self, entry: &Entry, home: Home) -> (&Person, Option<Uuid>, Option<Uuid>) {
+        if entry.name() == "organization/v1/create" {
+            // The owner of all homes has founded as many as anybody may.
+            (&self.stranger, None, None)
+        } else if by_desk(entry) {
+            (&self.dora, Some(DESK), Some(home.own(AccessGrantId::EXAMPLE.0)))
+        } else {
+            (&self.owner, home.header(entry), None)
+        }
+    }
+
+    /// The call of an entry's example in a home.
+    pub fn call(&self, entry: &'static Entry, home: Home, key: Option<Uuid>) -> Call<'_> {
+        let (who, organization, grant) = self.caller(entry, home);
+        Call { entry, who, organization: organization.map(|id| id.to_string()), grant, key, input: home.input(entry) }
     }
 
     /// An organization for each of these, with its rows ready for it.
@@ -168,6 +192,21 @@ impl Examples {
     }
 }
 
+/// Whether a mutation is for those only whom an owner let act, as the table of who may do what says.
+pub fn by_desk(entry: &Entry) -> bool {
+    const ACCESS: &str = include_str!("../../../schema/golden/access.txt");
+    let kind = entities::kind_of(entry.parts().namespace).map_or("", |kind| kind.name);
+    // The columns after the question: owner, co-owner, trustee, staff, administrator, nobody, delegate, acting, system.
+    let standings = |line: &str| -> Option<Vec<String>> {
+        let mut words = line.split_whitespace();
+        let asked = words.next() == Some(kind) && words.next() == Some(entry.parts().verb);
+        let all: Vec<String> = words.map(str::to_owned).collect();
+        asked.then(|| all.iter().rev().take(9).rev().cloned().collect())
+    };
+    let found: Vec<Vec<String>> = ACCESS.lines().filter_map(standings).collect();
+    entry.is_mutation() && !found.is_empty() && found.iter().all(|all| all[0] == "-" && all[7] == "E")
+}
+
 /// Every entry that a surface carries.
 pub fn carried() -> impl Iterator<Item = &'static Entry> {
     resolvers::TABLE.iter().filter(|entry| entry.surface() == Surface::Everywhere)
@@ -181,7 +220,8 @@ pub fn reads_of(entry: &Entry) -> bool {
 pub struct Call<'a> {
     pub entry: &'static Entry,
     pub who: &'a Person,
-    pub organization: Option<&'a str>,
+    pub organization: Option<String>,
+    pub grant: Option<Uuid>,
     pub key: Option<Uuid>,
     pub input: Value,
 }
@@ -222,7 +262,11 @@ impl Call<'_> {
 
     fn headed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         let request = if self.who.token.is_empty() { request } else { request.bearer_auth(&self.who.token) };
-        match self.organization {
+        let request = match self.grant {
+            Some(grant) => request.header("x-grant-id", grant.to_string()),
+            None => request,
+        };
+        match &self.organization {
             Some(organization) => request.header("x-organization-id", organization),
             None => request,
         }

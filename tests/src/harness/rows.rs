@@ -2,8 +2,10 @@
 //! principal, and a table of no kind, have a line here.
 
 use entities::{
-    block::BlockId, delegation::DelegationId, external_party::ExternalPartyId, financial_entry::FinancialEntryId,
-    membership::MembershipId, ownership::OwnershipId, portfolio::PortfolioId, property::PropertyId,
+    block::BlockId, case::CaseId, case_link::CaseLinkId, case_note::CaseNoteId, case_question::CaseQuestionId,
+    delegation::DelegationId, external_party::ExternalPartyId, financial_entry::FinancialEntryId, intent::IntentId,
+    internal_note::InternalNoteId, membership::MembershipId, ownership::OwnershipId, portfolio::PortfolioId,
+    property::PropertyId, service_level::ServiceLevelId,
 };
 use schema::{AccessGrantId, OperationId, OrganizationId};
 use serde_json::{Value, json};
@@ -46,7 +48,7 @@ pub fn rows(principals: &Principals) -> Vec<(&'static str, Value)> {
         member(MembershipId::DUE_EXAMPLE, Some(tom), "TRUSTEE"),
         member(MembershipId(schema::example(0xc4)), Some(sam), "CONCIERGE_STAFF"),
     ];
-    rows.extend(entities::KINDS.iter().filter_map(|kind| Some((kind.name, kind.api?.sample()?))));
+    rows.extend(entities::KINDS.iter().filter_map(|kind| Some((kind.resource.table, kind.api?.sample()?))));
     rows.extend([
         ("property", address(property, "1 First Street", Some(party))),
         ("property", address(PropertyId::SECOND_EXAMPLE, "2 Second Street", None)),
@@ -105,6 +107,51 @@ pub fn rows(principals: &Principals) -> Vec<(&'static str, Value)> {
                 "actor": olga, "actor_kind": "HUMAN", "actor_organization_id": OrganizationId::EXAMPLE,
                 "operation_id": operation, "change": {}, "at": AT }),
         ),
+        ("counter", json!({ "name": "quote", "last": 3 })),
+        ("intent", intent(IntentId::EXAMPLE, *olga, json!({}))),
+        (
+            "intent",
+            intent(
+                IntentId::CLASSIFIED_EXAMPLE,
+                *olga,
+                json!({ "state": "CLASSIFIED", "kind": "REPAIR", "domain": "PROPERTY", "urgency": "HIGH", "suggestion_taken": false,
+                    "classified_by": sam, "classified_at": AT }),
+            ),
+        ),
+        ("concierge_case", case(CaseId::EXAMPLE, *olga, json!({}))),
+        ("concierge_case", case(CaseId::SECOND_EXAMPLE, *olga, json!({}))),
+        (
+            "concierge_case",
+            case(CaseId::DUE_EXAMPLE, *olga, json!({ "state": "RESOLVED", "resolution": "DONE", "resolution_summary": "Done.", "resolved_at": AT })),
+        ),
+        (
+            "case_note",
+            json!({ "id": CaseNoteId::EXAMPLE, "case_id": CaseId::EXAMPLE, "text": "The roofer comes on Thursday.", "author_id": olga,
+                "author_organization_id": desk }),
+        ),
+        (
+            "case_question",
+            json!({ "id": CaseQuestionId::EXAMPLE, "case_id": CaseId::EXAMPLE, "text": "Zinc or plastic?", "choices": ["Zinc", "Plastic"],
+                "state": "OPEN", "asked_by": sam, "asker_organization_id": desk }),
+        ),
+        (
+            "case_link",
+            json!({ "id": CaseLinkId::EXAMPLE, "case_id": CaseId::EXAMPLE, "other_id": CaseId::SECOND_EXAMPLE, "kind": "BLOCKED_BY",
+                "linked_by": sam }),
+        ),
+        (
+            "internal_note",
+            json!({ "id": InternalNoteId::EXAMPLE, "owner_organization_id": desk, "case_id": CaseId::EXAMPLE, "text": "For us.",
+                "author_id": sam }),
+        ),
+        (
+            "service_level",
+            json!({ "id": ServiceLevelId::EXAMPLE, "starts_at": AT, "acknowledge_low": 960, "acknowledge_normal": 480,
+                "acknowledge_high": 120, "acknowledge_urgent": 30, "resolve_low": 9_600, "resolve_normal": 4_800, "resolve_high": 1_440,
+                "resolve_urgent": 480, "hours": ["MON 09:00-17:00"], "holidays": [], "time_zone": "America/Phoenix",
+                "follows_property": true, "pauses_for_owner": true, "pauses_for_others": false, "remind_minutes": 60, "close_days": 7,
+                "reopen_days": 30 }),
+        ),
         ("quota", json!({ "name": "openInvitations", "most": 1_000 })),
         ("feed_head", json!({ "position": 1 })),
         ("feed_scope", json!({ "source_organization_id": OrganizationId::EXAMPLE, "relayed_seq": 1 })),
@@ -116,6 +163,22 @@ pub fn rows(principals: &Principals) -> Vec<(&'static str, Value)> {
 fn address(id: PropertyId, line1: &str, hoa: Option<ExternalPartyId>) -> Value {
     json!({ "id": id, "kind": "LAND", "line1": line1, "locality": "Tucson", "country": "US", "time_zone": "America/Phoenix",
         "status": "ACTIVE", "hoa_id": hoa })
+}
+
+fn intent(id: IntentId, by: Uuid, more: Value) -> Value {
+    let mut row = json!({ "id": id, "text": "The gutter over the porch drips.", "property_id": PropertyId::EXAMPLE, "priority": "NORMAL",
+        "must_nots": [], "state": "SUBMITTED", "suggested_kind": "REPAIR", "suggested_domain": "PROPERTY", "suggested_urgency": "NORMAL",
+        "suggested_confidence": 80, "suggested_words": ["drips"], "submitted_by": by, "submitter_organization_id": OrganizationId::EXAMPLE });
+    row.as_object_mut().expect("columns").extend(more.as_object().cloned().expect("columns"));
+    row
+}
+
+fn case(id: CaseId, by: Uuid, more: Value) -> Value {
+    let mut row = json!({ "id": id, "title": "The gutter over the porch drips", "kind": "REPAIR", "property_id": PropertyId::EXAMPLE,
+        "priority": "NORMAL", "state": "NEW", "opened_by": by, "opener_organization_id": OrganizationId::EXAMPLE, "lifecycle": 1,
+        "worked_seconds": 0, "open_questions": 0, "told": [], "reopened_count": 0 });
+    row.as_object_mut().expect("columns").extend(more.as_object().cloned().expect("columns"));
+    row
 }
 
 /// A row that is in another state for one procedure.
@@ -156,6 +219,22 @@ pub fn otherwise() -> Vec<Otherwise> {
         row("block/v1/lift", BlockId::EXAMPLE.0, json!({ "ended_at": null })),
         row("membership/v1/expire", MembershipId::DUE_EXAMPLE.0, json!({ "ends_at": PASSED })),
     ];
+    let at_work = json!({ "state": "IN_PROGRESS" });
+    let resolved = json!({ "state": "RESOLVED", "resolution": "DONE", "resolution_summary": "Done.", "resolved_at": AT });
+    let assigned = format!(
+        "UPDATE concierge_case SET assignee_id = opened_by WHERE organization_id = '{{home}}' AND id = '{}';",
+        CaseId::EXAMPLE
+    );
+    others.extend([
+        row("case/v1/updateStatus", CaseId::EXAMPLE.0, at_work.clone()),
+        row("case/v1/ask", CaseId::EXAMPLE.0, at_work.clone()),
+        row("case/v1/resolve", CaseId::EXAMPLE.0, at_work),
+        row("case/v1/answer", CaseId::EXAMPLE.0, json!({ "state": "WAITING_OWNER", "open_questions": 1 })),
+        row("case/v1/close", CaseId::EXAMPLE.0, resolved.clone()),
+        row("case/v1/reopen", CaseId::EXAMPLE.0, resolved),
+        row("case/v1/advance", CaseId::DUE_EXAMPLE.0, json!({ "closes_at": PASSED, "next_at": PASSED })),
+        then("case/v1/unassign", CaseId::EXAMPLE.0, assigned),
+    ]);
     // Only an archived row can be taken back.
     for (kind, api) in entities::KINDS.iter().filter_map(|kind| Some((kind, kind.api?))) {
         let restore = format!("{}/v1/restore", kind.namespace());
@@ -172,7 +251,8 @@ pub fn otherwise() -> Vec<Otherwise> {
 
 /// The id of a kind's first row.
 pub fn id_of(kind: &str) -> Uuid {
-    let row = rows(&Principals::default()).into_iter().find(|(table, _)| *table == kind);
+    let table = entities::kind(kind).map_or(kind, |kind| kind.resource.table);
+    let row = rows(&Principals::default()).into_iter().find(|(name, _)| *name == table);
     let (_, row) = row.unwrap_or_else(|| panic!("{kind}: say in harness/rows.rs what a row of it is"));
     row["id"].as_str().and_then(|id| id.parse().ok()).unwrap_or_else(|| panic!("{kind} has no id"))
 }
@@ -182,7 +262,8 @@ fn every_kind_has_a_row_and_no_two_rows_share_an_id() {
     let rows = rows(&Principals::default());
     // A view has none of its own.
     for kind in super::kinds().filter(|kind| kind.object.is_some() || kind.name == entities::engaged_property::KIND) {
-        assert!(rows.iter().any(|(table, _)| *table == kind.name), "{}: say in harness/rows.rs what a row of it is", kind.name);
+        let named = entities::kind(kind.name).map_or(kind.name, |kind| kind.resource.table);
+        assert!(rows.iter().any(|(table, _)| *table == named), "{}: say in harness/rows.rs what a row of it is", kind.name);
     }
     let mut ids: Vec<&str> = rows.iter().filter_map(|(_, row)| row["id"].as_str()).collect();
     let all = ids.len();

@@ -142,6 +142,15 @@ impl Answer {
     }
 
     #[track_caller]
+    /// Refused for the mistake in a field.
+    pub fn refused_at(&self, field: &str, code: &str) {
+        assert_eq!(self.code(), "INVALID_INPUT", "{:#}", self.body);
+        let first = &self.body["field_errors"][0];
+        let at = first["field"].as_str().unwrap_or_default();
+        assert!(at == field || at.starts_with(&format!("{field}.")), "{:#}", self.body);
+        assert_eq!(first["code"], code, "{:#}", self.body);
+    }
+
     pub fn refused(&self, code: &str) {
         assert_eq!(self.code(), code, "{:#}", self.body);
         assert_eq!(self.body["trace_id"].as_str().map(str::len), Some(32), "a refusal carries its trace id: {:#}", self.body);

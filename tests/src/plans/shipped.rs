@@ -133,8 +133,8 @@ async fn sql_memory_and_the_pdp_agree_on_our_own_rows() {
     #[expect(clippy::disallowed_methods, reason = "every row, by the superuser: the judge sees all")]
     {
         agree_on!(
-            access_grant block contact delegation external_party financial_entry history membership operation organization ownership
-            portfolio property
+            access_grant block case case_link case_note case_question contact delegation external_party financial_entry history intent
+            internal_note membership operation organization ownership portfolio property service_level
         );
     }
 }

@@ -1,0 +1,37 @@
+//! The verbs of concierge work: one folder a table, one file a verb.
+
+pub mod case;
+pub mod case_link;
+pub mod case_note;
+pub mod case_question;
+pub mod intent;
+pub mod internal_note;
+pub mod service_level;
+
+use schema::Entry;
+
+mod prelude {
+    pub use verbs::prelude::*;
+}
+
+#[rustfmt::skip]
+pub const DOMAINS: &[&[Entry]] = &[
+    intent::ALL,
+    case::ALL,
+    case_note::ALL,
+    case_question::ALL,
+    case_link::ALL,
+    internal_note::ALL,
+    service_level::ALL,
+];
+
+kind::query! {
+    ConciergeQuery scoped:
+    intent::IntentQuery,
+    case::CaseQuery,
+    case_note::CaseNoteQuery,
+    case_question::CaseQuestionQuery,
+    case_link::CaseLinkQuery,
+    internal_note::InternalNoteQuery,
+    service_level::ServiceLevelQuery,
+}

@@ -1,0 +1,73 @@
+//! Suggestions: the kind and the urgency of a property owner's free text, with a confidence. A person decides afterwards.
+//!
+//! One implementation, [`Linear`]: rules (`rules.rs`) and a linear model over words and pieces of words (`reading.rs`).
+//! Its weights are a committed text file, `weights.txt`. `make train` writes them from `data/train.tsv`, byte for byte the
+//! same on every machine; `make evaluate` prints the figures on `data/held.tsv`, which training never reads.
+//!
+//! Absent on purpose: the network, the clock, chance, threads, and floating point when a text is read.
+
+mod learn;
+mod linear;
+mod measure;
+mod reading;
+mod rules;
+mod spelling;
+#[cfg(test)]
+mod tests;
+
+pub use learn::{Example, examples, train};
+pub use linear::Linear;
+pub use measure::{Figures, figures};
+
+use std::sync::LazyLock;
+
+pub const KINDS: [&str; 14] = [
+    "REPAIR",
+    "MAINTENANCE",
+    "IMPROVEMENT",
+    "INSPECTION",
+    "ASSOCIATION_APPROVAL",
+    "ASSOCIATION_NOTICE",
+    "BILL",
+    "TAX",
+    "INSURANCE",
+    "TENANCY",
+    "TRANSACTION",
+    "DOCUMENT",
+    "ACCESS",
+    "OTHER",
+];
+/// The kind of everything that fits no other, and of every text that is not understood.
+pub const OTHER: usize = KINDS.len() - 1;
+pub const URGENCIES: [&str; 4] = ["LOW", "NORMAL", "HIGH", "URGENT"];
+
+pub trait Suggester: Send + Sync {
+    fn suggest(&self, text: &str) -> Suggestion;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suggestion {
+    pub kind: &'static str,
+    pub urgency: &'static str,
+    /// Percent: of the suggestions that say 80, some 80 in a hundred are right.
+    pub confidence: i32,
+    /// Words of the text that led to the kind, the weightiest first: as typed, in lower case, five at most.
+    pub words: Vec<String>,
+}
+
+/// The suggester with the committed weights.
+pub fn ours() -> &'static Linear {
+    static OURS: LazyLock<Linear> =
+        LazyLock::new(|| Linear::read(include_str!("../weights.txt")).expect("the committed weights are whole"));
+    &OURS
+}
+
+pub fn knob(name: &str, default: i32) -> i32 {
+    static K: LazyLock<std::collections::HashMap<String, i32>> =
+        LazyLock::new(|| std::env::vars().filter_map(|(k, v)| Some((k, v.parse().ok()?))).collect());
+    K.get(name).copied().unwrap_or(default)
+}
+
+pub fn line(text: &str) -> String {
+    reading::Reading::of(text).line().to_owned()
+}
