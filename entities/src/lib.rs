@@ -18,6 +18,7 @@ pub mod engaged_property;
 pub mod event;
 pub mod feed;
 pub mod history;
+pub mod life;
 pub mod membership;
 pub mod node;
 pub mod operation;

@@ -249,3 +249,14 @@ pub fn ranked(table: &str, due: Option<&str>) -> String {
            FOR EACH ROW EXECUTE FUNCTION app.rank_it({argument});\n"
     )
 }
+
+/// A life for each row: a deadline at the time in a column, for which a long-lived workflow waits. The procedure is that of the version
+/// with which the row began. The row's `traceparent`, if it has one, is the trace of all that is done then.
+pub fn life(table: &str, namespace: &str, verb: &str, column: &str, version: &str) -> String {
+    format!(
+        "CREATE TRIGGER {table}_life AFTER INSERT OR UPDATE OF {column} ON {table}
+           FOR EACH ROW EXECUTE FUNCTION app.keep_life('{namespace}', '{verb}', '{column}', '{version}');
+         INSERT INTO deadline (organization_id, procedure, id, at)
+           SELECT organization_id, format('{namespace}/v%s/{verb}', {version}), id, {column} FROM {table} WHERE {column} IS NOT NULL;\n"
+    )
+}

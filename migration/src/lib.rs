@@ -42,6 +42,7 @@ mod m20261201_000034_skeleton;
 mod m20261201_000035_engaged;
 mod m20261202_000036_intent;
 mod m20261202_000037_case;
+mod m20261203_000038_life;
 pub mod projection;
 
 use sea_orm_migration::MigrationTrait;
@@ -116,6 +117,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261201_000035_engaged::Migration),
             Box::new(m20261202_000036_intent::Migration),
             Box::new(m20261202_000037_case::Migration),
+            Box::new(m20261203_000038_life::Migration),
         ]
     }
 }

@@ -55,6 +55,9 @@ const DOMAINS: &[&[Entry]] = &kind::joined::<
     { GROUND.len() + owner_verbs::DOMAINS.len() + concierge_verbs::DOMAINS.len() },
 >(&[GROUND, owner_verbs::DOMAINS, concierge_verbs::DOMAINS]);
 
+/// Every family of long-lived workflows, in each version that still lives.
+pub const LIVES: &[schema::Life] = concierge_verbs::LIVES;
+
 /// Every procedure, in the order of the contract.
 pub static TABLE: &[Entry] = &kind::joined::<Entry, { length(DOMAINS) }>(DOMAINS);
 

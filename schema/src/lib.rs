@@ -81,7 +81,7 @@ pub use ports::{
     Actor, Boundary, Claimed, Decide, Due, Engine, Faults, Filter, Guard, Identity, Judge, Log, NoFaults, Operations, PeopleAct,
     Run, SignedIn, Through, Verdict,
 };
-pub use procedure::{Name, Procedure, Runs, Scope, Workflow};
+pub use procedure::{Life, Name, Procedure, Runs, Scope, Workflow};
 pub use quota::Quota;
 pub use rates::{Elsewhere, MUTATION, Paid, Payer, REQUEST, Rate, RateLimits, RateMode, Rates};
 pub use reading::{Proven, Reading};

@@ -24,6 +24,26 @@ impl Workflow {
     }
 }
 
+/// A version of a family of lives: long chains of short workflows, each of which waits for the next time of a row and then calls a
+/// procedure. The procedure takes the id of the row, and no more; the version is the procedure's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    pub workflow: Workflow,
+    pub procedure: &'static str,
+}
+
+impl Life {
+    /// The life that calls this procedure.
+    pub const fn of<P: Procedure>(family: &'static str, version: u32) -> Self {
+        Life { workflow: Workflow::new(family, version), procedure: P::NAME }
+    }
+
+    /// The id of one of a row's workflows: `case_lifecycle_v1:{id}:{epoch}`.
+    pub fn workflow_id(self, id: uuid::Uuid, epoch: i32) -> String {
+        format!("{}:{id}:{epoch}", self.workflow.name())
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runs {
     Read,

@@ -24,7 +24,7 @@ use std::{
 };
 use surface::Origins;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
-use workflows::{Durable, Supervision, Supervisor};
+use workflows::{Durable, Lives, Supervision, Supervisor};
 
 /// All that differs between one gateway and another.
 pub struct Parts {
@@ -56,6 +56,8 @@ pub struct Parts {
     pub clock_bound: Option<Duration>,
     pub rates: RateLimits,
     pub supervision: Supervision,
+    /// The long-lived workflows that this process knows.
+    pub lives: Vec<schema::Life>,
     /// The attempts after which an operation ends as FAILED, if it is also older than `patience`.
     pub attempts: i32,
     pub patience: Duration,
@@ -72,6 +74,7 @@ pub struct App {
     operators: SocketAddr,
     pub gateway: Arc<Gateway>,
     pub engine: Arc<Durable>,
+    lives: Arc<Lives>,
     pub cerbos: Arc<Cerbos>,
     pub live: Arc<live::Hub>,
     /// A receiver that turns true when other replicas took this process for dead.
@@ -81,7 +84,7 @@ pub struct App {
 }
 
 /// The connections that no request takes.
-const HOUSE: u32 = 4;
+const HOUSE: u32 = 5;
 /// The most reads of one organization that wait for their turn.
 const WAITING: usize = 1_000;
 /// The most operations of one organization that wait to be carried out.
@@ -97,16 +100,14 @@ impl App {
         let cerbos = Arc::new(Cerbos::new(parts.cerbos).map_err(told)?);
         cerbos.watch();
         let executor_id = parts.ids.id(parts.clock.now()).to_string();
-        let engine = Durable::new(
-            workflows::Settings {
-                url: parts.workflow_url,
-                executor_id,
-                connections: parts.workflow_connections,
-                poll: Duration::from_millis(25),
-            },
-            resolvers::TABLE,
-        );
-        let engine = Arc::new(engine.await.map_err(told)?);
+        let workflows = workflows::Settings {
+            url: parts.workflow_url,
+            executor_id,
+            connections: parts.workflow_connections,
+            poll: Duration::from_millis(25),
+        };
+        let lives = Lives::new(&workflows, &parts.lives).map_err(told)?;
+        let engine = Arc::new(Durable::new(workflows, resolvers::TABLE).await.map_err(told)?);
         let operations = operation::Store {
             pool: pool.clone(),
             lanes: lanes.clone(),
@@ -160,7 +161,8 @@ impl App {
             tasks: schema::Tasks::default(),
         });
         engine.launch(&gateway).await.map_err(told)?;
-        let buried = Supervisor::start(&gateway, &engine, parts.supervision).await.map_err(told)?;
+        lives.launch(&gateway).await.map_err(told)?;
+        let buried = Supervisor::start(&gateway, &engine, &lives, parts.supervision).await.map_err(told)?;
 
         let (listener, operators) = (parts.listener, parts.operators);
         let (address, operators_address) = (listener.local_addr()?, operators.local_addr()?);
@@ -180,7 +182,7 @@ impl App {
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(connections::serve(operators, pages, connections::Limits::default(), stopped.clone()));
         let server = tokio::spawn(connections::serve(listener, router, parts.doors, stopped));
-        Ok(App { address, operators: operators_address, gateway, engine, cerbos, live, buried, stop, server })
+        Ok(App { address, operators: operators_address, gateway, engine, lives, cerbos, live, buried, stop, server })
     }
 
     /// The address of operators' pages.
@@ -211,6 +213,7 @@ impl App {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self.live.stop();
+        self.lives.shutdown().await;
         self.engine.shutdown().await;
         // The other replicas learn of the end at once, instead of waiting for this one's silence.
         if let Err(error) = replica::leave(&self.gateway.pool, &self.engine.executor_id).await {

@@ -200,6 +200,7 @@ fn parts(
             connections: config.connections_per_person,
             ..Limits::default()
         },
+        lives: resolvers::LIVES.to_vec(),
         supervision: Supervision {
             heartbeat: config.heartbeat,
             dead_after: config.dead_after,

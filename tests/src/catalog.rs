@@ -21,6 +21,7 @@ const NO_ORGANIZATION: &[(&str, &str)] = &[
 const OTHER_INDEXES: &[(&str, &str)] = &[
     ("membership_of_principal", "the definer's viewer() looks across organizations"),
     ("membership_invited_email", "the definer's viewer() looks across organizations"),
+    ("deadline_unplanned", "the definer of lives looks across organizations"),
     ("deadline_at", "the timer's definer looks across organizations"),
     ("access_grant_grantee", "a grant is seen from its other side as well"),
     ("delegation_of_principal", "the definer's viewer_delegations() looks across organizations"),

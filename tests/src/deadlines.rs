@@ -45,6 +45,24 @@ async fn each_names_a_procedure_of_the_gateway_itself_and_the_states_that_it_mov
         }
         called.push((*procedure).to_owned());
     }
+    let lives: Vec<(String, Vec<u8>)> = sqlx::query_as(
+        "SELECT t.tgrelid::regclass::text, t.tgargs FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid WHERE p.proname = 'keep_life'",
+    )
+    .fetch_all(&mut sql)
+    .await
+    .expect("triggers");
+    for (table, arguments) in lives {
+        let arguments = String::from_utf8(arguments).expect("names");
+        let arguments: Vec<&str> = arguments.split_terminator('\0').collect();
+        let [namespace, verb, ..] = arguments.as_slice() else { panic!("{table}: {arguments:?}") };
+        let of_life = |life: &&schema::Life| {
+            let version = life.workflow.version;
+            life.procedure == format!("{namespace}/v{version}/{verb}")
+        };
+        let known: Vec<_> = resolvers::LIVES.iter().filter(of_life).collect();
+        assert!(!known.is_empty(), "{table}: no life calls {namespace}/{verb}");
+        called.extend(known.iter().map(|life| life.procedure.to_owned()));
+    }
     let mut inside: Vec<&str> =
         resolvers::TABLE.iter().filter(|entry| entry.surface() == Surface::Inside).map(schema::Entry::name).collect();
     called.sort_unstable();

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 /// The engine's application and its version, shared by all replicas and deploys: the versions of procedures are in the workflows'
 /// names, and every live version stays registered.
-const APP_NAME: &str = "hestami";
+pub const APP_NAME: &str = "hestami";
 const APP_VERSION: &str = "1";
 
 #[derive(Debug, Clone)]
@@ -95,13 +95,7 @@ impl Durable {
 
     /// Puts the work of dead executors back, for any live executor to take.
     pub async fn adopt(&self, dead: &[String]) -> Result<Vec<String>> {
-        if dead.is_empty() {
-            return Ok(Vec::new());
-        }
-        let dead: Vec<&str> = dead.iter().map(String::as_str).collect();
-        let settings = postgres::Settings { application_name: Some(APP_NAME), ..Default::default() };
-        let system = PostgresSystemDatabase::from_pool(self.pool.clone(), &settings);
-        system.reenqueue_for_recovery(&dead, APP_VERSION, INTERNAL_QUEUE).await.map_err(Error::unavailable)
+        adopt(&self.pool, APP_NAME, APP_VERSION, dead).await
     }
 
     /// Resumes runs that this process began long ago and that never ended, because a finishing update was lost. A resumed run
@@ -110,10 +104,11 @@ impl Durable {
         let before = i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX);
         let stuck: Vec<String> = sqlx::query_scalar(
             "SELECT workflow_uuid FROM dbos.workflow_status
-             WHERE status = 'PENDING' AND executor_id = $1 AND updated_at < (extract(epoch FROM now()) * 1000)::bigint - $2 LIMIT 100",
+             WHERE status = 'PENDING' AND executor_id = $1 AND application_name = $3 AND updated_at < (extract(epoch FROM now()) * 1000)::bigint - $2 LIMIT 100",
         )
         .bind(&self.executor_id)
         .bind(before)
+        .bind(APP_NAME)
         .fetch_all(&self.pool)
         .await?;
         for id in &stuck {
@@ -168,6 +163,17 @@ impl Engine for Durable {
     fn ready(&self) -> bool {
         self.dbos.is_launched()
     }
+}
+
+/// Puts the work of an application's dead executors back.
+pub async fn adopt(pool: &PgPool, application: &str, version: &str, dead: &[String]) -> Result<Vec<String>> {
+    if dead.is_empty() {
+        return Ok(Vec::new());
+    }
+    let dead: Vec<&str> = dead.iter().map(String::as_str).collect();
+    let settings = postgres::Settings { application_name: Some(application), ..Default::default() };
+    let system = PostgresSystemDatabase::from_pool(pool.clone(), &settings);
+    system.reenqueue_for_recovery(&dead, version, INTERNAL_QUEUE).await.map_err(Error::unavailable)
 }
 
 /// Brings the schema `dbos` up to date, as its owner, and gives the workflow role its privileges.

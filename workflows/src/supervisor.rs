@@ -1,7 +1,7 @@
 //! Supervision: every replica tells that it lives. One replica at a time takes over the work of dead ones and carries on
 //! abandoned operations, and one at a time keeps the deadlines.
 
-use crate::{Durable, timer};
+use crate::{Durable, life::Lives, timer};
 use entities::{denial, engaged_property, rate, replica};
 use schema::{Due, Error, Gateway, OperationId, Result, resume};
 use sqlx::{PgConnection, Postgres, pool::PoolConnection};
@@ -36,6 +36,7 @@ impl Default for Supervision {
 pub struct Supervisor {
     gateway: Weak<Gateway>,
     engine: Arc<Durable>,
+    lives: Arc<Lives>,
     settings: Supervision,
     buried: watch::Sender<bool>,
     /// The operations that this process carries on: never the same twice, never more than a few.
@@ -55,12 +56,18 @@ const MOST_TOLD: usize = 5_000;
 impl Supervisor {
     /// Enters this process in the list of replicas, and keeps the rounds going until the gateway is gone. The receiver turns true
     /// if others took this process for dead; the process must then end and come back anew.
-    pub async fn start(gateway: &Arc<Gateway>, engine: &Arc<Durable>, settings: Supervision) -> Result<watch::Receiver<bool>> {
+    pub async fn start(
+        gateway: &Arc<Gateway>,
+        engine: &Arc<Durable>,
+        lives: &Arc<Lives>,
+        settings: Supervision,
+    ) -> Result<watch::Receiver<bool>> {
         replica::enter(&gateway.pool, &engine.executor_id).await?;
         let (buried, receiver) = watch::channel(false);
         let supervisor = Arc::new(Supervisor {
             gateway: Arc::downgrade(gateway),
             engine: Arc::clone(engine),
+            lives: Arc::clone(lives),
             settings,
             buried,
             resuming: Arc::default(),
@@ -68,7 +75,8 @@ impl Supervisor {
         // The tasks are separate, so that a long round never silences the heartbeat.
         tokio::spawn(Arc::clone(&supervisor).beats());
         tokio::spawn(Arc::clone(&supervisor).takes_over());
-        tokio::spawn(supervisor.keeps_time());
+        tokio::spawn(Arc::clone(&supervisor).keeps_time());
+        tokio::spawn(supervisor.keeps_lives());
         Ok(receiver)
     }
 
@@ -121,10 +129,22 @@ impl Supervisor {
         while let Some(gateway) = self.next().await {
             leading(&gateway, TIMER, async |connection| {
                 agrees(&gateway).await?;
-                timer::round(&gateway, connection).await?;
+                timer::round(&gateway, connection, &self.lives.procedures()).await?;
                 engaged_property::catch_up(connection).await
             })
             .await;
+        }
+    }
+
+    async fn keeps_lives(self: Arc<Self>) {
+        while let Some(gateway) = self.next().await {
+            let looked = async {
+                agrees(&gateway).await?;
+                self.lives.round(&gateway).await
+            };
+            if let Err(error) = looked.await {
+                error.trace();
+            }
         }
     }
 
@@ -132,7 +152,8 @@ impl Supervisor {
         agrees(gateway).await?;
         let now = gateway.clock.now();
         let dead = replica::bury(&gateway.pool, self.settings.dead_after).await?;
-        let adopted = self.engine.adopt(&dead).await?;
+        let mut adopted = self.engine.adopt(&dead).await?;
+        adopted.extend(self.lives.adopt(&dead).await?);
         if !adopted.is_empty() {
             tracing::info!(workflows = adopted.len(), "adopted the work of dead replicas");
         }

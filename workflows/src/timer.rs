@@ -16,12 +16,12 @@ use uuid::Uuid;
 const MOST: i32 = 100;
 const AT_ONCE: usize = 8;
 
-/// Takes the deadlines that are due, in one statement, and calls their procedures. A call that hangs holds its place no longer
+/// Takes the deadlines that are due, in one statement, and calls their procedures; those of lives have workflows of their own. A call that hangs holds its place no longer
 /// than any request may take.
-pub async fn round(gateway: &Arc<Gateway>, connection: &mut PgConnection) -> Result<()> {
+pub async fn round(gateway: &Arc<Gateway>, connection: &mut PgConnection, lives: &[&str]) -> Result<()> {
     // A procedure that this build does not know is left to the replicas that know it.
     let inside = gateway.table.entries().iter().filter(|entry| entry.surface() == Surface::Inside);
-    let procedures: Vec<&str> = inside.map(schema::Entry::name).collect();
+    let procedures: Vec<&str> = inside.map(schema::Entry::name).filter(|name| !lives.contains(name)).collect();
     let due = deadline::take(connection, gateway.clock.now(), &procedures, MOST).await?;
     stream::iter(due)
         .for_each_concurrent(AT_ONCE, async |deadline| {
@@ -37,7 +37,7 @@ pub async fn round(gateway: &Arc<Gateway>, connection: &mut PgConnection) -> Res
 /// Calls the procedure of a deadline. The key follows from the row, its deadline and the hour, so that the work is done once,
 /// however often the timer runs and on however many replicas. The hour is in the key, so that a failure is tried anew and a
 /// success never is.
-async fn call(gateway: &Arc<Gateway>, deadline: &Deadline) -> Result<()> {
+pub(crate) async fn call(gateway: &Arc<Gateway>, deadline: &Deadline) -> Result<()> {
     let Deadline { organization, procedure, id, at } = deadline;
     let entry = gateway.table.get(procedure).ok_or_else(|| Error::internal(format!("no procedure {procedure}")))?;
     let until = chrono::DateTime::<chrono::Utc>::MAX_UTC;

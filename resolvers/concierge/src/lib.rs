@@ -8,7 +8,7 @@ pub mod intent;
 pub mod internal_note;
 pub mod service_level;
 
-use schema::Entry;
+use schema::{Entry, Life};
 
 mod prelude {
     pub use verbs::prelude::*;
@@ -24,6 +24,9 @@ pub const DOMAINS: &[&[Entry]] = &[
     internal_note::ALL,
     service_level::ALL,
 ];
+
+/// The lives of concierge work.
+pub const LIVES: &[Life] = &[case::advance::LIFE];
 
 kind::query! {
     ConciergeQuery scoped:

@@ -1,7 +1,9 @@
 //! Intents and cases, as owners, their delegates and desks use them.
 
 mod boundary;
+mod crowd;
 mod intents;
+mod lives;
 mod promises;
 mod story;
 mod verbs;

@@ -63,6 +63,8 @@ pub struct Options {
     pub faults: Arc<dyn Faults>,
     pub limits: Limits,
     pub supervision: Supervision,
+    /// The long-lived workflows that the gateway knows.
+    pub lives: Vec<schema::Life>,
     pub attempts: i32,
     pub real_time: bool,
     /// The seconds by which its clock is ahead of the real time.
@@ -85,6 +87,7 @@ impl Default for Options {
         Options {
             faults: Arc::new(NoFaults),
             limits: Limits::default(),
+            lives: resolvers::LIVES.to_vec(),
             supervision: Supervision { heartbeat: Duration::from_millis(200), ..Default::default() },
             attempts: 12,
             real_time: false,
@@ -383,6 +386,7 @@ async fn start(cluster: &Cluster, database: &str, clock: Arc<TestClock>, ids: Ar
         doors: options.doors,
         origins: surface::Origins::parse("https://portal.example").expect("origins"),
         limits: options.limits,
+        lives: options.lives,
         supervision: options.supervision,
         attempts: options.attempts,
         patience: Duration::from_secs(1),

@@ -10,7 +10,11 @@ use concierge::{
     plan::{Due, QUESTION_GRACE},
 };
 use kind::Edit;
+use schema::Life;
 use sea_orm::ActiveValue::Set;
+
+/// The lifecycle of a case: all that happens on time.
+pub const LIFE: Life = Life::of::<Advance>("case_lifecycle", 1);
 
 timed!(
     Advance "case/v1/advance" CaseAdvanceInput of Case, such as CaseId::DUE_EXAMPLE;
