@@ -13,6 +13,7 @@ use crate::{
     portfolio::{self, Portfolio},
     property::{self, Property},
     service_level::{self, ServiceLevel},
+    work_item::WorkItem,
 };
 use async_graphql::{ComplexObject, Context};
 use kind::{
@@ -33,6 +34,7 @@ pub const ALL: &[&dyn Declared] = &[
     &OF_PORTFOLIO,
     &OF_PROPERTY,
     &OF_SERVICE_LEVEL,
+    &OF_WORK_ITEM,
 ];
 
 type Cases = (Option<CaseFilter>, Option<CaseOrder>);
@@ -221,6 +223,23 @@ relations!(OF_SERVICE_LEVEL of ServiceLevel {
     setByActor: known(Actor, |row| Some(row.set_by?.0)),
     /// What changed, when, by whom, and by whose leave; newest first.
     history: history(service_level::KIND),
+});
+
+relations!(OF_WORK_ITEM of WorkItem {
+    /// The desk.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+    /// Whose it is.
+    ownerOrganization: known(OrganizationCard, |row| Some(row.owner_organization_id.0)),
+    /// The case that waits, or that the question is about.
+    case: one(case::Model, |row| Some((row.owner_organization_id, row.case_id?.0))),
+    /// The intent that waits.
+    intent: one(intent::Model, |row| Some((row.owner_organization_id, row.intent_id?.0))),
+    /// The question that waits.
+    question: one(case_question::Model, |row| Some((row.owner_organization_id, row.question_id?.0))),
+    /// The property that it is about.
+    property: one(property::Model, |row| Some((row.owner_organization_id, row.property_id?.0))),
+    /// Who of the desk works on it.
+    assignee: known(Actor, |row| Some(row.assignee_id?.0)),
 });
 
 /// The states that a case may move to.

@@ -23,6 +23,7 @@ use resolvers::{
     organization::OrganizationQuery,
     organization::desks::DesksQuery,
     viewer::ViewerQuery,
+    work_item::WorkItemCountsQuery,
 };
 use schema::Surface;
 use std::borrow::Cow;
@@ -77,6 +78,7 @@ kind::query! {
     AccessGrantOffersQuery,
     DesksQuery,
     EngagedPropertiesQuery,
+    WorkItemCountsQuery,
     OrganizationsQuery,
     OperationQuery,
     ChangeQuery,

@@ -28,6 +28,8 @@ struct Arguments {
     possible: Option<Path>,
     /// The rows are the acting organization's, even where a request is about another one's data.
     acting: bool,
+    /// The database itself writes the rows.
+    projected: bool,
     /// The row of examples and tests: its columns besides those that every row gets by itself.
     sample: Option<proc_macro2::Group>,
     /// The object is a struct of its own.
@@ -46,6 +48,8 @@ fn arguments(args: Tokens) -> Result<Arguments> {
             known.possible = Some(meta.value()?.parse()?);
         } else if path.is_ident("acting") {
             known.acting = true;
+        } else if path.is_ident("projected") {
+            known.projected = true;
         } else if path.is_ident("shelved_by") {
             known.shelved_by = Some(meta.value()?.parse()?);
         } else if path.is_ident("below") {
@@ -72,7 +76,7 @@ fn arguments(args: Tokens) -> Result<Arguments> {
             known.object = path.get_ident().cloned();
         } else {
             return Err(meta.error(
-                "#[kind] takes the object's name, table, kind, shelved_by, below, names, delegated, rights, changes, also, finder, possible, sample, acting and apart",
+                "#[kind] takes the object's name, table, kind, shelved_by, below, names, delegated, rights, changes, also, finder, possible, sample, acting, projected and apart",
             ));
         }
         Ok(())
@@ -104,6 +108,9 @@ pub fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
     let mut columns = row::columns(&mut item, &keys)?;
     if let Some(changes) = &known.changes {
         only(&mut columns, changes)?;
+    }
+    if known.projected {
+        columns.iter_mut().for_each(|column| column.fixed = true);
     }
     let has = |name: &str| columns.iter().any(|column| column.ident == name);
     for needed in ["id", "organization_id", "version", "created_at", "updated_at"] {

@@ -43,7 +43,9 @@ mod m20261201_000035_engaged;
 mod m20261202_000036_intent;
 mod m20261202_000037_case;
 mod m20261203_000038_life;
+mod m20261204_000039_work;
 pub mod projection;
+mod work;
 
 use sea_orm_migration::MigrationTrait;
 
@@ -118,6 +120,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261202_000036_intent::Migration),
             Box::new(m20261202_000037_case::Migration),
             Box::new(m20261203_000038_life::Migration),
+            Box::new(m20261204_000039_work::Migration),
         ]
     }
 }

@@ -21,7 +21,7 @@ use kind::relation::{Declared, InScope, Relations};
 use schema::Entry;
 use std::{marker::PhantomData, sync::LazyLock};
 
-pub use concierge_verbs::{ConciergeQuery, case, intent, service_level};
+pub use concierge_verbs::{ConciergeQuery, case, intent, service_level, work_item};
 pub use owner_verbs::{OwnersQuery, external_party, financial_entry, ownership, portfolio, property};
 
 mod prelude {

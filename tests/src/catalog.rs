@@ -12,6 +12,7 @@ const NO_ORGANIZATION: &[(&str, &str)] = &[
     ("rehearsal", "policies belong to the deployment"),
     ("replica", "processes belong to the deployment"),
     ("denial", "people and tokens belong to the deployment"),
+    ("work_due", "work of the database's own, reached by definer functions only"),
     ("engaged_due", "work of the database's own, reached by definer functions only"),
     ("rate_paid", "a count of the deployment's, by a hash"),
     ("seaql_migrations", "the database's own history"),
@@ -21,6 +22,7 @@ const NO_ORGANIZATION: &[(&str, &str)] = &[
 const OTHER_INDEXES: &[(&str, &str)] = &[
     ("membership_of_principal", "the definer's viewer() looks across organizations"),
     ("membership_invited_email", "the definer's viewer() looks across organizations"),
+    ("work_item_source", "the database's own triggers look for the items of an owner's row in every queue"),
     ("deadline_unplanned", "the definer of lives looks across organizations"),
     ("deadline_at", "the timer's definer looks across organizations"),
     ("access_grant_grantee", "a grant is seen from its other side as well"),

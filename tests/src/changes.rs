@@ -19,6 +19,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     (access_grant::KIND, "what it lets another see is in every copy already"),
     (delegation::KIND, "what it lets another see is in every copy already"),
     (engaged_property::KIND, "a projection, of which nothing is told"),
+    (entities::work_item::KIND, "a projection, of which nothing is told"),
     (history::KIND, "the log itself"),
     (membership::KIND, "who may do what, and no copy of things"),
     (operation::KIND, "the acting organization's, and not told of"),

@@ -6,7 +6,10 @@ use schema::{OperationState, Role};
 /// Columns named `state` that no `states!` declares, with the values that may be in them.
 fn others() -> Vec<(&'static str, Vec<&'static str>)> {
     // Operations are moved by the waist's own statements, each of which says from where.
-    vec![("operation", OperationState::ALL.iter().map(|state| state.as_str()).collect())]
+    let operations = OperationState::ALL.iter().map(|state| state.as_str()).collect();
+    // A queue repeats the states of what waits in it.
+    let items = entities::work_item::WorkItemState::ALL.iter().map(|state| state.as_str()).collect();
+    vec![("operation", operations), ("work_item", items)]
 }
 
 #[test]

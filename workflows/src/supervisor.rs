@@ -2,7 +2,7 @@
 //! abandoned operations, and one at a time keeps the deadlines.
 
 use crate::{Durable, life::Lives, timer};
-use entities::{denial, engaged_property, rate, replica};
+use entities::{denial, engaged_property, rate, replica, work_item};
 use schema::{Due, Error, Gateway, OperationId, Result, resume};
 use sqlx::{PgConnection, Postgres, pool::PoolConnection};
 use std::{
@@ -130,7 +130,8 @@ impl Supervisor {
             leading(&gateway, TIMER, async |connection| {
                 agrees(&gateway).await?;
                 timer::round(&gateway, connection, &self.lives.procedures()).await?;
-                engaged_property::catch_up(connection).await
+                engaged_property::catch_up(connection).await?;
+                work_item::catch_up(connection).await
             })
             .await;
         }

@@ -12,6 +12,7 @@ pub mod internal_note;
 pub mod matter;
 pub mod plan;
 pub mod service_level;
+pub mod work_item;
 
 mod prelude {
     pub use kind::prelude::*;
@@ -26,6 +27,7 @@ kind::kinds! {
     intent,
     internal_note,
     service_level,
+    work_item,
 }
 
 /// The state machines of concierge work.

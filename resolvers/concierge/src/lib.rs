@@ -7,6 +7,7 @@ pub mod case_question;
 pub mod intent;
 pub mod internal_note;
 pub mod service_level;
+pub mod work_item;
 
 use schema::{Entry, Life};
 
@@ -23,6 +24,7 @@ pub const DOMAINS: &[&[Entry]] = &[
     case_link::ALL,
     internal_note::ALL,
     service_level::ALL,
+    work_item::ALL,
 ];
 
 /// The lives of concierge work.
@@ -37,4 +39,5 @@ kind::query! {
     case_link::CaseLinkQuery,
     internal_note::InternalNoteQuery,
     service_level::ServiceLevelQuery,
+    work_item::WorkItemQuery,
 }

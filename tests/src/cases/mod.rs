@@ -5,6 +5,7 @@ mod crowd;
 mod intents;
 mod lives;
 mod promises;
+mod queue;
 mod story;
 mod verbs;
 

@@ -280,6 +280,7 @@ pub fn query_field(entry: &Entry) -> String {
         "engaged" if name.namespace == "accessGrant" => "engagedOrganizations".to_owned(),
         "engaged" => "engagedProperties".to_owned(),
         "report" => "report".to_owned(),
+        "counts" => "workItemCounts".to_owned(),
         "desks" => "desks".to_owned(),
         "offers" => "accessGrantOffers".to_owned(),
         "financials" => name.field(),

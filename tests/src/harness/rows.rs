@@ -5,7 +5,7 @@ use entities::{
     block::BlockId, case::CaseId, case_link::CaseLinkId, case_note::CaseNoteId, case_question::CaseQuestionId,
     delegation::DelegationId, external_party::ExternalPartyId, financial_entry::FinancialEntryId, intent::IntentId,
     internal_note::InternalNoteId, membership::MembershipId, ownership::OwnershipId, portfolio::PortfolioId,
-    property::PropertyId, service_level::ServiceLevelId,
+    property::PropertyId, service_level::ServiceLevelId, work_item::WorkItemId,
 };
 use schema::{AccessGrantId, OperationId, OrganizationId};
 use serde_json::{Value, json};
@@ -106,6 +106,13 @@ pub fn rows(principals: &Principals) -> Vec<(&'static str, Value)> {
             json!({ "seq": 1, "kind": "property.created", "resource_kind": "property", "resource_id": property, "version": 1,
                 "actor": olga, "actor_kind": "HUMAN", "actor_organization_id": OrganizationId::EXAMPLE,
                 "operation_id": operation, "change": {}, "at": AT }),
+        ),
+        (
+            "work_item",
+            json!({ "id": WorkItemId::EXAMPLE, "owner_organization_id": desk, "item_id": CaseId::EXAMPLE, "kind": "CASE",
+                "case_id": CaseId::EXAMPLE, "number": "C-1", "title": "The gutter drips", "state": "NEW", "priority": "NORMAL",
+                "priority_rank": 2, "due_sort": AT, "waiting_for": "DESK", "late": false, "seen_from": AT,
+                "seen_until": "9999-12-31T00:00:00Z", "version": 1 }),
         ),
         ("counter", json!({ "name": "quote", "last": 3 })),
         ("intent", intent(IntentId::EXAMPLE, *olga, json!({}))),

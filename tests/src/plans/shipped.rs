@@ -134,7 +134,7 @@ async fn sql_memory_and_the_pdp_agree_on_our_own_rows() {
     {
         agree_on!(
             access_grant block case case_link case_note case_question contact delegation external_party financial_entry history intent
-            internal_note membership operation organization ownership portfolio property service_level
+            internal_note membership operation organization ownership portfolio property service_level work_item
         );
     }
 }

@@ -13,7 +13,7 @@ use async_graphql::{
 };
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use schema::{Error, Nullable, Reading, Result, Snapshot, Tx, load_one, nullable, snapshot};
+use schema::{Error, Nullable, OrganizationId, Reading, Result, Snapshot, Tx, load_one, nullable, snapshot};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder};
 use std::{
     collections::{HashMap, HashSet},
@@ -51,6 +51,11 @@ pub(super) fn open(snapshot: &Weak<Snapshot>) -> Result<Arc<Snapshot>> {
 /// Rows of a kind by their places, of those that the reader may see.
 #[expect(clippy::disallowed_methods, reason = "begins with the organizations of its keys")]
 pub(crate) async fn by_id<C: Kind>(reading: &dyn Reading, keys: &[Key]) -> Result<HashMap<Key, C::Object>> {
+    let others: HashSet<OrganizationId> =
+        keys.iter().map(|(owner, _)| *owner).filter(|owner| *owner != reading.acting()).collect();
+    if !others.is_empty() {
+        reading.reach(&Vec::from_iter(others)).await?;
+    }
     let tx = reading.tx().await?;
     let ids: Vec<Uuid> = keys.iter().map(|(_, id)| *id).collect();
     let select =

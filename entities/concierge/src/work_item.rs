@@ -1,0 +1,280 @@
+//! The queue of a desk: all that waits for somebody, over all owners who let it act. The database itself keeps it, in the transaction
+//! that changes the owner's row.
+
+use crate::{case::CaseId, case_question::CaseQuestionId, intent::IntentId, matter::Priority, prelude::*};
+use async_graphql::SimpleObject;
+use owners::property::PropertyId;
+use schema::{Reading, Result};
+use schemars::JsonSchema;
+use sea_orm::{
+    ConnectionTrait, DbBackend, QueryTrait, Statement,
+    sea_query::{Expr, ExprTrait, SimpleExpr},
+};
+use serde::{Deserialize, Serialize};
+
+schema::id!(
+    /// One item of a desk's queue.
+    WorkItemId = 0x1f1
+);
+
+text_enum!(
+    /// The sort of thing that waits.
+    WorkItemKind {
+        /// A case that is open.
+        Case = "CASE",
+        /// A question that its owner has not answered.
+        Question = "QUESTION",
+        /// A wish of which nothing was made yet.
+        Intent = "INTENT",
+    }
+);
+
+text_enum!(
+    /// The state of the thing that waits.
+    WorkItemState {
+        /// A wish that nobody has read.
+        Submitted = "SUBMITTED",
+        /// A wish that somebody has read.
+        Classified = "CLASSIFIED",
+        /// A case that nobody has looked at.
+        New = "NEW",
+        /// A case that somebody took on.
+        Triaged = "TRIAGED",
+        /// A case that somebody works on.
+        InProgress = "IN_PROGRESS",
+        /// A case whose owner was asked.
+        WaitingOwner = "WAITING_OWNER",
+        /// A case that waits for somebody outside.
+        WaitingExternal = "WAITING_EXTERNAL",
+        /// A question without an answer.
+        Open = "OPEN",
+    }
+);
+
+text_enum!(
+    /// The one who has to do something next.
+    WaitingFor {
+        /// Somebody of the desk.
+        Desk = "DESK",
+        /// The owner.
+        Owner = "OWNER",
+        /// Somebody outside.
+        Others = "OTHERS",
+    }
+);
+
+/// Something that waits for somebody, in the queue of a desk.
+#[kind(WorkItem, table = "work_item", acting, projected)]
+pub struct Model {
+    pub id: WorkItemId,
+    /// The desk.
+    pub organization_id: OrganizationId,
+    /// Whose it is.
+    pub owner_organization_id: OrganizationId,
+    /// The case, the question or the intent that waits.
+    #[hidden]
+    pub item_id: Uuid,
+    /// The sort of thing that waits.
+    pub kind: WorkItemKind,
+    /// The case that waits, or that the question is about.
+    pub case_id: Option<CaseId>,
+    /// The intent that waits.
+    pub intent_id: Option<IntentId>,
+    /// The question that waits.
+    pub question_id: Option<CaseQuestionId>,
+    /// The property that it is about.
+    pub property_id: Option<PropertyId>,
+    /// The number of its case or intent.
+    pub number: String,
+    /// What it is called, or the first words of it.
+    pub title: String,
+    /// The state of the thing that waits.
+    pub state: WorkItemState,
+    /// How urgent it is.
+    pub priority: Priority,
+    #[hidden]
+    pub priority_rank: i32,
+    /// When somebody has to have done something.
+    pub due_at: Option<Time>,
+    #[hidden]
+    pub due_sort: Time,
+    /// Who of the desk works on it.
+    pub assignee_id: Option<PrincipalId>,
+    /// Who has to do something next.
+    pub waiting_for: WaitingFor,
+    /// Whether it was late once.
+    pub late: bool,
+    #[hidden]
+    pub seen_from: Time,
+    #[hidden]
+    pub seen_until: Time,
+    /// The version of the thing that waits.
+    pub version: i32,
+    pub created_at: Time,
+    pub updated_at: Time,
+}
+
+/// Which items.
+#[filter]
+pub struct WorkItemFilter {
+    /// Words, each of which occurs in the thing that waits.
+    #[search]
+    #[text(100)]
+    pub search: Option<String>,
+    /// Any of these.
+    #[any(Kind)]
+    pub kind: Option<Vec<WorkItemKind>>,
+    /// Any of these.
+    #[any(State)]
+    pub state: Option<Vec<WorkItemState>>,
+    /// Any of these.
+    #[any(Priority)]
+    pub priority: Option<Vec<Priority>>,
+    /// Of any of these owners.
+    #[by(of_owners)]
+    #[count(0, 100)]
+    pub organization_ids: Option<Vec<OrganizationId>>,
+    #[is(PropertyId)]
+    pub property_id: Option<PropertyId>,
+    /// About this case.
+    #[is(CaseId)]
+    pub case_id: Option<CaseId>,
+    /// On which this person works.
+    #[is(AssigneeId)]
+    pub assignee_id: Option<PrincipalId>,
+    /// Somebody works on it, or nobody.
+    #[set(AssigneeId)]
+    pub assigned: Option<bool>,
+    /// Any of these has to do something.
+    #[any(WaitingFor)]
+    pub waiting_for: Option<Vec<WaitingFor>>,
+    /// Due before this time.
+    #[until(DueSort)]
+    pub due_until: Option<Time>,
+    /// Due at this time or later.
+    #[from(DueSort)]
+    pub due_from: Option<Time>,
+    /// Late once, or never.
+    #[is(Late)]
+    pub late: Option<bool>,
+}
+
+fn of_owners(all: Vec<OrganizationId>) -> SimpleExpr {
+    Expr::col((Entity, Column::OwnerOrganizationId)).is_in(all.into_iter().map(|id| id.0))
+}
+
+orders!(WorkItemOrder of WorkItemFilter, else DueAsc {
+    DueAsc = "DUE_ASC", DueDesc = "DUE_DESC": DueSort;
+    PriorityAsc = "PRIORITY_ASC", PriorityDesc = "PRIORITY_DESC": PriorityRank;
+    CreatedAsc = "CREATED_ASC", CreatedDesc = "CREATED_DESC": CreatedAt;
+    UpdatedAsc = "UPDATED_ASC", UpdatedDesc = "UPDATED_DESC": UpdatedAt;
+});
+
+text_enum!(
+    /// What items are counted by.
+    WorkItemCountBy {
+        /// Overdue, due today, due within a week, mine, nobody's, late.
+        Bucket = "BUCKET",
+        /// By the state of the thing that waits.
+        State = "STATE",
+        /// By the sort of thing that waits.
+        Kind = "KIND",
+        /// By how urgent they are.
+        Priority = "PRIORITY",
+        /// By whose they are; the hundred with the most.
+        Owner = "OWNER",
+        /// By who works on them; the hundred with the most.
+        Assignee = "ASSIGNEE",
+    }
+);
+
+/// A number of items.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, SimpleObject)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkItemCount {
+    /// The measure.
+    pub by: WorkItemCountBy,
+    /// The bucket, the state, the kind, the priority, or the id of the owner or the assignee.
+    pub value: String,
+    /// The number of items.
+    pub count: i32,
+}
+
+/// The most that is told of owners and of assignees.
+const MOST: i64 = 100;
+
+/// Counts the items of the acting desk, in one statement. The days are those of a time zone.
+pub async fn counts(reading: &dyn Reading, by: &[WorkItemCountBy], time_zone: &str) -> Result<Vec<WorkItemCount>> {
+    let column = |by: WorkItemCountBy| match by {
+        WorkItemCountBy::Bucket => None,
+        WorkItemCountBy::State => Some("state"),
+        WorkItemCountBy::Kind => Some("kind"),
+        WorkItemCountBy::Priority => Some("priority"),
+        WorkItemCountBy::Owner => Some("owner_organization_id"),
+        WorkItemCountBy::Assignee => Some("assignee_id"),
+    };
+    // Each part reads the table for itself, by whichever index serves it.
+    let seen = of(reading.acting()).filter(reading.filter(KIND)?).build(DbBackend::Postgres);
+    let mut values: Vec<sea_orm::Value> = seen.values.map(|values| values.0).unwrap_or_default();
+    let [now_at, today, week, who] = [1, 2, 3, 4].map(|more| values.len() + more);
+    let buckets = format!(
+        "SELECT 'BUCKET', b.value, b.n FROM (
+           SELECT count(*) AS all_items, count(*) FILTER (WHERE due_sort < ${now_at}) AS overdue,
+             count(*) FILTER (WHERE due_sort >= ${now_at} AND due_sort < ${today}) AS today,
+             count(*) FILTER (WHERE due_sort >= ${now_at} AND due_sort < ${week}) AS week,
+             count(*) FILTER (WHERE assignee_id = ${who}) AS mine, count(*) FILTER (WHERE assignee_id IS NULL) AS nobodys,
+             count(*) FILTER (WHERE late) AS late
+           FROM seen) c,
+         LATERAL (VALUES ('ALL', all_items), ('OVERDUE', overdue), ('TODAY', today), ('THIS_WEEK', week), ('MINE', mine),
+           ('UNASSIGNED', nobodys), ('LATE', late)) AS b(value, n)"
+    );
+    let parts: Vec<String> = by
+        .iter()
+        .map(|by| match column(*by) {
+            None => buckets.clone(),
+            Some(column) => format!(
+                "(SELECT '{}', {column}::text, count(*) AS n FROM seen WHERE {column} IS NOT NULL GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT {MOST})",
+                by.as_str()
+            ),
+        })
+        .collect();
+    let now = reading.now();
+    let zone: chrono_tz::Tz = time_zone.parse().unwrap_or(chrono_tz::Tz::UTC);
+    let midnight = |days: u64| {
+        let day = now.with_timezone(&zone).date_naive() + chrono::Days::new(days);
+        let local = day.and_time(chrono::NaiveTime::MIN).and_local_timezone(zone);
+        local.earliest().map_or(now, |time| time.to_utc())
+    };
+    let sql = format!(
+        "WITH seen AS NOT MATERIALIZED ({}) SELECT * FROM ({}) AS counted(sort, value, n)",
+        seen.sql,
+        parts.join(" UNION ALL ")
+    );
+    if by.contains(&WorkItemCountBy::Bucket) {
+        values.extend([now.into(), midnight(1).into(), midnight(7).into(), reading.actor().principal.0.into()]);
+    }
+    let rows = reading.tx().await?.query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+    rows.iter()
+        .map(|row| {
+            let (sort, value, n): (String, String, i64) =
+                (row.try_get("", "sort")?, row.try_get("", "value")?, row.try_get("", "n")?);
+            let by = WorkItemCountBy::parse(&sort).unwrap_or(WorkItemCountBy::Bucket);
+            Ok(WorkItemCount { by, value, count: i32::try_from(n).unwrap_or(i32::MAX) })
+        })
+        .collect()
+}
+
+/// The most rows of queues that are brought in line at a time, and how many times in a row.
+const SOME: i32 = 1_000;
+const TIMES: usize = 20;
+
+/// Brings queues in line with grants that were given or taken since, some rows after the others.
+pub async fn catch_up(connection: &mut sqlx::PgConnection) -> Result<()> {
+    for _ in 0..TIMES {
+        let more: bool = sqlx::query_scalar("SELECT app.work_catch_up($1)").bind(SOME).fetch_one(&mut *connection).await?;
+        if !more {
+            break;
+        }
+    }
+    Ok(())
+}
