@@ -1,6 +1,6 @@
 # Every command a newcomer needs. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients conformance bench scale chaos soak attack check bless format servers
+.PHONY: help run test test-clients conformance train evaluate bench scale chaos soak attack check bless format servers
 
 CARGO ?= cargo
 CONFORMANCE := plans::conformance::every_conformance_action_matches_or_is_refused
@@ -31,6 +31,12 @@ conformance: $(SERVERS) ## Judges the query plans of CERBOS_CONFORMANCE_DIR: SQL
 	@$(CARGO) test --quiet -p tests --lib -- --nocapture --exact $(CONFORMANCE) >target/conformance.txt 2>&1; \
 	ended=$$?; grep -E '^error|^skipped|: (matched|refused|skipped|WRONG)|refused as they must be$$' target/conformance.txt; \
 	grep -E '^[0-9]+ matched, ' target/conformance.txt; exit $$ended
+
+train: ## Makes the weights of the suggester from its texts, byte for byte the same everywhere
+	$(CARGO) run --quiet -p suggest -- train
+
+evaluate: ## Tells how well the suggester does on the texts that it never saw: by kind, with the table of confusions
+	@$(CARGO) run --quiet -p suggest -- evaluate
 
 # Both at once, with the features of both: apart, all would be built twice.
 BENCH = $(CARGO) build --quiet --release -p server -p bench && ./target/release/bench

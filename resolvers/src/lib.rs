@@ -78,8 +78,15 @@ static OF_ORGANIZATION: Relations<Organization> =
 
 /// The relations of all objects.
 pub fn relations() -> impl Iterator<Item = &'static dyn Declared> {
-    let here: [&dyn Declared; 4] =
-        [&OF_ORGANIZATION, &changed::OF_EVENT, &changed::OF_PROPERTY_CHANGED, &changed::OF_PORTFOLIO_CHANGED];
+    let here: [&dyn Declared; 7] = [
+        &OF_ORGANIZATION,
+        &changed::OF_EVENT,
+        &changed::OF_CASE_CHANGED,
+        &changed::OF_INTENT_CHANGED,
+        &changed::OF_PROPERTY_CHANGED,
+        &changed::OF_PORTFOLIO_CHANGED,
+        &changed::OF_WORK_ITEM_CHANGED,
+    ];
     let declared = entities::relations::ALL.iter().chain(entities::relations_of_work::ALL);
     declared.copied().chain(here).chain(OF_EVERY.iter().copied())
 }

@@ -1,26 +1,36 @@
-//! The linear model with its rules: integer weights by feature, read from a text that a person can read too.
+//! The linear model with its rules: whole-number weights by feature, in a file that a person can read too.
 
-use std::collections::HashMap;
-use std::fmt::{self, Write};
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 
 use crate::reading::Reading;
-use crate::{KINDS, OTHER, Suggester, Suggestion, URGENCIES, rules};
+use crate::{KINDS, OTHER, Suggester, Suggestion, URGENCIES, spelling};
 
-/// Outputs of the model: the kinds, then the urgencies.
-pub const OUTPUTS: usize = KINDS.len() + URGENCIES.len();
+/// Outputs of the model, as the weights name them: the kinds, then the urgencies.
+pub const OUTPUTS: [&str; 18] =
+    ["RE", "MA", "IM", "IN", "AA", "AN", "BI", "TA", "IU", "TE", "TR", "DO", "AC", "OT", "lo", "no", "hi", "ur"];
+const LEGEND: &str = "\
+# Weights of the suggester, written by `make train`. A row is a feature (a word _roof_, a pair _roof_leaks_, a piece oof, a group
+# of cues !leaking) and what it adds to each output: RE repair, MA maintenance, IM improvement, IN inspection, AA association's
+# approval, AN association's notice, BI bill, TA tax, IU insurance, TE tenancy, TR transaction, DO document, AC access, OT other; lo low,
+# no normal, hi high, ur urgent.
+# =confidence: the margin of the best kind over the next, and the percent of right answers from there on.";
+
 /// Least confidence, in percent, of a kind that is told; below it the answer is OTHER.
-
+const TOLD: i32 = 25;
 /// Confidence of the answer to a text that is not understood.
 const REFUSED: i32 = 10;
 /// Words told at most.
 const WORDS: usize = 5;
+/// Repeats of its words that make a text noise.
+const REPEATS: usize = 10;
 
 #[derive(Default)]
 pub struct Linear {
     /// Features by name: looked up, never walked while a text is read.
     features: HashMap<String, Feature>,
-    bias: [i64; OUTPUTS],
-    /// Margins, rising, and the confidence that each begins.
+    bias: [i64; OUTPUTS.len()],
+    /// Margins, rising, and the confidence that begins at each.
     steps: Vec<(i64, i32)>,
 }
 
@@ -29,33 +39,21 @@ struct Feature {
     weights: Vec<(usize, i64)>,
 }
 
-/// A text as weighed: a total for each output, and which word brought which feature with which value.
+/// A text as weighed: a total for each output, and which feature each word brought with which value.
 pub struct Weighed<'a> {
-    pub totals: [i64; OUTPUTS],
+    totals: [i64; OUTPUTS.len()],
     hits: Vec<(usize, i64, &'a Feature)>,
 }
 
 impl Suggester for Linear {
     fn suggest(&self, text: &str) -> Suggestion {
-        let reading = Reading::of(text);
-        if crate::knob("REFUSE", 1) == 1 && self.refuses(&reading) {
-            return Suggestion { kind: KINDS[OTHER], urgency: URGENCIES[1], confidence: REFUSED, words: Vec::new() };
-        }
-        let weighed = self.weigh(&reading);
-        let urgency = URGENCIES[rules::urgency(&reading, best(&weighed.totals[KINDS.len()..]).0)];
-        let (kind, margin) = best(&weighed.totals[..KINDS.len()]);
-        let confidence = self.confidence(margin);
-        if confidence < crate::knob("TOLD", 31) {
-            return Suggestion { kind: KINDS[OTHER], urgency, confidence, words: Vec::new() };
-        }
-        Suggestion { kind: KINDS[kind], urgency, confidence, words: weighed.words(&reading, kind) }
+        self.suggest_heeding(text, |_| true)
     }
 }
 
 impl Linear {
-    pub fn new(rows: Vec<(String, Vec<(usize, i64)>)>, bias: [i64; OUTPUTS]) -> Self {
-        let features = rows.into_iter().enumerate();
-        let features = features.map(|(number, (name, weights))| (name, Feature { number, weights })).collect();
+    pub fn new(rows: impl Iterator<Item = (String, Vec<(usize, i64)>)>, bias: [i64; OUTPUTS.len()]) -> Self {
+        let features = rows.enumerate().map(|(number, (name, weights))| (name, Feature { number, weights })).collect();
         Self { features, bias, steps: Vec::new() }
     }
 
@@ -63,106 +61,104 @@ impl Linear {
         Self { steps, ..self }
     }
 
-    pub fn weigh(&self, reading: &Reading) -> Weighed<'_> {
-        let mut totals = [0; OUTPUTS];
-        let mut hits = Vec::new();
+    /// Suggests from the cues heeded alone.
+    pub fn suggest_heeding(&self, text: &str, heeds: impl Fn(usize) -> bool) -> Suggestion {
+        let reading = Reading::of(text);
+        if refuses(&reading) {
+            return Suggestion { kind: KINDS[OTHER], urgency: URGENCIES[1], confidence: REFUSED, words: Vec::new() };
+        }
+        let weighed = self.weigh(&reading, heeds);
+        let (kind, margin) = weighed.kind();
+        let confidence = self.steps.iter().rev().find(|(from, _)| *from <= margin).map_or(0, |(_, percent)| *percent);
+        let told = confidence >= TOLD;
+        Suggestion {
+            kind: KINDS[if told { kind } else { OTHER }],
+            urgency: URGENCIES[best(&weighed.totals[KINDS.len()..]).0],
+            confidence,
+            words: if told { weighed.words(&reading, kind) } else { Vec::new() },
+        }
+    }
+
+    pub fn weigh(&self, reading: &Reading, heeds: impl Fn(usize) -> bool) -> Weighed<'_> {
+        let mut weighed = Weighed { totals: [0; OUTPUTS.len()], hits: Vec::new() };
         let mut counted = vec![0; self.features.len()];
-        let mut square = 0;
-        reading.features(|name, value, word| {
-            let value = i64::from(value);
-            if !name.starts_with('!') {
-                square += value * value;
-            }
+        reading.features(heeds, |name, value, word| {
             let Some(feature) = self.features.get(name) else { return };
-            hits.push((word, value, feature));
+            let value = i64::from(value);
+            weighed.hits.push((word, value, feature));
             // A feature that comes again counts once, at its highest value.
             let more = value - counted[feature.number];
             if more > 0 {
                 counted[feature.number] = value;
-                for (output, weight) in &feature.weights {
-                    totals[*output] += more * weight;
-                }
+                feature.weights.iter().for_each(|(output, weight)| weighed.totals[*output] += more * weight);
             }
         });
-        let length = (square << 20_u32).isqrt().max(1);
-        for (total, bias) in totals.iter_mut().zip(self.bias) {
+        let length = (reading.square() << 20_u32).isqrt().max(1);
+        for (total, bias) in weighed.totals.iter_mut().zip(self.bias) {
             *total = (*total << 10_u32) / length + bias;
         }
-        Weighed { totals, hits }
-    }
-
-    /// Refuses a text without words, in another language, of noise, of code, or with orders to a machine.
-    fn refuses(&self, reading: &Reading) -> bool {
-        let (mut known, mut foreign, mut everyday) = (0, 0, 0);
-        for word in reading.padded() {
-            everyday += usize::from(rules::everyday(word));
-            foreign += usize::from(rules::foreign(word));
-            known += usize::from(self.features.contains_key(word) || rules::everyday(word));
-        }
-        known == 0 || known * 2 < reading.len() || foreign > everyday || reading.symbols > reading.len() || reading.orders()
-    }
-
-    pub fn confidence(&self, margin: i64) -> i32 {
-        self.steps.iter().rev().find(|(from, _)| *from <= margin).map_or(0, |(_, percent)| *percent)
+        weighed
     }
 
     /// Reads weights as [`Linear`] displays them.
     pub fn read(text: &str) -> Result<Self, String> {
         let mut linear = Self::default();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let pairs = |pairs: &str| -> Option<Vec<(usize, i64)>> {
-                pairs
-                    .split(' ')
-                    .map(|pair| pair.split_once(':').and_then(|(name, weight)| Some((output(name)?, weight.parse().ok()?))))
-                    .collect()
-            };
-            let row = line.split_once('\t').and_then(|(name, rest)| match name {
-                "=confidence" => {
-                    let steps = rest.split(' ').map(|step| step.split_once(':'));
-                    linear.steps =
-                        steps.map(|step| Some((step?.0.parse().ok()?, step?.1.parse().ok()?))).collect::<Option<_>>()?;
-                    Some(())
-                }
-                "=bias" => {
-                    pairs(rest)?.into_iter().for_each(|(output, weight)| linear.bias[output] = weight);
-                    Some(())
-                }
-                _ => {
-                    let feature = Feature { number: linear.features.len(), weights: pairs(rest)? };
-                    linear.features.insert(name.to_owned(), feature).is_none().then_some(())
-                }
-            });
-            row.ok_or_else(|| format!("no weights: {line}"))?;
+            linear.read_row(line).ok_or_else(|| format!("no weights: {line}"))?;
         }
         Ok(linear)
+    }
+
+    fn read_row(&mut self, line: &str) -> Option<()> {
+        let (name, rest) = line.split_once('\t')?;
+        let pairs = rest.split(' ').map(|pair| pair.split_once(':'));
+        if name == "=confidence" {
+            self.steps = pairs.map(|pair| Some((pair?.0.parse().ok()?, pair?.1.parse().ok()?))).collect::<Option<_>>()?;
+            return Some(());
+        }
+        let output = |name| OUTPUTS.iter().position(|output| *output == name);
+        let weights = pairs.map(|pair| Some((output(pair?.0)?, pair?.1.parse().ok()?))).collect::<Option<Vec<_>>>()?;
+        if name == "=bias" {
+            weights.into_iter().for_each(|(output, weight)| self.bias[output] = weight);
+            return Some(());
+        }
+        let feature = Feature { number: self.features.len(), weights };
+        self.features.insert(name.to_owned(), feature).is_none().then_some(())
     }
 }
 
 impl fmt::Display for Linear {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "# Weights of the suggester, written by `make train`; the reading of a text is told in reading.rs.")?;
+        let pairs = |weights: &[(usize, i64)]| -> String {
+            let pairs: Vec<String> = weights.iter().map(|(output, weight)| format!("{}:{weight}", OUTPUTS[*output])).collect();
+            pairs.join(" ")
+        };
         let steps: Vec<String> = self.steps.iter().map(|(from, percent)| format!("{from}:{percent}")).collect();
-        writeln!(f, "=confidence\t{}", steps.join(" "))?;
-        writeln!(f, "=bias\t{}", pairs(self.bias.iter().copied().enumerate()))?;
+        let bias: Vec<(usize, i64)> = self.bias.into_iter().enumerate().collect();
+        writeln!(f, "{LEGEND}\n=confidence\t{}\n=bias\t{}", steps.join(" "), pairs(&bias))?;
         let mut rows: Vec<_> = self.features.iter().collect();
         rows.sort_unstable_by_key(|(name, _)| *name);
-        rows.into_iter().try_for_each(|(name, feature)| writeln!(f, "{name}\t{}", pairs(feature.weights.iter().copied())))
+        rows.into_iter().try_for_each(|(name, feature)| writeln!(f, "{name}\t{}", pairs(&feature.weights)))
     }
 }
 
 impl Weighed<'_> {
+    /// The best kind and its margin over the next.
+    pub fn kind(&self) -> (usize, i64) {
+        best(&self.totals[..KINDS.len()])
+    }
+
     /// Words that speak for the kind, the weightiest first.
     fn words(&self, reading: &Reading, kind: usize) -> Vec<String> {
         let mut weights = vec![0; reading.len()];
         for (word, value, feature) in &self.hits {
-            for (_, weight) in feature.weights.iter().filter(|(output, _)| *output == kind) {
-                weights[*word] += value * weight;
-            }
+            let weight = feature.weights.iter().find(|(output, _)| *output == kind);
+            weights[*word] += weight.map_or(0, |(_, weight)| value * weight);
         }
-        let mut order: Vec<usize> = (0..weights.len()).filter(|word| weights[*word] > 0 && !reading.is_everyday(*word)).collect();
-        order.sort_by_key(|word| (-weights[*word], *word));
+        let mut order: Vec<usize> = (0..weights.len()).filter(|at| weights[*at] > 0 && !reading.is(*at, "=everyday")).collect();
+        order.sort_by_key(|at| -weights[*at]);
         let mut words = Vec::new();
-        for word in order.into_iter().map(|word| reading.typed(word)) {
+        for word in order.into_iter().map(|at| reading.typed(at)) {
             if words.len() < WORDS && !words.contains(&word) {
                 words.push(word);
             }
@@ -171,30 +167,20 @@ impl Weighed<'_> {
     }
 }
 
-/// The highest of the totals, the first of equals, and its margin over the second.
-pub fn best(totals: &[i64]) -> (usize, i64) {
-    let (mut first, mut second) = ((0, i64::MIN), i64::MIN);
-    for (output, total) in totals.iter().copied().enumerate() {
-        if total > first.1 {
-            second = first.1;
-            first = (output, total);
-        } else {
-            second = second.max(total);
-        }
-    }
-    (first.0, first.1.saturating_sub(second))
+/// Refuses a text without words, in another language, of noise, of code, or with orders to a machine.
+fn refuses(reading: &Reading) -> bool {
+    let all = || 0..reading.len();
+    let count = |list| all().filter(|at| reading.is(*at, list)).count();
+    let known = all().filter(|at| spelling::known(reading.padded(*at).trim_matches('_'))).count();
+    let distinct = all().map(|at| reading.padded(at)).collect::<BTreeSet<_>>().len();
+    let foreign = count("=foreign") > count("=everyday") || known * 2 < reading.len();
+    known == 0 || foreign || distinct * REPEATS < reading.len() || reading.symbols > reading.len() || count("=order") > 0
 }
 
-fn output(name: &str) -> Option<usize> {
-    KINDS.iter().chain(&URGENCIES).position(|known| *known == name)
-}
-
-fn pairs(weights: impl Iterator<Item = (usize, i64)>) -> String {
-    let mut text = String::new();
-    for (output, weight) in weights {
-        let name = KINDS.iter().chain(&URGENCIES).nth(output).unwrap_or(&"");
-        let gap = if text.is_empty() { "" } else { " " };
-        write!(text, "{gap}{name}:{weight}").expect("a string takes every text");
-    }
-    text
+/// The highest of the totals, the first of equals, and its margin over the next.
+fn best(totals: &[i64]) -> (usize, i64) {
+    let highest = totals.iter().copied().max().unwrap_or(0);
+    let at = totals.iter().position(|total| *total == highest).unwrap_or(0);
+    let next = totals.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, total)| *total).max();
+    (at, highest - next.unwrap_or(highest))
 }

@@ -11,32 +11,6 @@ fn main() -> ExitCode {
     let told = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["train"] => trained(),
         ["evaluate"] => evaluated(),
-        ["errors"] => {
-            let ex = examples(&read("data/train.tsv").unwrap()).unwrap();
-            let (_, crossed) = train(&ex);
-            Ok(crossed
-                .iter()
-                .map(|(e, s)| {
-                    format!(
-                        "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n",
-                        suggest::KINDS[e.kind],
-                        s.kind,
-                        suggest::URGENCIES[e.urgency],
-                        s.urgency,
-                        s.confidence,
-                        e.hard,
-                        s.words.join(","),
-                        e.text
-                    )
-                })
-                .collect())
-        }
-        ["lines"] => Ok(examples(&read("data/train.tsv").unwrap())
-            .unwrap()
-            .iter()
-            .filter(|e| e.hard == "misspelt")
-            .map(|e| format!("{}\n  {}\n", e.text, suggest::line(&e.text)))
-            .collect()),
         ["guess", ref text @ ..] if !text.is_empty() => Ok(format!("{:#?}", ours().suggest(&text.join(" ")))),
         _ => Err("suggest train | evaluate | guess <text>".to_owned()),
     };
@@ -54,8 +28,8 @@ fn main() -> ExitCode {
 
 /// Writes the weights and tells the figures of cross validation.
 fn trained() -> Result<String, String> {
-    let examples = examples(&read("data/train.tsv")?)?;
-    let (linear, crossed) = train(&examples);
+    let (labelled, more) = (examples(&read("data/train.tsv")?)?, examples(&read("data/more.tsv")?)?);
+    let (linear, crossed) = train(&labelled, &more);
     fs::write(path("weights.txt"), linear.to_string()).map_err(|error| error.to_string())?;
     Ok(format!("cross validation\n{}", figures(&crossed)))
 }

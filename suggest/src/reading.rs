@@ -1,29 +1,46 @@
-//! The reading of a text: its words, the parts of it that are set aside, and the features that a model weighs.
+//! The reading of a text: its words, how much each counts, and the features that a model weighs.
 //!
-//! Every feature of words is a slice of one line, `_the_roof_leaks_`: a word `_roof_`, a pair `_roof_leaks_`,
-//! a piece `roo`. A feature of rules is the name of a cue, `!danger`.
+//! A feature of words is a slice of one line, `_the_roof_leaks_`: a word `_roof_`, a pair `_roof_leaks_`, a piece `oof`.
+//! A feature of rules is the name of a group of cues, `!leaking`. A text that sets words aside ("not the roof") takes them
+//! out; a second wish ("and could you also …") counts for less.
 
 use std::ops::Range;
 
-use crate::{knob, rules, spelling};
+use crate::rules::{self, Phrase};
+use crate::spelling;
 
 /// Characters of a text that are read; the rest is ignored.
 const READ: usize = 2_000;
-/// Letters of the longest word that has pieces.
+/// Letters of a word that have pieces.
 const LONGEST: usize = 24;
 /// Words that one denial reaches over.
 const REACH: usize = 6;
+/// Words before which no second wish begins.
+const FIRST: usize = 3;
 
-/// How much a word counts: in full, or next to nothing when the text sets the word aside ("not the roof").
-pub const FULL: i32 = 4;
+/// How much a word counts: in full, as part of a second wish, or not at all.
+const FULL: i32 = 4;
+const SECOND: i32 = 1;
+const ASIDE: i32 = 0;
 
-pub struct Word {
-    /// Place of the letters in the line.
+/// Values of the features of a word that counts 1.
+const WORD: i32 = 4;
+const PAIR: i32 = 3;
+const PIECE: i32 = 2;
+const CUE: i32 = 6;
+/// Highest count of one group of cues.
+const MOST: i32 = 3 * FULL;
+/// Cues of time and danger count in full wherever they stand.
+const WHEN: [&str; 4] = ["danger", "now", "soon", "calm"];
+
+struct Word {
+    /// Place of the letters in the line, their spelling corrected.
     letters: Range<usize>,
     /// Place of the word in the text as typed.
     typed: Range<usize>,
+    phrases: Vec<&'static Phrase>,
     counts: i32,
-    /// A clause ends after this word.
+    /// Whether a clause ends after the word.
     ends: bool,
 }
 
@@ -40,26 +57,32 @@ impl<'a> Reading<'a> {
         let mut reading = Self { text, line: "_".to_owned(), words: Vec::new(), symbols: 0 };
         let mut open = false;
         for (at, character) in text.char_indices().take(READ) {
-            if character.is_alphanumeric() {
-                reading.letter(at, character, open);
-                open = true;
-            } else if open && matches!(character, '\'' | '’' | '\u{0300}'..='\u{036f}') {
-                // An apostrophe parts no word: "don't" is read as "dont".
-            } else {
-                reading.close(open);
-                open = false;
-                reading.mark(character);
+            match character {
+                _ if character.is_alphanumeric() => {
+                    reading.letter(at, character, open);
+                    open = true;
+                }
+                // Apostrophes part no word: "don't" is read as "dont".
+                '\'' | '’' if open => {}
+                _ => {
+                    reading.close(open);
+                    reading.mark(character);
+                    open = false;
+                }
             }
         }
         reading.close(open);
-        reading.set_aside();
+        for at in 0..reading.words.len() {
+            reading.words[at].phrases = rules::phrases(&reading.line[reading.words[at].letters.start..]).collect();
+        }
+        reading.count();
         reading
     }
 
     fn letter(&mut self, at: usize, character: char, open: bool) {
         if !open {
             let start = self.line.len();
-            self.words.push(Word { letters: start..start, typed: at..at, counts: FULL, ends: false });
+            self.words.push(Word { letters: start..start, typed: at..at, phrases: Vec::new(), counts: FULL, ends: false });
         }
         self.line.extend(character.to_lowercase());
         if let Some(word) = self.words.last_mut() {
@@ -68,65 +91,60 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Closes a word: its spelling is corrected, and every digit counts as a nought.
+    /// Closes a word: its spelling is corrected, and every digit reads as 0.
     fn close(&mut self, open: bool) {
-        if let Some(word) = self.words.last_mut().filter(|_| open) {
-            let plain = match spelling::corrected(&self.line[word.letters.clone()]) {
-                Some(corrected) => corrected.to_owned(),
-                None => self.line[word.letters.clone()].replace(|letter: char| letter.is_ascii_digit(), "0"),
-            };
-            self.line.replace_range(word.letters.clone(), &plain);
-            word.letters.end = self.line.len();
-            self.line.push('_');
-        }
+        let Some(word) = self.words.last_mut().filter(|_| open) else { return };
+        let typed = &self.line[word.letters.clone()];
+        let plain = match spelling::corrected(typed) {
+            Some(corrected) => corrected.to_owned(),
+            None => typed.replace(|letter: char| letter.is_ascii_digit(), "0"),
+        };
+        self.line.replace_range(word.letters.clone(), &plain);
+        word.letters.end = self.line.len();
+        self.line.push('_');
     }
 
     fn mark(&mut self, character: char) {
-        if matches!(character, '.' | ',' | ';' | ':' | '!' | '?' | '\n' | '(' | ')' | '—' | '–')
-            && let Some(word) = self.words.last_mut()
-        {
-            word.ends = true;
+        if let Some(word) = self.words.last_mut() {
+            word.ends |= ".,;:!?\n()—–".contains(character);
         }
         let everyday = character.is_whitespace() || ".,;:!?'\"’“”()-–—/&$£€%#+@…*".contains(character);
         self.symbols += usize::from(!everyday);
     }
 
-    /// Sets aside the words that a denial reaches: forward ("not about the roof") or back ("the roof is fine").
-    fn set_aside(&mut self) {
+    fn count(&mut self) {
+        let mut counts = FULL;
         for at in 0..self.words.len() {
-            if let Some(length) = self.denies(at, rules::DENIALS) {
-                let mut reach = at + length..(at + length + REACH).min(self.words.len());
-                // The denial itself may end its clause, and then reaches nothing.
-                if self.words[at..at + length].iter().any(|word| word.ends) {
-                    continue;
-                }
-                for next in reach.by_ref() {
-                    if self.denies(next, rules::RETURNS).is_some() {
-                        break;
-                    }
-                    self.words[next].counts = knob("ASIDE", 0);
-                    if self.words[next].ends {
-                        break;
-                    }
-                }
+            if at >= FIRST && self.listed(at, "=second").is_some() {
+                counts = SECOND;
             }
-            if self.denies(at, rules::DISMISSALS).is_some() {
-                for word in self.words[..at].iter_mut().rev().take(REACH).take_while(|word| !word.ends) {
-                    word.counts = knob("ASIDE", 0);
-                }
+            self.words[at].counts = counts;
+        }
+        for at in 0..self.words.len() {
+            if let Some(denial) = self.listed(at, "=denial") {
+                self.set_aside_after((at + denial).min(self.words.len()));
+            }
+            if self.listed(at, "=dismissal").is_some() {
+                let before = self.words[..at].iter_mut().rev().take(REACH);
+                before.take_while(|word| !word.ends).for_each(|word| word.counts = ASIDE);
             }
         }
     }
 
-    /// Words of the phrase, one of these, that stands here.
-    fn denies(&self, at: usize, phrases: &[&str]) -> Option<usize> {
-        let here = &self.line[self.words[at].letters.start - 1..];
-        phrases.iter().find(|phrase| here.starts_with(**phrase)).map(|phrase| phrase.matches('_').count() - 1)
+    /// Sets aside the words from here to the end of the clause, or to a word that returns to the wish.
+    fn set_aside_after(&mut self, from: usize) {
+        for at in from..(from + REACH).min(self.words.len()) {
+            if self.words[at - 1].ends || self.listed(at, "=return").is_some() {
+                return;
+            }
+            self.words[at].counts = ASIDE;
+        }
     }
 
-    /// Words as typed, in lower case.
-    pub fn typed(&self, word: usize) -> String {
-        self.text[self.words[word].typed.clone()].to_lowercase()
+    /// Words of the phrase of this list that begins here.
+    fn listed(&self, at: usize, list: &str) -> Option<usize> {
+        let mut phrases = self.words[at].phrases.iter();
+        phrases.find(|phrase| rules::groups()[phrase.group] == list).map(|phrase| phrase.words)
     }
 
     pub fn len(&self) -> usize {
@@ -134,58 +152,67 @@ impl<'a> Reading<'a> {
     }
 
     /// Words in their padding, `_roof_`.
-    pub fn padded(&self) -> impl Iterator<Item = &str> {
-        self.words.iter().map(|word| &self.line[word.letters.start - 1..word.letters.end + 1])
+    pub fn padded(&self, at: usize) -> &str {
+        let letters = &self.words[at].letters;
+        &self.line[letters.start - 1..letters.end + 1]
     }
 
-    pub fn is_everyday(&self, word: usize) -> bool {
-        self.padded().nth(word).is_some_and(rules::everyday)
+    pub fn is(&self, at: usize, list: &str) -> bool {
+        self.listed(at, list).is_some()
     }
 
-    pub fn line(&self) -> &str {
-        &self.line
+    /// Words as typed, in lower case.
+    pub fn typed(&self, at: usize) -> String {
+        self.text[self.words[at].typed.clone()].to_lowercase()
     }
 
-    pub fn orders(&self) -> bool {
-        rules::orders(&self.line)
+    /// Numbers of the cues that count.
+    pub fn cues(&self) -> impl Iterator<Item = usize> {
+        let words = self.words.iter().filter(|word| word.counts > ASIDE);
+        words.flat_map(|word| &word.phrases).map(|phrase| phrase.number)
     }
 
-    /// Every feature with its value and the word that it begins with. One feature may come again.
-    pub fn features(&self, mut take: impl FnMut(&str, i32, usize)) {
-        let names: Vec<&str> = rules::groups().collect();
-        let (mut counts, mut last) = (vec![0; names.len()], vec![usize::MAX; names.len()]);
-        for (at, word) in self.words.iter().enumerate() {
-            let here = &self.line[word.letters.start - 1..];
-            rules::cues(here, |group| {
-                if last[group] != at {
-                    last[group] = at;
-                    counts[group] = (counts[group] + word.counts).min(knob("MOST", 3) * FULL);
-                    take(&format!("!{}", names[group]), knob("CUE", 6) * counts[group], at);
-                }
-            });
-            let padded = &here[..word.letters.len() + 2];
-            take(padded, knob("WORD", 4) * word.counts, at);
-            if let Some(next) = self.words.get(at + 1).filter(|_| !word.ends) {
-                take(&here[..next.letters.end + 2 - word.letters.start], knob("PAIR", 3) * word.counts.min(next.counts), at);
+    /// Length of the text as a vector, squared, its cues aside.
+    pub fn square(&self) -> i64 {
+        let mut square = 0;
+        self.features(|_| false, |_, value, _| square += i64::from(value) * i64::from(value));
+        square
+    }
+
+    /// Takes every feature with its value and its word; one feature may come again. Of cues, only those heeded.
+    pub fn features(&self, heeds: impl Fn(usize) -> bool, mut take: impl FnMut(&str, i32, usize)) {
+        for at in (0..self.words.len()).filter(|at| self.words[*at].counts > ASIDE) {
+            let (word, padded) = (&self.words[at], self.padded(at));
+            take(padded, WORD * word.counts, at);
+            if let Some(next) = self.words.get(at + 1).filter(|next| !word.ends && next.counts > ASIDE) {
+                take(&self.line[word.letters.start - 1..next.letters.end + 1], PAIR * word.counts.min(next.counts), at);
             }
-            let mut starts = [0; LONGEST + 3];
-            let mut count = 0;
-            for (place, start) in starts.iter_mut().zip(padded.char_indices().map(|(start, _)| start).chain([padded.len()])) {
-                *place = start;
-                count += 1;
-            }
-            for from in 0..count {
-                for to in (from + 2..=from + 4).take_while(|to| *to < count) {
-                    take(&padded[starts[from]..starts[to]], knob("PIECE", 2) * word.counts, at);
+            let starts = padded.char_indices().map(|(start, _)| start).chain([padded.len()]);
+            let starts: Vec<usize> = starts.take(LONGEST + 3).collect();
+            for from in 0..starts.len() {
+                for to in from + 2..(from + 5).min(starts.len()) {
+                    take(&padded[starts[from]..starts[to]], PIECE * word.counts, at);
                 }
             }
         }
-        for first in 0..names.len() {
-            for second in first + 1..names.len() {
-                let value = counts[first].min(counts[second]);
-                if value > 0 {
-                    take(&format!("!{}+{}", names[first], names[second]), knob("BOTH", 2) * value.min(FULL), 0);
+        self.groups(heeds, take);
+    }
+
+    /// Takes the groups of cues. A group that is found again has the value of all its findings, up to a limit.
+    fn groups(&self, heeds: impl Fn(usize) -> bool, mut take: impl FnMut(&str, i32, usize)) {
+        let groups = rules::groups();
+        let names: Vec<String> = groups.iter().map(|group| format!("!{group}")).collect();
+        let (mut counts, mut last) = (vec![0; groups.len()], vec![usize::MAX; groups.len()]);
+        for (at, word) in self.words.iter().enumerate().filter(|(_, word)| word.counts > ASIDE) {
+            for phrase in word.phrases.iter().filter(|phrase| !groups[phrase.group].starts_with('=') && heeds(phrase.number)) {
+                if last[phrase.group] == at {
+                    continue;
                 }
+                last[phrase.group] = at;
+                let more = if WHEN.contains(&groups[phrase.group]) { FULL } else { word.counts };
+                counts[phrase.group] = (counts[phrase.group] + more).min(MOST);
+                let told = (at..(at + phrase.words).min(self.words.len())).find(|at| !self.is(*at, "=everyday"));
+                take(&names[phrase.group], CUE * counts[phrase.group], told.unwrap_or(at));
             }
         }
     }

@@ -8,75 +8,64 @@ use std::sync::LazyLock;
 
 use crate::rules;
 
-/// Letters of a word that is short: only the list of shorthands corrects it.
+/// Letters of the longest word that only a shorthand corrects, and of the longest that is corrected at all.
 const SHORT: usize = 3;
 const LONG: usize = 20;
 
 struct Known {
     words: BTreeSet<&'static str>,
+    /// Shorthands and their words: `pls=please`.
     shorthands: BTreeMap<&'static str, &'static str>,
     /// Words by skeleton, and by skeleton less one letter.
     skeletons: BTreeMap<String, Vec<&'static str>>,
 }
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
-    let mut known = Known { words: BTreeSet::new(), shorthands: BTreeMap::new(), skeletons: BTreeMap::new() };
-    for word in include_str!("../words.txt").split_whitespace() {
-        match word.split_once('=') {
-            Some((short, long)) => drop(known.shorthands.insert(short, long)),
-            None => drop(known.words.insert(word)),
-        }
-    }
-    known.words.extend(rules::phrases().filter(|phrase| !phrase.ends_with('*')).flat_map(|phrase| phrase.split(' ')));
-    for word in known.words.iter().filter(|word| word.len() > SHORT) {
+    let listed = include_str!("../words.txt").lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace);
+    let (shorthands, words): (Vec<_>, Vec<_>) = listed.partition(|word| word.contains('='));
+    let words: BTreeSet<&str> = words.into_iter().chain(rules::words()).collect();
+    let mut skeletons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for word in words.iter().filter(|word| word.len() > SHORT) {
         for skeleton in near(&skeleton(word)) {
-            known.skeletons.entry(skeleton).or_default().push(word);
+            skeletons.entry(skeleton).or_default().push(word);
         }
     }
-    known
+    Known { words, shorthands: shorthands.into_iter().filter_map(|word| word.split_once('=')).collect(), skeletons }
 });
 
-/// Whether the word is known, itself or as an ending of a known one.
+/// Endings of words, and the endings of the known words that they come from.
+const ENDINGS: [(&str, &str); 9] =
+    [("s", ""), ("es", ""), ("ies", "y"), ("ed", ""), ("ed", "e"), ("ing", ""), ("ing", "e"), ("ly", ""), ("er", "")];
+
+/// Whether the word is known, by itself or as an ending of a known one.
 pub fn known(word: &str) -> bool {
-    let stem =
-        |end: &str, back: &str| word.strip_suffix(end).is_some_and(|stem| KNOWN.words.contains(format!("{stem}{back}").as_str()));
-    KNOWN.words.contains(word)
-        || [("s", ""), ("es", ""), ("ies", "y"), ("ed", ""), ("ed", "e"), ("ing", ""), ("ing", "e"), ("ly", ""), ("er", "")]
-            .iter()
-            .any(|(end, back)| stem(end, back))
+    let known = |word: &str| KNOWN.words.contains(word);
+    known(word) || ENDINGS.iter().any(|(end, back)| word.strip_suffix(end).is_some_and(|stem| known(&format!("{stem}{back}"))))
 }
 
-/// The known word that this one stands for, if it is unknown and one is near.
+/// The known word that this one stands for, if this one is unknown and one is near.
 pub fn corrected(word: &str) -> Option<&'static str> {
     if let Some(long) = KNOWN.shorthands.get(word) {
         return Some(long);
     }
-    let letters = word.chars().count();
-    if letters <= SHORT || letters > LONG || !word.is_ascii() || known(word) {
+    if !(SHORT + 1..=LONG).contains(&word.len()) || !word.is_ascii() || known(word) {
         return None;
     }
     let own = skeleton(word);
-    let mut best: Option<(usize, usize, &str)> = None;
-    for skeleton_near in near(&own) {
-        for candidate in KNOWN.skeletons.get(&skeleton_near).into_iter().flatten() {
-            let same = skeleton(candidate) == own;
-            let limit = match (same, letters) {
-                (true, ..6) => 2,
-                (true, _) => 3,
-                (false, ..7) => 1,
-                (false, _) => 2,
-            };
-            if candidate.len().abs_diff(letters) > limit {
-                continue;
-            }
-            let slips = slips(word.as_bytes(), candidate.as_bytes());
-            let rank = (slips * 2 - usize::from(same && slips > 0), candidate.len().abs_diff(letters), *candidate);
-            if slips <= limit && best.is_none_or(|best| rank < best) {
-                best = Some(rank);
-            }
-        }
-    }
-    best.map(|(_, _, word)| word)
+    let candidates = near(&own).into_iter().filter_map(|near| KNOWN.skeletons.get(&near)).flatten();
+    let ranked = candidates.filter_map(|candidate| {
+        let same = skeleton(candidate) == own;
+        let limit = match (same, word.len()) {
+            (true, ..6) => 2,
+            (true, _) => 3,
+            (false, ..7) => 1,
+            (false, _) => 2,
+        };
+        let longer = candidate.len().abs_diff(word.len());
+        let slips = if longer <= limit { slips(word.as_bytes(), candidate.as_bytes()) } else { longer };
+        (slips <= limit).then_some((slips * 2 - usize::from(same), longer, *candidate))
+    });
+    ranked.min().map(|(_, _, word)| word)
 }
 
 /// Consonants by sound, none twice in a row; a vowel at the start is kept as one sound.
@@ -90,11 +79,11 @@ fn skeleton(word: &str) -> String {
             'c' | 'q' => 'k',
             'z' => 's',
             'a' | 'e' | 'i' | 'o' | 'u' | 'y' if first => 'a',
-            'a' | 'e' | 'i' | 'o' | 'u' | 'y' | 'h' | 'w' => ' ',
+            'a' | 'e' | 'i' | 'o' | 'u' | 'y' | 'h' | 'w' => continue,
             other => other,
         };
         first = false;
-        if sound != ' ' && !skeleton.ends_with(sound) {
+        if !skeleton.ends_with(sound) {
             skeleton.push(sound);
         }
     }

@@ -4,7 +4,7 @@
 use crate::{case::CaseId, case_question::CaseQuestionId, intent::IntentId, matter::Priority, prelude::*};
 use async_graphql::SimpleObject;
 use owners::property::PropertyId;
-use schema::{Reading, Result};
+use schema::{Error, Reading, Result, Tx};
 use schemars::JsonSchema;
 use sea_orm::{
     ConnectionTrait, DbBackend, QueryTrait, Statement,
@@ -198,6 +198,14 @@ pub struct WorkItemCount {
     pub value: String,
     /// The number of items.
     pub count: i32,
+}
+
+/// The id of the item that a thing has, or had, in a desk's queue.
+pub async fn id_of(tx: &Tx, desk: OrganizationId, thing: Uuid) -> Result<WorkItemId> {
+    const SQL: &str = "SELECT md5($1::uuid::text || $2::uuid::text)::uuid AS id";
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, SQL, [desk.0.into(), thing.into()]);
+    let row = tx.query_one_raw(statement).await?.ok_or_else(|| Error::internal("a row without a condition"))?;
+    Ok(WorkItemId(row.try_get("", "id")?))
 }
 
 /// The most that is told of owners and of assignees.

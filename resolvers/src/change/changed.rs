@@ -6,14 +6,17 @@ use async_graphql::{
 };
 use async_trait::async_trait;
 use entities::{
+    case,
     change::ChangeState,
     feed::{Content, Entry},
     history::{self, HistoryEntry},
+    intent,
     node::{self, Node},
     organization_card::OrganizationCard,
     portfolio::{self, PortfolioId},
     portfolio_property,
     property::{self, PropertyId},
+    work_item::WorkItem,
 };
 use kind::{Kind, Row, Seen, delegated, relations};
 use schema::{Check, Judged, OrganizationId, Reading as _, Reads, Result, Snapshot, Subject};
@@ -39,6 +42,14 @@ pub trait Followed: Kind {
 
 impl Followed for entities::property::Model {
     const ABOUT: &'static str = "A property changed.";
+}
+
+impl Followed for case::Model {
+    const ABOUT: &'static str = "A case changed, or its notes, questions or links did.";
+}
+
+impl Followed for intent::Model {
+    const ABOUT: &'static str = "An intent changed.";
 }
 
 impl Followed for portfolio::Model {
@@ -116,6 +127,41 @@ relations!(OF_EVENT of Event {
 
 relations!(OF_PROPERTY_CHANGED of Changed<property::Model> {
     /// Whose it is.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+});
+
+relations!(OF_CASE_CHANGED of Changed<case::Model> {
+    /// Whose it is.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+});
+
+relations!(OF_INTENT_CHANGED of Changed<intent::Model> {
+    /// Whose it is.
+    organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
+});
+
+/// An item of the queue changed, came into it or left it.
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub struct WorkItemChanged {
+    /// To go on from here after a break.
+    pub cursor: String,
+    /// Gone: nobody is waited for any more.
+    pub change: ChangeState,
+    /// Whose the thing is that waits.
+    pub organization_id: OrganizationId,
+    /// The item. Null where all of an organization is meant.
+    pub work_item_id: Option<ID>,
+    /// As it is now; null where there is nothing to see.
+    pub work_item: Option<WorkItem>,
+    /// What happened, for who may read the history.
+    pub event: Option<HistoryEntry>,
+}
+
+kind::related!(WorkItemChanged);
+
+relations!(OF_WORK_ITEM_CHANGED of WorkItemChanged {
+    /// Whose the thing is that waits.
     organization: known(OrganizationCard, |row| Some(row.organization_id.0)),
 });
 

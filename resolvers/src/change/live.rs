@@ -2,19 +2,25 @@
 //! distinct view, never once for each subscriber.
 
 use super::{
-    changed::{Changed, Event, Followed, Happened, happened, in_portfolio},
-    topic::{ChangeFilter, EventFilter, PortfolioChangeFilter, PropertyChangeFilter, Topic, referred},
+    changed::{Changed, Event, Followed, Happened, WorkItemChanged, happened, in_portfolio},
+    topic::{
+        CaseChangeFilter, ChangeFilter, EventFilter, IntentChangeFilter, PortfolioChangeFilter, PropertyChangeFilter, Topic,
+        WorkItemChangeFilter, referred,
+    },
 };
 use async_graphql::{Context, ID, Subscription};
 use entities::{
+    case, case_link, case_note, case_question,
     change::{self, ChangeState},
     feed::{Content, Entry},
-    history, operation, portfolio,
+    history, intent, operation, portfolio,
     property::{self, PropertyId},
+    work_item,
 };
 use futures_util::{Stream, stream};
 use kind::{Plan, Root};
 use schema::{Code, Error, Operation, OperationId, OperationState, Reads, Result, Snapshot, input};
+use sea_orm::QueryFilter;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The purpose of one run of a subscription's document.
@@ -109,6 +115,11 @@ async fn changed<K: Followed>(
     made.await.map(none_or_one)
 }
 
+/// The kinds whose changes are changes of a case.
+const CASES: &[&str] = &[case::KIND, case_link::KIND, case_note::KIND, case_question::KIND, history::KIND];
+/// The kinds of what waits in a queue, and the queue itself.
+const WAITING: &[&str] = &[case::KIND, case_question::KIND, intent::KIND, work_item::KIND, history::KIND];
+
 #[derive(Default)]
 pub struct LiveSubscription;
 
@@ -116,6 +127,9 @@ impl Root for LiveSubscription {
     const PLANS: &'static [Plan] = &[
         Plan::named("property_changed", &[property::KIND, portfolio::KIND, history::KIND]).across(),
         Plan::named("portfolio_changed", &[portfolio::KIND, history::KIND]).across(),
+        Plan::named("case_changed", CASES).across(),
+        Plan::named("intent_changed", &[intent::KIND, history::KIND]).across(),
+        Plan::named("work_item_changed", WAITING).across(),
         Plan::named("events", entities::NAMES).across(),
         Plan::named("operation_changed", &[operation::KIND]),
     ];
@@ -143,6 +157,66 @@ impl LiveSubscription {
     ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<Changed<portfolio::Model>>>> {
         let filter = filter.unwrap_or_default();
         changed(cx, input::validate_at("filter", Some(&filter)), filter.into(), after).await
+    }
+
+    /// Each change of a case that the subscriber may see, and of its notes, questions and links, in order; `after` goes on from a
+    /// cursor, without losing any.
+    async fn case_changed(
+        &self,
+        cx: &Context<'_>,
+        filter: Option<CaseChangeFilter>,
+        after: Option<String>,
+    ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<Changed<case::Model>>>> {
+        let filter = filter.unwrap_or_default();
+        changed(cx, input::validate_at("filter", Some(&filter)), filter.into(), after).await
+    }
+
+    /// Each change of an intent that the subscriber may see, in order.
+    async fn intent_changed(
+        &self,
+        cx: &Context<'_>,
+        filter: Option<IntentChangeFilter>,
+        after: Option<String>,
+    ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<Changed<intent::Model>>>> {
+        let filter = filter.unwrap_or_default();
+        changed(cx, input::validate_at("filter", Some(&filter)), filter.into(), after).await
+    }
+
+    /// Each change of the acting desk's queue, in order: an item that is new, another than before, or gone.
+    async fn work_item_changed(
+        &self,
+        cx: &Context<'_>,
+        filter: Option<WorkItemChangeFilter>,
+        after: Option<String>,
+    ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<WorkItemChanged>>> {
+        let filter = filter.unwrap_or_default();
+        let ask = || {
+            input::validate_at("filter", Some(&filter))?;
+            Ok(Asked { topic: Topic::Things(filter.clone().into()), after })
+        };
+        let made = deliver(cx, ask, async |reads, snapshot, entry, cursor| {
+            let Some(Happened { change, organization, about, event, .. }) = happened(reads, snapshot, entry, None).await? else {
+                return Ok(None);
+            };
+            let Some((_, thing)) = about else {
+                let (work_item_id, work_item) = (None, None);
+                return Ok(Some(WorkItemChanged {
+                    cursor,
+                    change,
+                    organization_id: organization,
+                    work_item_id,
+                    work_item,
+                    event,
+                }));
+            };
+            let id = work_item::id_of(&snapshot.tx, snapshot.actor.organization, thing).await?;
+            let seen = work_item::by_id(snapshot.actor.organization, id).filter(snapshot.filter(work_item::KIND)?);
+            let work_item = seen.one(&snapshot.tx).await?;
+            let change = if work_item.is_some() { ChangeState::Changed } else { ChangeState::Gone };
+            let work_item_id = Some(ID(id.to_string()));
+            Ok(Some(WorkItemChanged { cursor, change, organization_id: organization, work_item_id, work_item, event }))
+        });
+        made.await.map(none_or_one)
     }
 
     /// Everything that happens to what the subscriber may see, in order; `after` goes on from a cursor, without losing any.

@@ -2,8 +2,11 @@
 
 use async_graphql::InputObject;
 use entities::{
+    case::{self, CaseId},
+    case_link, case_note, case_question,
     feed::{Content, Entry},
     history,
+    intent::{self, IntentId},
     portfolio::{self, PortfolioId},
     property::{self, PropertyId},
 };
@@ -27,6 +30,8 @@ pub enum Topic {
 pub struct ChangeFilter {
     /// The only kind, if there is one; then a thing that comes into the portfolio or leaves it counts as well.
     pub kind: Option<&'static str>,
+    /// Kinds whose changes are changes of the thing that they hang on, with the name by which their events refer to it.
+    pub hanging: Option<(&'static [&'static str], &'static str)>,
     pub resource_kinds: Option<Vec<String>>,
     /// The names of events, such as `property.updated`.
     pub kinds: Option<Vec<String>>,
@@ -62,6 +67,42 @@ pub struct PortfolioChangeFilter {
     #[garde(custom(valid::count(1, 100)))]
     pub portfolio_ids: Option<Vec<PortfolioId>>,
     /// Of these organizations, for who looks after several.
+    #[garde(custom(valid::count(1, 100)))]
+    pub organization_ids: Option<Vec<OrganizationId>>,
+}
+
+/// Which changes of cases. All that is given must hold.
+#[derive(Debug, Clone, Default, InputObject, Validate)]
+pub struct CaseChangeFilter {
+    /// Such as `case.resolved` or `case_note.created`.
+    #[garde(custom(valid::count(1, 50)))]
+    pub kinds: Option<Vec<String>>,
+    /// Of these cases.
+    #[garde(custom(valid::count(1, 100)))]
+    pub case_ids: Option<Vec<CaseId>>,
+    /// Of these organizations, for who looks after several.
+    #[garde(custom(valid::count(1, 100)))]
+    pub organization_ids: Option<Vec<OrganizationId>>,
+}
+
+/// Which changes of intents. All that is given must hold.
+#[derive(Debug, Clone, Default, InputObject, Validate)]
+pub struct IntentChangeFilter {
+    /// Such as `intent.submitted`.
+    #[garde(custom(valid::count(1, 50)))]
+    pub kinds: Option<Vec<String>>,
+    /// Of these intents.
+    #[garde(custom(valid::count(1, 100)))]
+    pub intent_ids: Option<Vec<IntentId>>,
+    /// Of these organizations, for who looks after several.
+    #[garde(custom(valid::count(1, 100)))]
+    pub organization_ids: Option<Vec<OrganizationId>>,
+}
+
+/// Which changes of a queue. All that is given must hold.
+#[derive(Debug, Clone, Default, InputObject, Validate)]
+pub struct WorkItemChangeFilter {
+    /// Of these organizations.
     #[garde(custom(valid::count(1, 100)))]
     pub organization_ids: Option<Vec<OrganizationId>>,
 }
@@ -109,6 +150,31 @@ impl From<PortfolioChangeFilter> for ChangeFilter {
     }
 }
 
+impl From<CaseChangeFilter> for ChangeFilter {
+    fn from(filter: CaseChangeFilter) -> Self {
+        let CaseChangeFilter { kinds, case_ids, organization_ids } = filter;
+        let ids = case_ids.map(|all| all.into_iter().map(CaseId::uuid).collect());
+        let hanging = Some((&[case_link::KIND, case_note::KIND, case_question::KIND][..], "caseId"));
+        let organizations = organization_ids;
+        ChangeFilter { kind: Some(case::KIND), hanging, kinds, ids, organizations, ..ChangeFilter::default() }
+    }
+}
+
+impl From<IntentChangeFilter> for ChangeFilter {
+    fn from(filter: IntentChangeFilter) -> Self {
+        let IntentChangeFilter { kinds, intent_ids, organization_ids } = filter;
+        let ids = intent_ids.map(|all| all.into_iter().map(IntentId::uuid).collect());
+        ChangeFilter { kind: Some(intent::KIND), kinds, ids, organizations: organization_ids, ..ChangeFilter::default() }
+    }
+}
+
+impl From<WorkItemChangeFilter> for ChangeFilter {
+    fn from(WorkItemChangeFilter { organization_ids }: WorkItemChangeFilter) -> Self {
+        let waiting = [case::KIND, case_question::KIND, intent::KIND].map(str::to_owned).to_vec();
+        ChangeFilter { resource_kinds: Some(waiting), organizations: organization_ids, ..ChangeFilter::default() }
+    }
+}
+
 impl From<EventFilter> for ChangeFilter {
     fn from(filter: EventFilter) -> Self {
         let EventFilter { kinds, resource_kinds, resource_ids, portfolio_id, organization_ids } = filter;
@@ -134,8 +200,14 @@ pub fn referred(event: &history::Model) -> Option<Uuid> {
 }
 
 impl ChangeFilter {
-    /// The property that came into the portfolio or left it, where an event says so.
+    /// The thing that is meant, where an event is about another: a property that came into the portfolio or left it, or the thing
+    /// on which the event's own hangs.
     pub fn moved(&self, event: &history::Model) -> Option<Uuid> {
+        if let Some((kinds, name)) = self.hanging
+            && kinds.contains(&event.resource_kind.as_str())
+        {
+            return event.change["ids"][name].as_str()?.parse().ok();
+        }
         let portfolio = self.portfolio.filter(|_| self.kind.is_some_and(|kind| kind != portfolio::KIND))?;
         (event.resource_kind == portfolio::KIND && event.resource_id == portfolio.0).then(|| referred(event)).flatten()
     }

@@ -1,7 +1,7 @@
 //! The queue of a desk: all that waits for somebody, over all owners who let it act.
 
 use super::Place;
-use crate::harness::{Person, person, until_or};
+use crate::harness::{Person, Socket, person, until_or};
 use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
@@ -159,4 +159,50 @@ async fn two_desks_have_queues_of_their_own_and_terms_end_by_themselves() {
     assert_eq!(before["deskId"], json!(place.desk));
     place.world.clock.advance(Duration::from_secs(20 * 24 * 3_600));
     assert_eq!(rivals().await, [], "the term is over");
+}
+
+#[tokio::test]
+async fn owner_and_desk_hear_of_a_case_and_the_desk_of_its_queue() {
+    let place = Place::new().await;
+    let open = async |who: &Person, organization: Uuid, query: &str| {
+        let mut socket = Socket::open(&place.world.app.url(), who, Some(organization), None).await.expect("a connection");
+        socket.subscribe("one", query, json!({})).await;
+        socket.standing().await;
+        socket
+    };
+    let cases = "subscription { caseChanged { change caseId case { number state } event { kind } } }";
+    let mut owner = open(&place.olga, place.home, cases).await;
+    let mut desk = open(&place.sam, place.desk, cases).await;
+    let items = "subscription { workItemChanged { change workItemId workItem { kind state title } organization { name } } }";
+    let mut queue = open(&place.sue, place.desk, items).await;
+    let wishes = "subscription { intentChanged { intent { number state } } }";
+    let mut wished = open(&place.sam, place.desk, wishes).await;
+
+    place.own("intent/v1/submit", json!({ "text": "A new fence" })).await.ok();
+    assert_eq!(wished.next().await["intent"], json!({ "number": "I-1", "state": "SUBMITTED" }));
+    assert_eq!(queue.next().await["workItem"], json!({ "kind": "INTENT", "state": "SUBMITTED", "title": "A new fence" }));
+    let case = place.case().await;
+    let id = case["id"].as_str().expect("an id");
+    for socket in [&mut owner, &mut desk] {
+        let heard = socket.next().await;
+        assert_eq!(
+            (&heard["caseId"], &heard["case"]["state"], &heard["event"]["kind"]),
+            (&json!(id), &json!("NEW"), &json!("case.created"))
+        );
+    }
+    let item = queue.next().await;
+    assert_eq!((&item["change"], &item["workItem"]["state"]), (&json!("CHANGED"), &json!("NEW")));
+    // A note is a change of its case; one that the desk keeps for itself is none.
+    place.desks("case/v1/addInternalNote", json!({ "id": id, "text": "For us" })).await.ok();
+    place.desks("case/v1/addNote", json!({ "id": id, "text": "On Thursday" })).await.ok();
+    let heard = owner.next().await;
+    assert_eq!((&heard["case"]["number"], &heard["event"]["kind"]), (&json!("C-1"), &json!("case_note.created")));
+    let mut kinds = vec![desk.next().await["event"]["kind"].clone()];
+    if kinds[0] == "internal_note.created" {
+        kinds.push(desk.next().await["event"]["kind"].clone());
+    }
+    assert_eq!(kinds.last(), Some(&json!("case_note.created")));
+    place.own("case/v1/cancel", json!({ "id": id, "version": 1, "reason": "Never mind" })).await.ok();
+    let gone = queue.next().await;
+    assert_eq!((&gone["change"], &gone["workItemId"], &gone["workItem"]), (&json!("GONE"), &item["workItemId"], &Value::Null));
 }
