@@ -1,5 +1,7 @@
 //! A small believable world, made through the same procedures as everything else.
 
+mod year;
+
 use crate::{Fault, app::told, secrets::ISSUER};
 use async_graphql::MaybeUndefined;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
@@ -50,11 +52,12 @@ pub const CAST: &[(&str, &Person, &str)] = &[
     ("DELEGATE", &LENA, "Chen Holdings LLC"),
 ];
 
-/// Loads the demo once: a database that knows the demo's people is left alone.
+/// Loads the demo once: a database that has the last of it is left alone.
 pub async fn load(gateway: &Arc<Gateway>, owner: &PgPool) -> Result<bool, Fault> {
-    let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM organization o JOIN membership m ON m.organization_id = o.id JOIN principal p ON p.id = m.principal_id WHERE p.issuer = $1 AND p.subject = $2)")
+    let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM intent i JOIN principal p ON p.id = i.submitted_by WHERE p.issuer = $1 AND p.subject = $2 AND i.text = $3)")
         .bind(ISSUER)
-        .bind(SAM.subject)
+        .bind(ROBERT.subject)
+        .bind(year::LAST)
         .fetch_one(owner)
         .await?;
     if known {
@@ -65,9 +68,10 @@ pub async fn load(gateway: &Arc<Gateway>, owner: &PgPool) -> Result<bool, Fault>
     demo.list(&DANA, desk).await?;
     demo.maria().await?;
     demo.trust(desk).await?;
-    let (grant, house) = demo.llc(desk).await?;
+    let (llc, grant, houses) = demo.llc(desk).await?;
     demo.couple().await?;
-    demo.concierge(desk, grant, house).await?;
+    demo.concierge(desk, grant, houses[0]).await?;
+    demo.worked((desk, grant), llc, &houses, owner).await?;
     Ok(true)
 }
 
@@ -110,6 +114,19 @@ impl Demo<'_> {
         let key = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{ISSUER}/demo/{}/{what}", P::NAME).as_bytes());
         let answer = run::<P>(self.gateway, &caller, key, input).await.map_err(told)?;
         answer.result.ok_or_else(|| format!("{what} is still running").into())
+    }
+
+    async fn read<P: Procedure>(
+        &self,
+        person: &Person,
+        organization: Option<OrganizationId>,
+        input: P::Input,
+    ) -> Result<P::Output, Fault> {
+        let principal = self.who(person).await?;
+        let until = chrono::DateTime::<chrono::Utc>::MAX_UTC;
+        let caller =
+            Caller { principal, kind: PrincipalKind::Human, organization, grant: None, client: None, token: None, until };
+        schema::read::<P>(self.gateway, &caller, input, P::ROWS).await.map_err(told)
     }
 
     async fn found(&self, person: &Person, r#type: OrganizationType, name: &str) -> Result<OrganizationId, Fault> {
@@ -294,11 +311,12 @@ impl Demo<'_> {
         }
         self.engage(&MARIA, trust, desk, AccessScope::Read, "To look into the letters of the association").await?;
         self.own(&INES, trust, PropertyKind::SingleFamily, "14 Saguaro Lane", tucson, Some(hoa)).await?;
+        self.kept(trust, house).await?;
         self.own(&MARIA, trust, PropertyKind::Land, "Lot 9, Cienega Creek Road", ("Vail", "AZ", "85641"), None).await?;
         Ok(())
     }
 
-    async fn llc(&self, desk: OrganizationId) -> Result<(AccessGrantId, PropertyId), Fault> {
+    async fn llc(&self, desk: OrganizationId) -> Result<(OrganizationId, AccessGrantId, Vec<PropertyId>), Fault> {
         let llc = self.found(&ROBERT, OrganizationType::TrustOrLlc, "Chen Holdings LLC").await?;
         let hoa = self.hoa(&ROBERT, llc, "Palo Verde Townhomes Association").await?;
         let (mut phoenix, mut santa_fe) = (Vec::new(), Vec::new());
@@ -344,10 +362,10 @@ impl Demo<'_> {
         self.act::<delegation::accept::Accept>(&LENA, None, "lena", input).await?;
         // The concierge looks after all houses of the LLC.
         let grant = self.engage(&ROBERT, llc, desk, AccessScope::Act, "Looks after the houses").await?;
-        Ok((grant, phoenix[0]))
+        Ok((llc, grant, [phoenix, santa_fe].concat()))
     }
 
-    /// Sam joins the desk last, so that a database with Sam at the desk has the whole demo. The desk begins with a note.
+    /// Sam joins the desk, which begins with a note.
     async fn concierge(&self, desk: OrganizationId, grant: AccessGrantId, house: PropertyId) -> Result<(), Fault> {
         self.bring_in(&DANA, desk, &SAM, Role::ConciergeStaff, "Works the desk").await?;
         let input = property::update::PropertyUpdateInput {
