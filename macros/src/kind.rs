@@ -370,8 +370,8 @@ fn fresh(object: &Ident, known: &Arguments, columns: &[Column], given: &[Ident])
     let from_database = quote!(#(#given: ::core::default::Default::default(),)*);
     let possible = known.possible.as_ref().map(|possible| {
         quote! {
-            fn possible(&self, verb: &str, acting: ::schema::OrganizationId) -> bool {
-                #possible(self, verb, acting)
+            fn possible(&self, verb: &str, acting: ::schema::OrganizationId, now: ::chrono::DateTime<::chrono::Utc>) -> bool {
+                #possible(self, verb, acting, now)
             }
         }
     });

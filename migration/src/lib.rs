@@ -44,6 +44,7 @@ mod m20261202_000036_intent;
 mod m20261202_000037_case;
 mod m20261203_000038_life;
 mod m20261204_000039_work;
+mod m20261204_000040_replan;
 pub mod projection;
 mod work;
 
@@ -121,6 +122,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261202_000037_case::Migration),
             Box::new(m20261203_000038_life::Migration),
             Box::new(m20261204_000039_work::Migration),
+            Box::new(m20261204_000040_replan::Migration),
         ]
     }
 }

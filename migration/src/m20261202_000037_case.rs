@@ -44,6 +44,7 @@ crate::sql_migration!("m20261202_000037_case", {
     sql.push_str(LEVELS);
     sql.push_str(&class::definer_function("app.service_level_at(uuid, uuid, timestamptz)"));
     sql.push_str(&class::definer_function("app.desk_of(uuid, timestamptz)"));
+    sql.push_str(&class::definer_function("app.lets_act(uuid, uuid, timestamptz)"));
     sql.push_str(&class::definer_function("app.works_for(uuid, uuid, timestamptz)"));
     sql.push_str(&class::deadline("concierge_case", "case/v1/advance", "next_at", &[]));
     sql.push_str(DELEGATIONS);
@@ -251,6 +252,17 @@ $$
     SELECT DISTINCT g.grantee_organization_id AS desk FROM access_grant g
     WHERE g.organization_id = owner AND owner = ANY ((SELECT app.in_scope('read'))::uuid[]) AND 'act' = ANY (g.scopes)
       AND g.accepted_at IS NOT NULL AND g.revoked_at IS NULL AND g.starts_at <= at AND (g.ends_at IS NULL OR g.ends_at > at)) AS desks
+$$;
+
+-- Whether an owner lets a desk act now. One desk does not see the grant of another.
+CREATE FUNCTION app.lets_act(owner uuid, desk uuid, at timestamptz) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
+$$
+  SELECT EXISTS (
+    SELECT FROM access_grant g
+    WHERE g.organization_id = owner AND owner = ANY ((SELECT app.in_scope('read'))::uuid[]) AND g.grantee_organization_id = desk
+      AND 'act' = ANY (g.scopes) AND g.accepted_at IS NOT NULL AND g.revoked_at IS NULL AND g.starts_at <= at
+      AND (g.ends_at IS NULL OR g.ends_at > at))
 $$;
 
 -- Whether somebody works for the acting organization now.

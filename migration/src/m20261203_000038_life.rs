@@ -23,7 +23,7 @@ crate::sql_migration!("m20261203_000038_life", {
 const TABLE: &str = r"
 -- The trace that the work on a row belongs to, and whether its life waits for this very time.
 ALTER TABLE deadline ADD COLUMN traceparent text, ADD COLUMN planned boolean NOT NULL DEFAULT false;
-CREATE INDEX deadline_unplanned ON deadline (at) WHERE NOT planned;
+CREATE INDEX deadline_unplanned ON deadline (procedure, at) WHERE NOT planned;
 
 -- The number of the workflow in which a row's life goes on. Rows stay, so that no number is used twice.
 CREATE TABLE life (

@@ -94,7 +94,7 @@ const ITEMS: &[Item<'static>] = &[
             ("title", "coalesce(r.wanted, left(r.text, 200))"),
             ("state", "r.state"),
             ("priority", "coalesce(r.urgency, r.priority)"),
-            ("due_at", "r.not_after::timestamptz"),
+            ("due_at", "(r.not_after + 1)::timestamp AT TIME ZONE 'UTC'"),
             ("waiting_for", "'DESK'"),
             ("late", "false"),
             ("created_at", "r.created_at"),
@@ -128,16 +128,13 @@ CREATE TABLE work_item (
   assignee_id uuid,
   waiting_for text NOT NULL CHECK (waiting_for IN ('DESK', 'OWNER', 'OTHERS')),
   late boolean NOT NULL,
-  -- The term of the grant: outside of it the row is in nobody's sight.
-  seen_from timestamptz NOT NULL,
-  seen_until timestamptz NOT NULL,
   version int NOT NULL,
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL,
   search text,
   PRIMARY KEY (organization_id, id)
 );
-CREATE INDEX work_item_due ON work_item (organization_id, due_sort, id) INCLUDE (seen_from, seen_until, state, kind, assignee_id);
+CREATE INDEX work_item_due ON work_item (organization_id, due_sort, id) INCLUDE (owner_organization_id, state, kind, assignee_id);
 CREATE INDEX work_item_priority ON work_item (organization_id, priority_rank, id);
 CREATE INDEX work_item_created ON work_item (organization_id, created_at, id);
 CREATE INDEX work_item_updated ON work_item (organization_id, updated_at, id);
@@ -156,21 +153,26 @@ CREATE TABLE work_due (
 ";
 
 const SIGHT: &str = r"
--- Beyond the grant's own term nothing is seen, whether its end was noted or not.
+-- Whatever is yet to be brought in line, the desk sees the rows of those only who let it act now.
 ALTER POLICY work_item_read ON work_item
-  USING (organization_id = ANY ((SELECT app.in_scope('read'))::uuid[]) AND seen_from <= (SELECT app.clock()) AND seen_until > (SELECT app.clock()));
+  USING (organization_id = ANY ((SELECT app.in_scope('read'))::uuid[]) AND owner_organization_id IN (
+    SELECT g.organization_id FROM access_grant g WHERE g.grantee_organization_id = (SELECT app.acting()) AND 'act' = ANY (g.scopes)
+      AND g.accepted_at IS NOT NULL AND g.revoked_at IS NULL AND g.starts_at <= (SELECT app.clock())
+      AND (g.ends_at IS NULL OR g.ends_at > (SELECT app.clock()))));
 ";
 
 const DESKS: &str = r"
--- The desks that an owner let act, each with the term; or one of them.
-CREATE FUNCTION app.desks_at_work(owner uuid, holder uuid, only_for uuid) RETURNS TABLE (desk uuid, seen_from timestamptz, seen_until timestamptz)
+-- The desks that an owner let act, or will; of them the one that holds a thing, as long as it is one of them. Or one of them only.
+CREATE FUNCTION app.desks_at_work(owner uuid, holder uuid, only_for uuid) RETURNS TABLE (desk uuid)
 LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS
 $$
-  SELECT g.grantee_organization_id, min(g.starts_at), max(coalesce(g.ends_at, '9999-12-31T00:00:00Z'))
-  FROM access_grant g
-  WHERE g.organization_id = owner AND g.revoked_at IS NULL AND g.accepted_at IS NOT NULL AND 'act' = ANY (g.scopes)
-    AND (holder IS NULL OR g.grantee_organization_id = holder) AND (only_for IS NULL OR g.grantee_organization_id = only_for)
-  GROUP BY g.grantee_organization_id
+  WITH desks AS (
+    SELECT DISTINCT g.grantee_organization_id AS desk FROM access_grant g
+    WHERE g.organization_id = owner AND g.revoked_at IS NULL AND g.accepted_at IS NOT NULL AND 'act' = ANY (g.scopes)
+      AND (g.ends_at IS NULL OR g.ends_at > app.clock()))
+  SELECT d.desk FROM desks d
+  WHERE (d.desk = holder OR holder IS NULL OR NOT EXISTS (SELECT FROM desks h WHERE h.desk = holder))
+    AND (only_for IS NULL OR d.desk = only_for)
 $$;
 ALTER FUNCTION app.desks_at_work(uuid, uuid, uuid) OWNER TO hestami_definer;
 REVOKE ALL ON FUNCTION app.desks_at_work(uuid, uuid, uuid) FROM PUBLIC;
@@ -216,7 +218,7 @@ fn grants(tables: &[&str]) -> String {
             format!(
                 "INSERT INTO work_item SELECT i.* FROM {table} r, LATERAL app.items_of_{table}(r, grantee) i
                    WHERE r.organization_id = owner AND r.id = ANY (few)
-                 ON CONFLICT (organization_id, id) DO UPDATE SET seen_from = excluded.seen_from, seen_until = excluded.seen_until;"
+                 ON CONFLICT (organization_id, id) DO UPDATE SET updated_at = excluded.updated_at;"
             )
         })
         .collect();
@@ -258,7 +260,7 @@ $$
 DECLARE
   due work_due;
 BEGIN
-  SELECT d.* INTO due FROM work_due d ORDER BY d.grantee_organization_id, d.owner_organization_id LIMIT 1 FOR UPDATE SKIP LOCKED;
+  SELECT d.* INTO due FROM work_due d ORDER BY d.grantee_organization_id, d.owner_organization_id LIMIT 1;
   IF NOT FOUND THEN
     RETURN false;
   END IF;
@@ -276,6 +278,11 @@ BEGIN
     RETURN NULL;
   END IF;
   PERFORM app.work_some(NEW.grantee_organization_id, NEW.organization_id, '00000000-0000-0000-0000-000000000000', 500);
+  -- Whatever a desk held that may act no more is in the queues of the others.
+  INSERT INTO work_due AS d (grantee_organization_id, owner_organization_id, after)
+  SELECT o.desk, NEW.organization_id, '00000000-0000-0000-0000-000000000000' FROM app.desks_at_work(NEW.organization_id, NULL, NULL) o
+  WHERE o.desk <> NEW.grantee_organization_id
+  ON CONFLICT (grantee_organization_id, owner_organization_id) DO UPDATE SET after = excluded.after;
   RETURN NULL;
 END $$;
 ALTER FUNCTION app.work_grant() OWNER TO hestami_definer;

@@ -53,7 +53,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS
 $$
   SELECT i.* FROM (
     SELECT d.desk AS organization_id, md5(d.desk::text || r.id::text)::uuid AS id, r.organization_id AS owner_organization_id, '{kind}' AS kind,
-      d.seen_from, d.seen_until, r.id AS item_id, {values}
+      r.id AS item_id, {values}
     FROM app.desks_at_work(r.organization_id, {desk}, only_for) d {with}
     WHERE {waits}) AS x,
     LATERAL (SELECT (jsonb_populate_record(NULL::work_item, to_jsonb(x) || jsonb_build_object(

@@ -18,9 +18,9 @@ const SEEN: usize = 2;
 const SEEN_PIECE: usize = 20;
 /// Scale of the whole-number weights.
 const SCALE: f64 = 20.0;
-/// Least effect of a weight, value times weight, that is kept.
-const KEPT: i64 = 7;
-const LEAST: i64 = 2;
+/// Least effect of a weight, value times weight, that is kept to learn again, and that is written in the end.
+const KEPT: i64 = 11;
+const LEAST: i64 = 5;
 /// Handicap of NORMAL, the commonest urgency: to miss a higher one costs more than to tell it in vain.
 const HANDICAP: i64 = 12;
 /// Examples in one step of the confidence.
@@ -34,7 +34,7 @@ pub struct Example {
     pub text: String,
 }
 
-/// Reads examples: lines of kind, urgency, difficulty and text, parted by tabs.
+/// Examples from lines of kind, urgency, difficulty and text, parted by tabs.
 pub fn examples(lines: &str) -> Result<Vec<Example>, String> {
     let example = |line: &str| {
         let mut columns = line.splitn(4, '\t');
@@ -45,15 +45,15 @@ pub fn examples(lines: &str) -> Result<Vec<Example>, String> {
     lines.lines().enumerate().map(|(at, line)| example(line).ok_or_else(|| format!("no example in line {}", at + 1))).collect()
 }
 
-/// Trains on the labelled examples and on more. Told besides: for each example the answer of a model that did not see it.
+/// Weights from the examples and more of our own; and for each example the answer of a model that did not see it.
 ///
 /// Cues were written with the examples at hand. To be honest all the same, a fold heeds only cues that its own examples know.
-pub fn train<'a>(examples: &'a [Example], more: &'a [Example]) -> (Linear, Vec<(&'a Example, Suggestion)>) {
+pub fn train<'a>(examples: &'a [Example], own: &'a [Example]) -> (Linear, Vec<(&'a Example, Suggestion)>) {
     let folds = folds(examples);
     let mut crossed = Vec::new();
     for fold in 0..FOLDS {
         let (out, rest): (Vec<_>, Vec<_>) = examples.iter().zip(&folds).partition(|(_, of)| **of == fold);
-        let rest: Vec<&Example> = rest.into_iter().map(|(example, _)| example).chain(more).collect();
+        let rest: Vec<&Example> = rest.into_iter().map(|(example, _)| example).chain(own).collect();
         crossed.push((fit(&rest), heard(&rest), out));
     }
     let mut margins = Vec::new();
@@ -71,7 +71,7 @@ pub fn train<'a>(examples: &'a [Example], more: &'a [Example]) -> (Linear, Vec<(
             answers.push((example, model.suggest_heeding(&example.text, |cue| heard.contains_key(&cue))));
         }
     }
-    let all: Vec<&Example> = examples.iter().chain(more).collect();
+    let all: Vec<&Example> = examples.iter().chain(own).collect();
     (fit(&all).with_steps(steps), answers)
 }
 
@@ -97,7 +97,7 @@ fn steps(mut margins: Vec<(i64, bool)>) -> Vec<(i64, i32)> {
         }
         runs.push(run);
     }
-    runs.into_iter().map(|(from, right, all)| (from, i32::try_from(right * 100 / all).unwrap_or(0))).collect()
+    runs.into_iter().map(|(from, right, all)| (from, i32::try_from((right + 1) * 100 / (all + 2)).unwrap_or(0))).collect()
 }
 
 /// Examples that each cue stands in.
@@ -115,18 +115,16 @@ fn fit(examples: &[&Example]) -> Linear {
     let heard = heard(examples);
     let heeds = |cue| heard.get(&cue).is_some_and(|examples| *examples > 1);
     let readings: Vec<Reading> = examples.iter().map(|example| Reading::of(&example.text)).collect();
-    let rows: Vec<BTreeMap<String, i32>> = readings.iter().map(|reading| highest(reading, heeds)).collect();
+    let rows: Vec<(BTreeMap<String, i32>, f64)> = readings.iter().map(|reading| highest(reading, heeds)).collect();
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    rows.iter().flat_map(BTreeMap::keys).for_each(|name| *seen.entry(name).or_default() += 1);
+    rows.iter().flat_map(|(row, _)| row.keys()).for_each(|name| *seen.entry(name).or_default() += 1);
     seen.retain(|name, times| *times >= if value(name) < 3 { SEEN_PIECE } else { SEEN });
     let names: Vec<&str> = seen.keys().copied().collect();
     // Rare features weigh more. A fourth root stands in for the usual logarithm, which machines round differently.
     let rarity: Vec<f64> = seen.values().map(|times| (examples.len() as f64 / *times as f64).sqrt().sqrt()).collect();
-    let vectors: Vec<Vec<(usize, f64)>> = readings
+    let vectors: Vec<Vec<(usize, f64)>> = rows
         .iter()
-        .zip(&rows)
-        .map(|(reading, row)| {
-            let length = (reading.square().max(1) as f64).sqrt();
+        .map(|(row, length)| {
             let known =
                 row.iter().filter_map(|(name, value)| Some((names.binary_search(&name.as_str()).ok()?, f64::from(*value))));
             // The last feature is the bias.
@@ -142,7 +140,7 @@ fn fit(examples: &[&Example]) -> Linear {
         centre(urgencies);
         kept.iter_mut().zip(row).for_each(|(kept, weight)| kept[at] = weight.abs() * value(name) >= KEPT);
     }
-    // What was kept learns again, to make up for what was not.
+    // Kept weights learn again, to make up for those dropped.
     learned = learn(examples, &vectors, &kept);
     let mut bias = [0; OUTPUTS.len()];
     bias.iter_mut().zip(&learned).for_each(|(bias, weights)| *bias = (weights[names.len()] * SCALE).round() as i64);
@@ -154,7 +152,7 @@ fn fit(examples: &[&Example]) -> Linear {
     Linear::new(rows.filter(|(_, weights)| !weights.is_empty()), bias)
 }
 
-/// Learns the weights of every output from the features kept for it. The last weight is the bias.
+/// Weights of every output from the features kept for the output. The last weight is the bias.
 fn learn(examples: &[&Example], vectors: &[Vec<(usize, f64)>], kept: &[Vec<bool>]) -> Vec<Vec<f64>> {
     let learned = kept.iter().enumerate().map(|(output, kept)| {
         let side =
@@ -168,7 +166,7 @@ fn learn(examples: &[&Example], vectors: &[Vec<(usize, f64)>], kept: &[Vec<bool>
     learned.collect()
 }
 
-/// Moves the weights of a feature so that their middle is 0: totals differ as before, and most weights vanish.
+/// Moves the weights of a feature until their middle is 0: totals differ as before, and most weights vanish.
 fn centre(weights: &mut [i64]) {
     let mut order = weights.to_vec();
     order.sort_unstable();
@@ -185,13 +183,14 @@ fn value(name: &str) -> i64 {
     }
 }
 
-fn highest(reading: &Reading, heeds: impl Fn(usize) -> bool) -> BTreeMap<String, i32> {
+/// Features with their highest values, and the length of the text as a vector.
+fn highest(reading: &Reading, heeds: impl Fn(usize) -> bool) -> (BTreeMap<String, i32>, f64) {
     let mut highest: BTreeMap<String, i32> = BTreeMap::new();
-    reading.features(heeds, |name, value, _| {
+    let square = reading.features(heeds, |name, value, _| {
         let known = highest.entry(name.to_owned()).or_default();
         *known = value.max(*known);
     });
-    highest
+    (highest, (square.max(1) as f64).sqrt())
 }
 
 /// Weights that part the sides (squared hinge loss, L2 penalty).

@@ -1,8 +1,11 @@
 //! Suggestions: the kind and the urgency of a property owner's free text, with a confidence. A person decides afterwards.
 //!
-//! One implementation, [`Linear`]: rules (`rules.rs`) and a linear model over words and pieces of words (`reading.rs`).
-//! Its weights are a committed text file, `weights.txt`. `make train` writes them from `data/train.tsv` and `data/more.tsv`, byte
-//! for byte the same on every machine; `make evaluate` prints the figures on `data/held.tsv`, which training never reads.
+//! One implementation, [`Linear`]: a linear model over words, pieces of words and groups of cues. Three committed texts that a
+//! person can read and change carry its knowledge: `cues.txt` (phrases by hand), `words.txt` (spelling) and `weights.txt`.
+//!
+//! `make train` (`suggest train`) writes the weights from `data/train.tsv` and `data/more.tsv`, which cross validation measures
+//! too, and from `data/own.tsv`, texts of our own; byte for byte the same on every machine. `make evaluate` (`suggest evaluate`)
+//! prints the figures on `data/held.tsv`, which nobody who writes cues or texts may read. After a change: train, then test.
 //!
 //! Absent on purpose: the network, the clock, chance, threads, and floating point when a text is read.
 

@@ -4,17 +4,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use crate::reading::Reading;
-use crate::{KINDS, OTHER, Suggester, Suggestion, URGENCIES, spelling};
+use crate::{KINDS, OTHER, Suggester, Suggestion, URGENCIES};
 
 /// Outputs of the model, as the weights name them: the kinds, then the urgencies.
 pub const OUTPUTS: [&str; 18] =
     ["RE", "MA", "IM", "IN", "AA", "AN", "BI", "TA", "IU", "TE", "TR", "DO", "AC", "OT", "lo", "no", "hi", "ur"];
 const LEGEND: &str = "\
 # Weights of the suggester, written by `make train`. A row is a feature (a word _roof_, a pair _roof_leaks_, a piece oof, a group
-# of cues !leaking) and what it adds to each output: RE repair, MA maintenance, IM improvement, IN inspection, AA association's
-# approval, AN association's notice, BI bill, TA tax, IU insurance, TE tenancy, TR transaction, DO document, AC access, OT other; lo low,
-# no normal, hi high, ur urgent.
-# =confidence: the margin of the best kind over the next, and the percent of right answers from there on.";
+# of cues !leaking) and its weight for each output: RE repair, MA maintenance, IM improvement, IN inspection, AA association's
+# approval, AN association's notice, BI bill, TA tax, IU insurance, TE tenancy, TR transaction, DO document, AC access, OT other;
+# lo low, no normal, hi high, ur urgent.
+# =confidence: margins of the best kind over the next, and the percent of right answers from each margin on.";
 
 /// Least confidence, in percent, of a kind that is told; below it the answer is OTHER.
 const TOLD: i32 = 25;
@@ -61,7 +61,7 @@ impl Linear {
         Self { steps, ..self }
     }
 
-    /// Suggests from the cues heeded alone.
+    /// The suggestion from the cues heeded alone.
     pub fn suggest_heeding(&self, text: &str, heeds: impl Fn(usize) -> bool) -> Suggestion {
         let reading = Reading::of(text);
         if refuses(&reading) {
@@ -73,7 +73,8 @@ impl Linear {
         let told = confidence >= TOLD;
         Suggestion {
             kind: KINDS[if told { kind } else { OTHER }],
-            urgency: URGENCIES[best(&weighed.totals[KINDS.len()..]).0],
+            // Present danger leaves no choice to the weights.
+            urgency: URGENCIES[if reading.has("=danger") { 3 } else { best(&weighed.totals[KINDS.len()..]).0 }],
             confidence,
             words: if told { weighed.words(&reading, kind) } else { Vec::new() },
         }
@@ -82,7 +83,7 @@ impl Linear {
     pub fn weigh(&self, reading: &Reading, heeds: impl Fn(usize) -> bool) -> Weighed<'_> {
         let mut weighed = Weighed { totals: [0; OUTPUTS.len()], hits: Vec::new() };
         let mut counted = vec![0; self.features.len()];
-        reading.features(heeds, |name, value, word| {
+        let square = reading.features(heeds, |name, value, word| {
             let Some(feature) = self.features.get(name) else { return };
             let value = i64::from(value);
             weighed.hits.push((word, value, feature));
@@ -93,14 +94,14 @@ impl Linear {
                 feature.weights.iter().for_each(|(output, weight)| weighed.totals[*output] += more * weight);
             }
         });
-        let length = (reading.square() << 20_u32).isqrt().max(1);
+        let length = (square << 20_u32).isqrt().max(1);
         for (total, bias) in weighed.totals.iter_mut().zip(self.bias) {
             *total = (*total << 10_u32) / length + bias;
         }
         weighed
     }
 
-    /// Reads weights as [`Linear`] displays them.
+    /// Weights from a text that [`Linear`] displayed.
     pub fn read(text: &str) -> Result<Self, String> {
         let mut linear = Self::default();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -159,7 +160,9 @@ impl Weighed<'_> {
         order.sort_by_key(|at| -weights[*at]);
         let mut words = Vec::new();
         for word in order.into_iter().map(|at| reading.typed(at)) {
-            if words.len() < WORDS && !words.contains(&word) {
+            // Letters beyond English may have another lower case inside a text than alone.
+            let english = word.chars().all(|letter| letter.is_ascii() || letter == '’');
+            if english && words.len() < WORDS && !words.contains(&word) {
                 words.push(word);
             }
         }
@@ -167,14 +170,17 @@ impl Weighed<'_> {
     }
 }
 
-/// Refuses a text without words, in another language, of noise, of code, or with orders to a machine.
+/// Texts refused: without words, in another language, of noise, of code, or with orders to a machine.
 fn refuses(reading: &Reading) -> bool {
     let all = || 0..reading.len();
     let count = |list| all().filter(|at| reading.is(*at, list)).count();
-    let known = all().filter(|at| spelling::known(reading.padded(*at).trim_matches('_'))).count();
     let distinct = all().map(|at| reading.padded(at)).collect::<BTreeSet<_>>().len();
-    let foreign = count("=foreign") > count("=everyday") || known * 2 < reading.len();
-    known == 0 || foreign || distinct * REPEATS < reading.len() || reading.symbols > reading.len() || count("=order") > 0
+    let foreign = count("=foreign") > count("=everyday") || reading.known() * 2 < reading.len();
+    reading.known() == 0
+        || foreign
+        || distinct * REPEATS < reading.len()
+        || reading.symbols > reading.len()
+        || reading.has("=order")
 }
 
 /// The highest of the totals, the first of equals, and its margin over the next.

@@ -26,10 +26,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes the weights and tells the figures of cross validation.
+/// New weights, and the figures of cross validation.
 fn trained() -> Result<String, String> {
-    let (labelled, more) = (examples(&read("data/train.tsv")?)?, examples(&read("data/more.tsv")?)?);
-    let (linear, crossed) = train(&labelled, &more);
+    let (given, own) = (examples(&(read("data/train.tsv")? + &read("data/more.tsv")?))?, examples(&read("data/own.tsv")?)?);
+    let (linear, crossed) = train(&given, &own);
     fs::write(path("weights.txt"), linear.to_string()).map_err(|error| error.to_string())?;
     Ok(format!("cross validation\n{}", figures(&crossed)))
 }

@@ -7,18 +7,20 @@
 use std::ops::Range;
 
 use crate::rules::{self, Phrase};
-use crate::spelling;
+use crate::spelling::{self, Spelt};
 
 /// Characters of a text that are read; the rest is ignored.
 const READ: usize = 2_000;
 /// Letters of a word that have pieces.
 const LONGEST: usize = 24;
+/// Unknown words whose spelling is corrected; a text with more of them is hardly language.
+const CORRECTED: usize = 30;
 /// Words that one denial reaches over.
 const REACH: usize = 6;
 /// Words before which no second wish begins.
 const FIRST: usize = 3;
 
-/// How much a word counts: in full, as part of a second wish, or not at all.
+/// Counts of a word: in full, as part of a second wish, or set aside.
 const FULL: i32 = 4;
 const SECOND: i32 = 1;
 const ASIDE: i32 = 0;
@@ -31,7 +33,7 @@ const CUE: i32 = 6;
 /// Highest count of one group of cues.
 const MOST: i32 = 3 * FULL;
 /// Cues of time and danger count in full wherever they stand.
-const WHEN: [&str; 4] = ["danger", "now", "soon", "calm"];
+const WHEN: [&str; 4] = ["!danger", "!now", "!soon", "!calm"];
 
 struct Word {
     /// Place of the letters in the line, their spelling corrected.
@@ -40,6 +42,8 @@ struct Word {
     typed: Range<usize>,
     phrases: Vec<&'static Phrase>,
     counts: i32,
+    /// Whether the word is known, as typed or corrected.
+    known: bool,
     /// Whether a clause ends after the word.
     ends: bool,
 }
@@ -48,13 +52,15 @@ pub struct Reading<'a> {
     text: &'a str,
     line: String,
     words: Vec<Word>,
+    /// Words that are not known as typed.
+    unknown: usize,
     /// Characters that are neither letters, digits, blanks nor everyday punctuation.
     pub symbols: usize,
 }
 
 impl<'a> Reading<'a> {
     pub fn of(text: &'a str) -> Self {
-        let mut reading = Self { text, line: "_".to_owned(), words: Vec::new(), symbols: 0 };
+        let mut reading = Self { text, line: "_".to_owned(), words: Vec::new(), unknown: 0, symbols: 0 };
         let mut open = false;
         for (at, character) in text.char_indices().take(READ) {
             match character {
@@ -73,7 +79,7 @@ impl<'a> Reading<'a> {
         }
         reading.close(open);
         for at in 0..reading.words.len() {
-            reading.words[at].phrases = rules::phrases(&reading.line[reading.words[at].letters.start..]).collect();
+            reading.words[at].phrases = rules::phrases(&reading.line[reading.words[at].letters.start..]);
         }
         reading.count();
         reading
@@ -82,7 +88,8 @@ impl<'a> Reading<'a> {
     fn letter(&mut self, at: usize, character: char, open: bool) {
         if !open {
             let start = self.line.len();
-            self.words.push(Word { letters: start..start, typed: at..at, phrases: Vec::new(), counts: FULL, ends: false });
+            let (letters, phrases) = (start..start, Vec::new());
+            self.words.push(Word { letters, typed: at..at, phrases, counts: FULL, known: true, ends: false });
         }
         self.line.extend(character.to_lowercase());
         if let Some(word) = self.words.last_mut() {
@@ -91,14 +98,19 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Closes a word: its spelling is corrected, and every digit reads as 0.
+    /// The end of a word: its spelling is corrected, and every digit reads as 0.
     fn close(&mut self, open: bool) {
         let Some(word) = self.words.last_mut().filter(|_| open) else { return };
         let typed = &self.line[word.letters.clone()];
-        let plain = match spelling::corrected(typed) {
-            Some(corrected) => corrected.to_owned(),
-            None => typed.replace(|letter: char| letter.is_ascii_digit(), "0"),
+        let plain = match spelling::spelt(typed, self.unknown < CORRECTED) {
+            Spelt::For(meant) => meant.to_owned(),
+            Spelt::Right => typed.replace(|letter: char| letter.is_ascii_digit(), "0"),
+            Spelt::Unknown => {
+                word.known = false;
+                typed.replace(|letter: char| letter.is_ascii_digit(), "0")
+            }
         };
+        self.unknown += usize::from(!word.known);
         self.line.replace_range(word.letters.clone(), &plain);
         word.letters.end = self.line.len();
         self.line.push('_');
@@ -131,7 +143,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Sets aside the words from here to the end of the clause, or to a word that returns to the wish.
+    /// Words from here on are set aside, to the end of the clause or to a word that returns to the wish.
     fn set_aside_after(&mut self, from: usize) {
         for at in from..(from + REACH).min(self.words.len()) {
             if self.words[at - 1].ends || self.listed(at, "=return").is_some() {
@@ -172,39 +184,48 @@ impl<'a> Reading<'a> {
         words.flat_map(|word| &word.phrases).map(|phrase| phrase.number)
     }
 
-    /// Length of the text as a vector, squared, its cues aside.
-    pub fn square(&self) -> i64 {
-        let mut square = 0;
-        self.features(|_| false, |_, value, _| square += i64::from(value) * i64::from(value));
-        square
+    /// Whether a phrase of this list stands in what counts.
+    pub fn has(&self, list: &str) -> bool {
+        (0..self.words.len()).any(|at| self.words[at].counts > ASIDE && self.is(at, list))
     }
 
-    /// Takes every feature with its value and its word; one feature may come again. Of cues, only those heeded.
-    pub fn features(&self, heeds: impl Fn(usize) -> bool, mut take: impl FnMut(&str, i32, usize)) {
+    /// Count of the known words.
+    pub fn known(&self) -> usize {
+        self.words.iter().filter(|word| word.known).count()
+    }
+
+    /// Features with their values and words; one may come again, and of cues only those heeded come. The answer is the length
+    /// of the text as a vector, squared, its cues left out.
+    pub fn features(&self, heeds: impl Fn(usize) -> bool, mut take: impl FnMut(&str, i32, usize)) -> i64 {
+        let mut square = 0;
+        let mut part = |name: &str, value: i32, at| {
+            square += i64::from(value) * i64::from(value);
+            take(name, value, at);
+        };
         for at in (0..self.words.len()).filter(|at| self.words[*at].counts > ASIDE) {
             let (word, padded) = (&self.words[at], self.padded(at));
-            take(padded, WORD * word.counts, at);
+            part(padded, WORD * word.counts, at);
             if let Some(next) = self.words.get(at + 1).filter(|next| !word.ends && next.counts > ASIDE) {
-                take(&self.line[word.letters.start - 1..next.letters.end + 1], PAIR * word.counts.min(next.counts), at);
+                part(&self.line[word.letters.start - 1..next.letters.end + 1], PAIR * word.counts.min(next.counts), at);
             }
             let starts = padded.char_indices().map(|(start, _)| start).chain([padded.len()]);
             let starts: Vec<usize> = starts.take(LONGEST + 3).collect();
             for from in 0..starts.len() {
                 for to in from + 2..(from + 5).min(starts.len()) {
-                    take(&padded[starts[from]..starts[to]], PIECE * word.counts, at);
+                    part(&padded[starts[from]..starts[to]], PIECE * word.counts, at);
                 }
             }
         }
         self.groups(heeds, take);
+        square
     }
 
-    /// Takes the groups of cues. A group that is found again has the value of all its findings, up to a limit.
+    /// Groups of cues. One that is found again has the value of all its findings, up to a limit.
     fn groups(&self, heeds: impl Fn(usize) -> bool, mut take: impl FnMut(&str, i32, usize)) {
         let groups = rules::groups();
-        let names: Vec<String> = groups.iter().map(|group| format!("!{group}")).collect();
         let (mut counts, mut last) = (vec![0; groups.len()], vec![usize::MAX; groups.len()]);
         for (at, word) in self.words.iter().enumerate().filter(|(_, word)| word.counts > ASIDE) {
-            for phrase in word.phrases.iter().filter(|phrase| !groups[phrase.group].starts_with('=') && heeds(phrase.number)) {
+            for phrase in word.phrases.iter().filter(|phrase| groups[phrase.group].starts_with('!') && heeds(phrase.number)) {
                 if last[phrase.group] == at {
                     continue;
                 }
@@ -212,7 +233,7 @@ impl<'a> Reading<'a> {
                 let more = if WHEN.contains(&groups[phrase.group]) { FULL } else { word.counts };
                 counts[phrase.group] = (counts[phrase.group] + more).min(MOST);
                 let told = (at..(at + phrase.words).min(self.words.len())).find(|at| !self.is(*at, "=everyday"));
-                take(&names[phrase.group], CUE * counts[phrase.group], told.unwrap_or(at));
+                take(groups[phrase.group], CUE * counts[phrase.group], told.unwrap_or(at));
             }
         }
     }

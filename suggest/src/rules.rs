@@ -1,10 +1,12 @@
 //! Rules by hand: the phrases of `cues.txt`, found where they stand in a reading's line.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Endings after which a phrase still stands for itself.
-const ENDINGS: [&str; 6] = ["_", "s_", "es_", "d_", "ed_", "ing_"];
+const ENDINGS: [&str; 6] = ["", "s", "es", "d", "ed", "ing"];
+/// Letters by which the beginnings of words are found.
+const BEGINNING: usize = 3;
 
 pub struct Phrase {
     pub number: usize,
@@ -23,14 +25,14 @@ enum Stands {
 }
 
 struct Cues {
-    /// Names of the groups; `=` begins the name of a list that is no feature.
+    /// Names of the groups: `!` begins the name of a feature, `=` that of a list.
     groups: Vec<&'static str>,
-    /// Phrases by their first two bytes.
-    phrases: BTreeMap<Vec<u8>, Vec<Phrase>>,
+    /// Phrases by their first word, and by its first letters if it is a beginning.
+    phrases: HashMap<String, Vec<Phrase>>,
 }
 
 static CUES: LazyLock<Cues> = LazyLock::new(|| {
-    let mut cues = Cues { groups: Vec::new(), phrases: BTreeMap::new() };
+    let mut cues = Cues { groups: Vec::new(), phrases: HashMap::new() };
     for (number, (name, phrase)) in listed().enumerate() {
         if cues.groups.last() != Some(&name) {
             cues.groups.push(name);
@@ -43,7 +45,10 @@ static CUES: LazyLock<Cues> = LazyLock::new(|| {
         };
         let words = text.matches('_').count() + 1;
         let phrase = Phrase { number, group: cues.groups.len() - 1, words, text, stands };
-        cues.phrases.entry(start(&phrase.text)).or_default().push(phrase);
+        let first = phrase.text.split('_').next().unwrap_or_default();
+        let beginning = phrase.words == 1 && matches!(phrase.stands, Stands::ForBeginnings);
+        let key = if beginning { first.chars().take(BEGINNING).collect() } else { first.to_owned() };
+        cues.phrases.entry(key).or_default().push(phrase);
     }
     cues
 });
@@ -60,10 +65,6 @@ fn listed() -> impl Iterator<Item = (&'static str, &'static str)> {
     })
 }
 
-fn start(text: &str) -> Vec<u8> {
-    text.bytes().take(2).collect()
-}
-
 pub fn groups() -> &'static [&'static str] {
     &CUES.groups
 }
@@ -75,13 +76,22 @@ pub fn words() -> impl Iterator<Item = &'static str> {
 }
 
 /// Phrases that stand at the beginning of `here`: a line from a word on, `_` after every word.
-pub fn phrases(here: &str) -> impl Iterator<Item = &'static Phrase> {
-    let near = CUES.phrases.get(&start(here)).map(Vec::as_slice).unwrap_or_default();
-    near.iter().filter(move |phrase| {
-        here.strip_prefix(phrase.text.as_str()).is_some_and(|rest| match phrase.stands {
-            Stands::Alone => rest.starts_with('_'),
-            Stands::WithEndings => ENDINGS.iter().any(|ending| rest.starts_with(ending)),
+pub fn phrases(here: &str) -> Vec<&'static Phrase> {
+    let word = &here[..here.find('_').unwrap_or(here.len())];
+    let beginning = word.char_indices().nth(BEGINNING).map(|(end, _)| &word[..end]);
+    let keys = ENDINGS.iter().filter_map(|ending| word.strip_suffix(ending)).chain(beginning);
+    let near = keys.filter_map(|key| CUES.phrases.get(key)).flatten();
+    near.filter(|phrase| phrase.stands_at(here)).collect()
+}
+
+impl Phrase {
+    fn stands_at(&self, here: &str) -> bool {
+        let Some(rest) = here.strip_prefix(self.text.as_str()) else { return false };
+        let ends = |ending: &&str| rest.strip_prefix(*ending).is_some_and(|rest| rest.starts_with('_'));
+        match self.stands {
+            Stands::Alone => ends(&""),
+            Stands::WithEndings => ENDINGS.iter().any(ends),
             Stands::ForBeginnings => true,
-        })
-    })
+        }
+    }
 }

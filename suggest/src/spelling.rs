@@ -1,9 +1,9 @@
 //! Spelling: the word that a misspelt word stands for.
 //!
-//! Known are the words of `words.txt` and of the cues. A word unknown stands for a known one of the same skeleton (its
-//! consonants by sound) and of nearly the same letters, or for one a single slip away.
+//! Known are the words of `words.txt` and of `cues.txt`. An unknown word stands for a known one of the same skeleton (its
+//! consonants by sound) and nearly the same letters, or for one a slip or two away.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use crate::rules;
@@ -13,48 +13,60 @@ const SHORT: usize = 3;
 const LONG: usize = 20;
 
 struct Known {
-    words: BTreeSet<&'static str>,
+    words: HashSet<&'static str>,
     /// Shorthands and their words: `pls=please`.
-    shorthands: BTreeMap<&'static str, &'static str>,
-    /// Words by skeleton, and by skeleton less one letter.
-    skeletons: BTreeMap<String, Vec<&'static str>>,
+    shorthands: HashMap<&'static str, &'static str>,
+    /// Words by their skeleton, whole or less one letter, and whether the skeleton is whole.
+    skeletons: HashMap<String, Vec<(&'static str, bool)>>,
 }
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let listed = include_str!("../words.txt").lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace);
     let (shorthands, words): (Vec<_>, Vec<_>) = listed.partition(|word| word.contains('='));
     let words: BTreeSet<&str> = words.into_iter().chain(rules::words()).collect();
-    let mut skeletons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut skeletons: HashMap<String, Vec<(&str, bool)>> = HashMap::new();
     for word in words.iter().filter(|word| word.len() > SHORT) {
-        for skeleton in near(&skeleton(word)) {
-            skeletons.entry(skeleton).or_default().push(word);
+        for (at, near) in near(&skeleton(word)).into_iter().enumerate() {
+            skeletons.entry(near).or_default().push((word, at == 0));
         }
     }
-    Known { words, shorthands: shorthands.into_iter().filter_map(|word| word.split_once('=')).collect(), skeletons }
+    let shorthands = shorthands.into_iter().filter_map(|word| word.split_once('=')).collect();
+    Known { words: words.into_iter().collect(), shorthands, skeletons }
 });
 
 /// Endings of words, and the endings of the known words that they come from.
 const ENDINGS: [(&str, &str); 9] =
     [("s", ""), ("es", ""), ("ies", "y"), ("ed", ""), ("ed", "e"), ("ing", ""), ("ing", "e"), ("ly", ""), ("er", "")];
 
-/// Whether the word is known, by itself or as an ending of a known one.
-pub fn known(word: &str) -> bool {
-    let known = |word: &str| KNOWN.words.contains(word);
-    known(word) || ENDINGS.iter().any(|(end, back)| word.strip_suffix(end).is_some_and(|stem| known(&format!("{stem}{back}"))))
+pub enum Spelt {
+    Right,
+    For(&'static str),
+    Unknown,
 }
 
-/// The known word that this one stands for, if this one is unknown and one is near.
-pub fn corrected(word: &str) -> Option<&'static str> {
+/// The spelling of a word. Corrections cost time, and are made only if wanted.
+pub fn spelt(word: &str, correct: bool) -> Spelt {
     if let Some(long) = KNOWN.shorthands.get(word) {
-        return Some(long);
+        return Spelt::For(long);
     }
-    if !(SHORT + 1..=LONG).contains(&word.len()) || !word.is_ascii() || known(word) {
-        return None;
+    let known = |word: &str| KNOWN.words.contains(word);
+    let stem = |(end, back): &(&str, &str)| word.strip_suffix(end).is_some_and(|stem| known(&format!("{stem}{back}")));
+    if known(word) || ENDINGS.iter().any(stem) {
+        return Spelt::Right;
     }
-    let own = skeleton(word);
-    let candidates = near(&own).into_iter().filter_map(|near| KNOWN.skeletons.get(&near)).flatten();
-    let ranked = candidates.filter_map(|candidate| {
-        let same = skeleton(candidate) == own;
+    if !correct || !(SHORT + 1..=LONG).contains(&word.len()) || !word.is_ascii() {
+        return Spelt::Unknown;
+    }
+    nearest(word).map_or(Spelt::Unknown, Spelt::For)
+}
+
+/// The known word that an unknown one stands for, if one is near.
+fn nearest(word: &str) -> Option<&'static str> {
+    let near = near(&skeleton(word)).into_iter().enumerate();
+    let known = near.filter_map(|(at, near)| Some((at == 0, KNOWN.skeletons.get(&near)?)));
+    let candidates =
+        known.flat_map(|(own, candidates)| candidates.iter().map(move |(candidate, whole)| (*candidate, own && *whole)));
+    let ranked = candidates.filter_map(|(candidate, same)| {
         let limit = match (same, word.len()) {
             (true, ..6) => 2,
             (true, _) => 3,
@@ -63,7 +75,7 @@ pub fn corrected(word: &str) -> Option<&'static str> {
         };
         let longer = candidate.len().abs_diff(word.len());
         let slips = if longer <= limit { slips(word.as_bytes(), candidate.as_bytes()) } else { longer };
-        (slips <= limit).then_some((slips * 2 - usize::from(same), longer, *candidate))
+        (slips <= limit).then_some((slips * 2 - usize::from(same), longer, candidate))
     });
     ranked.min().map(|(_, _, word)| word)
 }

@@ -25,6 +25,7 @@ test('the dashboard shows what happens, also while the gateway was away', async 
     const wrong = [];
     tab.on('pageerror', (problem) => wrong.push(problem.message));
     await tab.goto(`${page}#organization=${sam.organization}&token=${sam.token}&url=${encodeURIComponent(socket)}`);
+    await tab.click('#show-houses');
     const text = (id) => tab.$eval(`#${id}`, (found) => found.textContent);
     await until('a live board', async () => (await text('state')) === 'live');
     const houses = Number(await text('count'));

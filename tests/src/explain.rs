@@ -67,9 +67,9 @@ async fn crowded(world: &World, home: Uuid) {
            close_days, reopen_days, created_at, updated_at)
            SELECT organization_id, id, updated_at, 1, 1, 1, 1, 1, 1, 1, 1, '{{MON 09:00-17:00}}', '{{}}', 'UTC', true, true, true, 1, 7, 30, now(), now() FROM property;
          INSERT INTO work_item (organization_id, id, owner_organization_id, item_id, kind, case_id, number, title, state, priority, priority_rank, due_sort,
-           waiting_for, late, seen_from, seen_until, version, created_at, updated_at)
+           waiting_for, late, version, created_at, updated_at)
            SELECT organization_id, id, organization_id, id, 'CASE', id, 'C-1', 'Mend it', 'NEW', 'NORMAL', 1 + (random() * 3)::int,
-             now() + random() * interval '9 days', 'DESK', false, '2020-01-01', '9999-12-31', 1, now() - random() * interval '9 days', updated_at FROM property;
+             now() + random() * interval '9 days', 'DESK', false, 1, now() - random() * interval '9 days', updated_at FROM property;
          ANALYZE intent; ANALYZE work_item; ANALYZE concierge_case; ANALYZE case_note; ANALYZE case_question; ANALYZE case_link; ANALYZE internal_note; ANALYZE service_level;
          INSERT INTO delegation_item (organization_id, id, delegation_id, property_id) SELECT organization_id, id, id, id FROM property;
          INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, asked_from, starts_at, accepted_at, granted_by, created_at, updated_at)

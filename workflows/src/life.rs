@@ -15,7 +15,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use std::{
     collections::HashMap,
-    sync::{Arc, OnceLock, Weak},
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tracing::Instrument;
@@ -40,6 +43,8 @@ struct Epoch {
 /// The most lives that one look takes, and how many are planned at a time.
 const MOST: i32 = 500;
 const AT_ONCE: usize = 8;
+/// The lives that one replica goes on with at a time.
+const AT_A_TIME: usize = 16;
 /// A life is looked at if its time came so long ago and nothing happened.
 const GRACE: TimeDelta = TimeDelta::milliseconds(700);
 /// The times that one workflow goes on with what is due at once, before it leaves the rest to the next.
@@ -51,6 +56,8 @@ pub struct Lives {
     known: Vec<(Life, WorkflowRef<Epoch, (), EngineOnly>)>,
     gateway: Arc<OnceLock<Weak<Gateway>>>,
     pool: PgPool,
+    /// The lives that go on at a time.
+    turns: tokio::sync::Semaphore,
 }
 
 impl Lives {
@@ -88,7 +95,7 @@ impl Lives {
             .acquire_timeout(Duration::from_secs(2))
             .connect_lazy(&url)
             .map_err(Error::from)?;
-        let lives = Arc::new(Lives { dbos, known, gateway: Arc::default(), pool });
+        let lives = Arc::new(Lives { dbos, known, gateway: Arc::default(), pool, turns: tokio::sync::Semaphore::new(AT_A_TIME) });
         let _ = this.set(Arc::downgrade(&lives));
         Ok(lives)
     }
@@ -96,8 +103,11 @@ impl Lives {
     pub async fn launch(&self, gateway: &Arc<Gateway>) -> Result<()> {
         let _ = self.gateway.set(Arc::downgrade(gateway));
         self.dbos.launch().await.map_err(Error::unavailable)?;
-        let options =
-            QueueOptions { worker_concurrency: Some(16), polling_interval: Duration::from_millis(250), ..Default::default() };
+        let options = QueueOptions {
+            worker_concurrency: Some(AT_A_TIME as i32),
+            polling_interval: Duration::from_millis(250),
+            ..Default::default()
+        };
         self.dbos.register_queue(QUEUE, options, QueueConflict::AlwaysUpdate).await.map_err(Error::unavailable)?;
         Ok(())
     }
@@ -124,6 +134,8 @@ impl Lives {
     /// One workflow of a life: does what is due, and starts the next.
     async fn lived(self: Arc<Self>, life: Life, epoch: Epoch) -> Result<()> {
         let Some(gateway) = self.gateway.get().and_then(Weak::upgrade) else { return Ok(()) };
+        // After an outage very many may be due at once.
+        let _turn = self.turns.acquire().await.map_err(Error::internal)?;
         let Epoch { organization, id, number } = epoch;
         let living = Living { organization: OrganizationId(organization), procedure: life.procedure.to_owned(), id };
         for _ in 0..TURNS {
@@ -173,16 +185,18 @@ impl Lives {
     pub async fn round(&self, gateway: &Arc<Gateway>) -> Result<()> {
         loop {
             let looks = life::take(&gateway.pool, gateway.clock.now(), GRACE, &self.procedures(), MOST).await?;
-            let full = looks.len() >= MOST as usize;
+            let (full, failed) = (looks.len() >= MOST as usize, AtomicBool::new(false));
             let states = self.states(&looks).await?;
             stream::iter(looks)
                 .for_each_concurrent(AT_ONCE, async |look| {
                     if let Err(error) = self.looked_at(gateway, &look, &states).await {
+                        failed.store(true, Ordering::Relaxed);
                         error.trace();
                     }
                 })
                 .await;
-            if !full {
+            // What failed is looked at again at the next beat.
+            if !full || failed.load(Ordering::Relaxed) || gateway.tasks.closing() {
                 return Ok(());
             }
         }

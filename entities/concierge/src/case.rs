@@ -227,8 +227,8 @@ impl Model {
 }
 
 /// Whether a case is in a state for a verb, and one that this organization may change.
-fn possible(row: &Model, verb: &str, acting: OrganizationId) -> bool {
-    if verb != "addNote" && verb != "addInternalNote" && !row.held(acting) {
+fn possible(row: &Model, verb: &str, acting: OrganizationId, now: chrono::DateTime<chrono::Utc>) -> bool {
+    if !row.held(acting) {
         return false;
     }
     let procedure = format!("case/v1/{verb}");
@@ -237,6 +237,7 @@ fn possible(row: &Model, verb: &str, acting: OrganizationId) -> bool {
         // Another question may be put while one is open.
         "ask" => moves || row.state == CaseState::WaitingOwner,
         "answer" => row.open_questions > 0,
+        "reopen" => moves && row.reopen_until.is_none_or(|until| until.0 >= now),
         "assign" | "changePriority" | "update" => row.state.open(),
         "unassign" => row.state.open() && row.assignee_id.is_some(),
         "addNote" | "addInternalNote" | "link" | "unlink" => true,

@@ -127,7 +127,7 @@ pub struct Model {
 }
 
 /// Whether an intent is in a state for a verb.
-fn possible(row: &Model, verb: &str, _: OrganizationId) -> bool {
+fn possible(row: &Model, verb: &str, _: OrganizationId, _: chrono::DateTime<chrono::Utc>) -> bool {
     let procedure = format!("intent/v1/{verb}");
     match verb {
         "revise" | "classify" => matches!(row.state, IntentState::Submitted | IntentState::Classified),

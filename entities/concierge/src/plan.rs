@@ -31,7 +31,8 @@ impl Told {
 }
 
 impl Level {
-    fn pauses(&self, state: CaseState) -> bool {
+    /// Whether the clock stands while a case is in a state.
+    pub fn pauses(&self, state: CaseState) -> bool {
         match state {
             CaseState::WaitingOwner => self.promised.pauses_for_owner,
             CaseState::WaitingExternal => self.promised.pauses_for_others,
@@ -71,7 +72,10 @@ impl Model {
             level.after(now, level.promised.acknowledge(self.priority) - waited)
         });
         self.acknowledge_soon = level.and_then(|level| level.soon(self.acknowledge_by, now));
-        self.told.retain(|told| !matches!(told, Told::AcknowledgeSoon | Told::AcknowledgeLate));
+        // One that is late already stays so.
+        if self.acknowledge_by.is_some_and(|by| by.0 > now) {
+            self.told.retain(|told| !matches!(told, Told::AcknowledgeSoon | Told::AcknowledgeLate));
+        }
     }
 
     /// Plans until when the desk promises to resolve the case, with the clock stopped until now. It begins to run, unless it stands in
@@ -82,10 +86,11 @@ impl Model {
         if let Some(level) = level.filter(|level| self.state.open() && !level.pauses(self.state)) {
             let left = level.promised.resolve(self.priority) - TimeDelta::seconds(self.worked_seconds.into());
             self.counting_since = Some(Time(now));
-            self.resolve_by = level.after(now, left);
+            // One that is late already stays due when it was.
+            self.resolve_by = if left > TimeDelta::zero() { level.after(now, left) } else { due.or(Some(Time(now))) };
             self.resolve_soon = level.soon(self.resolve_by, now);
         }
-        if self.resolve_by != due {
+        if self.resolve_by != due && self.resolve_by.is_some_and(|by| by.0 > now) {
             self.told.retain(|told| !matches!(told, Told::ResolveSoon | Told::ResolveLate));
         }
     }

@@ -14,7 +14,7 @@ schema::id!(
 );
 
 /// The times that a desk promises, from a moment on. The latest that has begun counts.
-#[kind(ServiceLevel, table = "service_level", names = set_by, changes = [])]
+#[kind(ServiceLevel, table = "service_level", names = set_by, changes = [begins_at])]
 pub struct Model {
     pub id: ServiceLevelId,
     /// The desk.
@@ -59,6 +59,9 @@ pub struct Model {
     pub reopen_days: i32,
     /// Who set it. Null: a default of the gateway's.
     pub set_by: Option<PrincipalId>,
+    /// When the open cases of the desk are yet to be planned by it.
+    #[hidden]
+    pub begins_at: Option<Time>,
     pub version: i32,
     pub created_at: Time,
     pub updated_at: Time,
@@ -133,6 +136,7 @@ fn usual(desk: OrganizationId) -> Model {
         close_days: 7,
         reopen_days: 30,
         set_by: None,
+        begins_at: None,
         version: 1,
         created_at: Time::default(),
         updated_at: Time::default(),
@@ -146,12 +150,14 @@ pub async fn at(
     desk: OrganizationId,
     now: DateTime<Utc>,
 ) -> Result<Level> {
-    const SQL: &str = "SELECT l.*, p.time_zone AS of_property
+    const SQL: &str = "SELECT {columns}, p.time_zone AS of_property
          FROM (SELECT) AS one
          LEFT JOIN app.service_level_at($1, $2, $3) l ON true
          LEFT JOIN property p ON p.organization_id = $2 AND p.id = $4";
+    let columns: Vec<String> = <Model as kind::Table>::COLUMNS.iter().map(|column| format!("l.{}", column.name)).collect();
+    let sql = SQL.replace("{columns}", &columns.join(", "));
     let values = [desk.0.into(), owner.0.into(), now.into(), property.map(|id| id.0).into()];
-    let row = tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, SQL, values)).await?;
+    let row = tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
     let row = row.ok_or_else(|| Error::internal("a row without a condition"))?;
     let zone: Option<String> = row.try_get("", "of_property")?;
     let set: Option<Uuid> = row.try_get("", "id")?;

@@ -104,10 +104,6 @@ pub struct Model {
     pub waiting_for: WaitingFor,
     /// Whether it was late once.
     pub late: bool,
-    #[hidden]
-    pub seen_from: Time,
-    #[hidden]
-    pub seen_until: Time,
     /// The version of the thing that waits.
     pub version: i32,
     pub created_at: Time,
@@ -250,8 +246,9 @@ pub async fn counts(reading: &dyn Reading, by: &[WorkItemCountBy], time_zone: &s
     let zone: chrono_tz::Tz = time_zone.parse().unwrap_or(chrono_tz::Tz::UTC);
     let midnight = |days: u64| {
         let day = now.with_timezone(&zone).date_naive() + chrono::Days::new(days);
-        let local = day.and_time(chrono::NaiveTime::MIN).and_local_timezone(zone);
-        local.earliest().map_or(now, |time| time.to_utc())
+        // Where clocks leave midnight out, the day begins with the first hour that there is.
+        let hours = (0..6).filter_map(|hour| day.and_hms_opt(hour, 0, 0));
+        hours.filter_map(|time| time.and_local_timezone(zone).earliest()).next().map_or(now, |time| time.to_utc())
     };
     let sql = format!(
         "WITH seen AS NOT MATERIALIZED ({}) SELECT * FROM ({}) AS counted(sort, value, n)",

@@ -189,7 +189,8 @@ async fn allowed<K: Kind>(snapshot: &Snapshot, keys: &[Key]) -> Result<HashMap<K
     for row in rows {
         let place = (row.organization(), row.id());
         let held = row.delegable().and_then(|what| delegations.get(&(row.organization(), what)).cloned()).unwrap_or_default();
-        let possible = |action: &&Action| action.fresh.is_some() || row.possible(action.action, snapshot.actor.organization);
+        let possible =
+            |action: &&Action| action.fresh.is_some() || row.possible(action.action, snapshot.actor.organization, snapshot.now);
         let possible: Vec<&Action> = of(K::KIND).iter().filter(possible).collect();
         let Judged::One(resource) = Seen::of(row, snapshot.actor.organization, held).judged() else { continue };
         let may = |action: &Action| {

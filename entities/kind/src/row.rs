@@ -101,7 +101,7 @@ pub trait Kind: Table + Row + IntoActiveModel<ActiveOf<Self>> {
     }
 
     /// Whether the row is in a state for one of its kind's verbs, whoever asks for it.
-    fn possible(&self, _verb: &str, _acting: OrganizationId) -> bool {
+    fn possible(&self, _verb: &str, _acting: OrganizationId, _now: chrono::DateTime<chrono::Utc>) -> bool {
         true
     }
 

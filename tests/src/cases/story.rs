@@ -22,13 +22,14 @@ async fn a_wish_becomes_a_case_that_everybody_concerned_can_follow() {
     let id = &case["id"];
     assert_eq!((&case["number"], &case["title"], &case["priority"]), (&json!("C-1"), &json!("A dry porch"), &json!("HIGH")));
     assert_eq!((&case["deskId"], &case["intentId"]), (&json!(place.desk), &wish["id"]));
-    assert!(case["acknowledgeBy"].is_string() && case["resolveBy"].is_string(), "{case:#}");
+    // The desk that opens it has looked at it.
+    assert!(case["acknowledgedAt"].is_string() && case["acknowledgeBy"].is_null() && case["resolveBy"].is_string(), "{case:#}");
 
     let sue = place.world.principal(&place.sue).await;
     let triage = json!({ "id": id, "version": 1, "kind": "REPAIR", "priority": "HIGH", "assigneeId": sue });
     let triaged = place.desks("case/v1/triage", triage).await.ok().clone();
     assert_eq!((&triaged["state"], &triaged["assigneeId"]), (&json!("TRIAGED"), &sue));
-    assert!(triaged["acknowledgedAt"].is_string());
+    assert_eq!(triaged["acknowledgedAt"], case["acknowledgedAt"]);
     place.desks("case/v1/updateStatus", json!({ "id": id, "version": 2, "state": "IN_PROGRESS" })).await.ok();
     let ask = json!({ "id": id, "version": 3, "text": "Zinc or plastic?", "choices": ["Zinc", "Plastic"] });
     let question = place.desks("case/v1/ask", ask).await.ok().clone();

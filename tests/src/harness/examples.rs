@@ -78,8 +78,8 @@ pub struct Examples {
     pub staff: Person,
     /// The administrator of the concierge's organization.
     pub concierge: Person,
-    /// Staff of the concierge's organization, who acts for every home by its grant.
-    pub dora: Person,
+    /// Staff of the concierge's organization, who act for the homes by their grants. One person alone may have only so much to do at a time.
+    pub doras: Vec<Person>,
     /// The owner of another organization.
     pub stranger: Person,
     pub elsewhere: Uuid,
@@ -91,9 +91,10 @@ pub struct Examples {
 impl Examples {
     /// The examples of a world, with [`HOME`] laid out.
     pub async fn new(world: &World) -> Examples {
-        let (owner, staff, concierge, dora) = (person("olga"), person("sam"), person("dana"), person("dora"));
+        let (owner, staff, concierge) = (person("olga"), person("sam"), person("dana"));
+        let doras: Vec<Person> = (1..=8).map(|number| person(&format!("dora-{number}"))).collect();
         let mut ids = Vec::new();
-        for who in [&owner, &staff, &person("tom"), &concierge, &dora] {
+        for who in [&owner, &staff, &person("tom"), &concierge].into_iter().chain(&doras) {
             ids.push(world.principal(who).await.as_str().and_then(|id| id.parse().ok()).expect("an id"));
         }
         let stranger = person("mallory");
@@ -105,7 +106,7 @@ impl Examples {
         }
         let principals = Principals { olga: ids[0], sam: ids[1], tom: ids[2] };
         let examples =
-            Examples { owner, staff, concierge, dora, stranger, elsewhere, principals, columns, homes: AtomicU32::new(1) };
+            Examples { owner, staff, concierge, doras, stranger, elsewhere, principals, columns, homes: AtomicU32::new(1) };
         let mut sql = world.sql.acquire().await.expect("a connection");
         let desk = json!({ "id": DESK, "type": "CONCIERGE_OPERATOR", "name": "Desert Sky" });
         examples.insert(&mut sql, "organization", vec![desk]).await;
@@ -113,9 +114,12 @@ impl Examples {
         examples.insert(&mut sql, "org_head", vec![head]).await;
         let dana = json!({ "id": schema::example(0xc9), "organization_id": DESK, "principal_id": ids[3], "role": "ADMINISTRATOR",
             "state": "ACTIVE", "starts_at": AT, "invited_by": ids[3] });
-        let dora = json!({ "id": schema::example(0xca), "organization_id": DESK, "principal_id": ids[4], "role": "CONCIERGE_STAFF",
-            "state": "ACTIVE", "starts_at": AT, "invited_by": ids[3] });
-        examples.insert(&mut sql, "membership", vec![dana, dora]).await;
+        let dora = |(number, id): (u32, &Uuid)| {
+            json!({ "id": schema::example(0xdd00 + number), "organization_id": DESK, "principal_id": id, "role": "CONCIERGE_STAFF",
+                "state": "ACTIVE", "starts_at": AT, "invited_by": ids[3] })
+        };
+        let members = std::iter::once(dana).chain((0..).zip(&ids[4..]).map(dora)).collect();
+        examples.insert(&mut sql, "membership", members).await;
         drop(sql);
         examples.lay_in(world, &[(HOME, None)]).await;
         examples
@@ -127,7 +131,7 @@ impl Examples {
             // The owner of all homes has founded as many as anybody may.
             (&self.stranger, None, None)
         } else if by_desk(entry) {
-            (&self.dora, Some(DESK), Some(home.own(AccessGrantId::EXAMPLE.0)))
+            (&self.doras[home.0 as usize % self.doras.len()], Some(DESK), Some(home.own(AccessGrantId::EXAMPLE.0)))
         } else {
             (&self.owner, home.header(entry), None)
         }

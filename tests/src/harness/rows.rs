@@ -111,8 +111,7 @@ pub fn rows(principals: &Principals) -> Vec<(&'static str, Value)> {
             "work_item",
             json!({ "id": WorkItemId::EXAMPLE, "owner_organization_id": desk, "item_id": CaseId::EXAMPLE, "kind": "CASE",
                 "case_id": CaseId::EXAMPLE, "number": "C-1", "title": "The gutter drips", "state": "NEW", "priority": "NORMAL",
-                "priority_rank": 2, "due_sort": AT, "waiting_for": "DESK", "late": false, "seen_from": AT,
-                "seen_until": "9999-12-31T00:00:00Z", "version": 1 }),
+                "priority_rank": 2, "due_sort": AT, "waiting_for": "DESK", "late": false, "version": 1 }),
         ),
         ("counter", json!({ "name": "quote", "last": 3 })),
         ("intent", intent(IntentId::EXAMPLE, *olga, json!({}))),
@@ -241,6 +240,16 @@ pub fn otherwise() -> Vec<Otherwise> {
         row("case/v1/reopen", CaseId::EXAMPLE.0, resolved),
         row("case/v1/advance", CaseId::DUE_EXAMPLE.0, json!({ "closes_at": PASSED, "next_at": PASSED })),
         then("case/v1/unassign", CaseId::EXAMPLE.0, assigned),
+    ]);
+    let replan = format!(
+        "UPDATE concierge_case SET desk_id = '{desk}' WHERE organization_id = '{{home}}' AND id = '{second}';
+         INSERT INTO deadline (organization_id, procedure, id, at) VALUES ('{{home}}', 'case/v1/replan', '{second}', '{PASSED}');",
+        desk = OrganizationId::CONCIERGE_EXAMPLE,
+        second = CaseId::SECOND_EXAMPLE,
+    );
+    others.extend([
+        then("case/v1/replan", CaseId::SECOND_EXAMPLE.0, replan),
+        row("serviceLevel/v1/begin", ServiceLevelId::EXAMPLE.0, json!({ "begins_at": PASSED })),
     ]);
     // Only an archived row can be taken back.
     for (kind, api) in entities::KINDS.iter().filter_map(|kind| Some((kind, kind.api?))) {

@@ -35,7 +35,7 @@ impl Procedure for AddNote {
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: CaseAddNoteInput) -> Result<CaseNote> {
         let case = cx.edit_any(allowed);
-        ensure_held(cx, &case)?;
+        ensure_held(cx, &case).await?;
         let (author_id, author_organization_id) = (cx.actor.principal, cx.organization());
         let note = case_note::Fresh { case_id: case.id, text: input.text, author_id, author_organization_id };
         cx.follow(&case, note, "created", "caseId").await
@@ -72,7 +72,7 @@ impl Procedure for AddInternalNote {
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: CaseAddInternalNoteInput) -> Result<InternalNote> {
         let case = cx.edit_any(allowed);
-        ensure_held(cx, &case)?;
+        ensure_held(cx, &case).await?;
         let (owner_organization_id, case_id, author_id) = (case.organization_id, case.id, cx.actor.principal);
         let note = internal_note::Fresh { owner_organization_id, case_id, text: input.text, author_id };
         cx.follow(&case, note, "created", "caseId").await

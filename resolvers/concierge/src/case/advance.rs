@@ -44,7 +44,7 @@ async fn advance(cx: &Context, allowed: Allowed<Seen<Case>>) -> Result<Case> {
         }
     }
     if late {
-        escalate(&mut work, now);
+        escalate(cx, &mut work, now);
     }
     // What was told stands in the event.
     if work.next.told != work.edit.told {
@@ -56,7 +56,7 @@ async fn advance(cx: &Context, allowed: Allowed<Seen<Case>>) -> Result<Case> {
 }
 
 /// A late case is more urgent, and the desk's lead is told.
-fn escalate(work: &mut Work, now: DateTime<Utc>) {
+fn escalate(cx: &Context, work: &mut Work, now: DateTime<Utc>) {
     let next = &mut work.next;
     next.escalated_at = Some(now.into());
     next.priority = match next.priority {
@@ -65,6 +65,10 @@ fn escalate(work: &mut Work, now: DateTime<Utc>) {
         Priority::High | Priority::Urgent => Priority::Urgent,
     };
     next.lead_id = work.level.as_ref().and_then(|level| level.promised.lead_id).or(next.lead_id);
+    // A higher priority is promised more, unless that is broken already.
+    if next.priority != work.edit.priority && !next.told.contains(&Told::ResolveLate) {
+        work.rerun(cx);
+    }
 }
 
 /// Reminds of the questions whose time has come, and tells of those of which it was reminded before. Whether there was one of these.

@@ -1,4 +1,4 @@
-use super::{CHANGE, Opening, opened};
+use super::{CHANGE, Opening, opened, work::acts};
 use crate::prelude::*;
 use concierge::{
     about::About,
@@ -6,7 +6,6 @@ use concierge::{
     matter::{Matter, Priority},
 };
 use owners::{portfolio::PortfolioId, property::PropertyId};
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 /// Name a property or a portfolio that it is about, or neither.
 #[input(not_both(property_id, portfolio_id))]
@@ -70,10 +69,5 @@ async fn ensure_desk(cx: &Context, desk: OrganizationId) -> Result<()> {
     if cx.actor.through.is_some() {
         return if desk == cx.organization() { Ok(()) } else { Err(refused()) };
     }
-    const SQL: &str = "SELECT EXISTS (
-           SELECT FROM access_grant WHERE organization_id = $1 AND grantee_organization_id = $2 AND 'act' = ANY (scopes)
-             AND accepted_at IS NOT NULL AND revoked_at IS NULL AND starts_at <= $3 AND (ends_at IS NULL OR ends_at > $3)) AS yes";
-    let values = [cx.owner().0.into(), desk.0.into(), cx.now().into()];
-    let row = cx.tx().await?.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, SQL, values)).await?;
-    if row.map(|row| row.try_get("", "yes")).transpose()?.unwrap_or(false) { Ok(()) } else { Err(refused()) }
+    if acts(cx, cx.owner(), desk).await? { Ok(()) } else { Err(refused()) }
 }

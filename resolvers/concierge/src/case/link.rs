@@ -37,7 +37,7 @@ impl Procedure for Link {
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: CaseLinkInput) -> Result<CaseLink> {
         let CaseLinkInput { id, other_id, kind } = input;
         let row = cx.edit_any(allowed);
-        ensure_held(cx, &row)?;
+        ensure_held(cx, &row).await?;
         let (tx, owner) = (cx.tx().await?, row.organization_id);
         if id == other_id {
             return Err(Error::invalid("otherId", "CIRCLE", "a case does not lead to itself"));
@@ -88,7 +88,7 @@ impl Procedure for Unlink {
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: CaseUnlinkInput) -> Result<CaseLink> {
         let row = cx.edit_any(allowed);
-        ensure_held(cx, &row)?;
+        ensure_held(cx, &row).await?;
         let link = case_link::by_id(row.organization_id, input.link_id).lock(LockType::NoKeyUpdate).one(cx.tx().await?).await?;
         let link = link.filter(|link| link.case_id == row.id || link.other_id == row.id);
         let link = link.ok_or_else(|| Error::invalid("linkId", "NOT_FOUND", "the case has no such link"))?;

@@ -7,6 +7,7 @@ pub mod create;
 pub mod end;
 pub mod link;
 pub mod reopen;
+pub mod replan;
 pub mod resolve;
 pub mod triage;
 pub mod update;
@@ -47,6 +48,7 @@ pub const ALL: &[Entry] = &[
     Entry::of::<reopen::Reopen>(),
     Entry::of::<end::Cancel>(),
     Entry::of::<advance::Advance>(),
+    Entry::of::<replan::Replan>(),
     Entry::of::<Get>(),
     Entry::of::<List>(),
 ];

@@ -45,7 +45,8 @@ pub async fn opened(cx: &Context, opening: Opening<'_>) -> Result<Fresh> {
         waiting_for: None,
         waiting_until: None,
         acknowledge_by: None,
-        acknowledged_at: None,
+        // A desk that opens it has looked at it.
+        acknowledged_at: cx.actor.through.map(|_| cx.now().into()),
         resolve_by: None,
         escalated_at: None,
         lead_id: None,
@@ -106,6 +107,8 @@ pub struct Work {
     pub next: Case,
     /// The level of the desk that holds it.
     pub level: Option<Level>,
+    /// The level that counted when the clock began to run, if it was another.
+    before: Option<Level>,
 }
 
 impl Work {
@@ -122,8 +125,11 @@ impl Work {
     }
 
     async fn with(cx: &Context, edit: Edit<Case>) -> Result<Self> {
-        ensure_held(cx, &edit)?;
         let mut next = edit.clone();
+        if !held(cx, &edit).await? {
+            // The desk that held it is not let in any more.
+            (next.desk_id, next.assignee_id, next.lead_id) = (None, None, None);
+        }
         if cx.actor.through.is_some() {
             next.desk_id.get_or_insert(cx.organization());
             if next.state.open() {
@@ -136,7 +142,14 @@ impl Work {
             }
             None => None,
         };
-        let mut work = Work { edit, next, level };
+        // What was worked before a level began counts by the level before.
+        let before = match (next.counting_since, edit.desk_id, &level) {
+            (Some(since), Some(desk), Some(level)) if since < level.promised.starts_at || edit.desk_id != next.desk_id => {
+                Some(service_level::at(cx.tx().await?, (edit.organization_id, edit.property_id), desk, since.0).await?)
+            }
+            _ => None,
+        };
+        let mut work = Work { edit, next, level, before };
         if work.next.desk_id != work.edit.desk_id {
             work.replan(cx);
         } else if work.next.acknowledged_at.is_some() {
@@ -148,19 +161,26 @@ impl Work {
     /// Moves the case to another state. The clock stands or runs on, as the desk promised for that state.
     pub fn go(&mut self, cx: &Context, procedure: &str, to: CaseState, given: &[&str]) -> Result<()> {
         let state = self.next.state.to_by(procedure, to, given)?;
-        self.stop(cx);
+        let stands = |state: CaseState| !state.open() || self.level.as_ref().is_none_or(|level| level.pauses(state));
+        // Where the clock runs on, or stands on, nothing is planned anew.
+        let goes_on = stands(self.next.state) == stands(state) && self.before.is_none();
+        if !goes_on {
+            self.stop(cx);
+        }
         self.next.state = state;
         if !state.waiting() {
             (self.next.waiting_for, self.next.waiting_until) = (None, None);
         }
         self.next.told.retain(|told| *told != case::Told::WaitOver);
-        self.run(cx);
+        if !goes_on {
+            self.run(cx);
+        }
         Ok(())
     }
 
     /// Counts the work until now.
     fn stop(&mut self, cx: &Context) {
-        if let Some(level) = &self.level {
+        if let Some(level) = self.before.as_ref().or(self.level.as_ref()) {
             self.next.stop(level, cx.now());
         }
     }
@@ -168,6 +188,12 @@ impl Work {
     /// Plans from now on.
     fn run(&mut self, cx: &Context) {
         self.next.plan_resolution(self.level.as_ref(), cx.now());
+    }
+
+    /// Plans anew until when it is resolved.
+    pub fn rerun(&mut self, cx: &Context) {
+        self.stop(cx);
+        self.run(cx);
     }
 
     /// Plans anew what is promised: by another level, or for another priority.
@@ -207,19 +233,39 @@ impl Work {
     }
 }
 
-/// Refuses the change of a case that another desk holds.
-pub fn ensure_held(cx: &Context, case: &Case) -> Result<()> {
+/// Whether the actor may change a case as it is held. False: the desk that held it may act no more. Refused, if another desk holds it.
+async fn held(cx: &Context, case: &Case) -> Result<bool> {
     let system = cx.actor.kind == schema::PrincipalKind::System;
-    if system || case.held(cx.organization()) { Ok(()) } else { Err(Error::new(CASE_HELD_BY_ANOTHER)) }
+    match case.desk_id {
+        Some(desk) if !system && !case.held(cx.organization()) => match acts(cx, case.organization_id, desk).await? {
+            true => Err(Error::new(CASE_HELD_BY_ANOTHER)),
+            false => Ok(false),
+        },
+        _ => Ok(true),
+    }
+}
+
+/// Refuses the change of a case that another desk holds.
+pub async fn ensure_held(cx: &Context, case: &Case) -> Result<()> {
+    held(cx, case).await.map(drop)
+}
+
+/// Whether an owner lets a desk act now.
+pub async fn acts(cx: &Context, owner: OrganizationId, desk: OrganizationId) -> Result<bool> {
+    let values = [owner.0.into(), desk.0.into(), cx.now().into()];
+    asked(cx, "SELECT app.lets_act($1, $2, $3) AS yes", values).await
 }
 
 /// Refuses somebody who does not work for the acting desk now.
 pub async fn ensure_of_desk(cx: &Context, field: &str, who: schema::PrincipalId) -> Result<()> {
     let values = [cx.organization().0.into(), who.0.into(), cx.now().into()];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, "SELECT app.works_for($1, $2, $3) AS yes", values);
-    let row = cx.tx().await?.query_one_raw(statement).await?;
-    match row.map(|row| row.try_get("", "yes")).transpose()?.unwrap_or(false) {
+    match asked(cx, "SELECT app.works_for($1, $2, $3) AS yes", values).await? {
         true => Ok(()),
         false => Err(Error::invalid(field, "NOT_OF_THE_DESK", "nobody who works for the desk has this id")),
     }
+}
+
+async fn asked(cx: &Context, sql: &str, values: [sea_orm::Value; 3]) -> Result<bool> {
+    let row = cx.tx().await?.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+    Ok(row.map(|row| row.try_get("", "yes")).transpose()?.unwrap_or(false))
 }

@@ -1,3 +1,4 @@
+pub mod begin;
 pub mod set;
 
 use crate::prelude::*;
@@ -7,6 +8,7 @@ use concierge::service_level;
 #[rustfmt::skip]
 pub const ALL: &[Entry] = &[
     Entry::of::<set::Set>(),
+    Entry::of::<begin::Begin>(),
     Entry::of::<Get>(),
     Entry::of::<List>(),
 ];

@@ -127,6 +127,7 @@ impl Procedure for Set {
             close_days: close_days.unwrap_or(7),
             reopen_days: reopen_days.unwrap_or(30),
             set_by: Some(cx.actor.principal),
+            begins_at: Some(starts_at.unwrap_or(cx.now().into())),
         };
         Ok(New::of(cx, fresh))
     }
