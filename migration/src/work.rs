@@ -52,7 +52,8 @@ CREATE FUNCTION app.items_of_{source}(r {source}, only_for uuid) RETURNS SETOF w
 LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS
 $$
   SELECT i.* FROM (
-    SELECT d.desk AS organization_id, md5(d.desk::text || r.id::text)::uuid AS id, r.organization_id AS owner_organization_id, '{kind}' AS kind,
+    SELECT d.desk AS organization_id, md5(d.desk::text || r.organization_id::text || r.id::text)::uuid AS id,
+      r.organization_id AS owner_organization_id, '{kind}' AS kind,
       r.id AS item_id, {values}
     FROM app.desks_at_work(r.organization_id, {desk}, only_for) d {with}
     WHERE {waits}) AS x,

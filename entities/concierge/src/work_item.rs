@@ -196,10 +196,10 @@ pub struct WorkItemCount {
     pub count: i32,
 }
 
-/// The id of the item that a thing has, or had, in a desk's queue.
-pub async fn id_of(tx: &Tx, desk: OrganizationId, thing: Uuid) -> Result<WorkItemId> {
-    const SQL: &str = "SELECT md5($1::uuid::text || $2::uuid::text)::uuid AS id";
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, SQL, [desk.0.into(), thing.into()]);
+/// The id of the item that an owner's thing has, or had, in a desk's queue.
+pub async fn id_of(tx: &Tx, desk: OrganizationId, owner: OrganizationId, thing: Uuid) -> Result<WorkItemId> {
+    const SQL: &str = "SELECT md5($1::uuid::text || $2::uuid::text || $3::uuid::text)::uuid AS id";
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, SQL, [desk.0.into(), owner.0.into(), thing.into()]);
     let row = tx.query_one_raw(statement).await?.ok_or_else(|| Error::internal("a row without a condition"))?;
     Ok(WorkItemId(row.try_get("", "id")?))
 }

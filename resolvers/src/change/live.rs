@@ -209,7 +209,7 @@ impl LiveSubscription {
                     event,
                 }));
             };
-            let id = work_item::id_of(&snapshot.tx, snapshot.actor.organization, thing).await?;
+            let id = work_item::id_of(&snapshot.tx, snapshot.actor.organization, organization, thing).await?;
             let seen = work_item::by_id(snapshot.actor.organization, id).filter(snapshot.filter(work_item::KIND)?);
             let work_item = seen.one(&snapshot.tx).await?;
             let change = if work_item.is_some() { ChangeState::Changed } else { ChangeState::Gone };
