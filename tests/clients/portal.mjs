@@ -1,4 +1,4 @@
-// An owner portal in eighteen screens: what each of them asks, as one would write it, with nothing but fetch.
+// An owner portal in twenty screens: what each of them asks, as one would write it, with nothing but fetch.
 //
 //   eval "$(./target/debug/hestami token --role OWNER --env)" && node tests/clients/portal.mjs
 //
@@ -209,6 +209,27 @@ await screen('Whom did we let in, and what did we delegate', async () => {
   return organization.accessGrants.nodes.map(({ granteeOrganization, scopes }) => `${granteeOrganization.name} may ${scopes.join(' and ')}`).join('; ') || 'nobody';
 });
 
+// A wish is kept in the owner's own words, and executes nothing. The gateway suggests how to read it, with the words that led to that, and how sure
+// it is, of 100; only a person's `classify` counts. Until a case comes of it, it can be revised and withdrawn.
+await screen('A wish', async () => {
+  const { result: wish } = await send('intentSubmit', 'IntentSubmitInput', {
+    text: 'The kitchen faucet drips all night', propertyId: house.id, budgetMinor: 25_000, budgetCurrency: 'USD', mustNots: ['Nobody comes on a Sunday'],
+  }, 'id number version state suggestedKind suggestedConfidence suggestedWords actionsAllowed');
+  assert.deepEqual([wish.state, wish.suggestedKind], ['SUBMITTED', 'REPAIR']);
+  assert.ok(wish.actionsAllowed.includes('INTENT_WITHDRAW'));
+  return `${wish.number} seems to be ${wish.suggestedKind}, because of ${wish.suggestedWords.join(', ')}`;
+});
+
+// What the desk does about it. Open questions come first: `caseAnswer` takes one of their `choices`, or words. The timeline is a sentence for each
+// thing that happened.
+await screen('Cases, and one of them', async () => {
+  const { organization } = await read(`query Cases($organization: ID!) { organization(id: $organization) { cases(first: 20, orderBy: UPDATED_DESC) { totalCount nodes {
+    id number title state desk { name } assignee { displayName } resolveBy questions { text choices state dueAt } timeline(first: 20) { nodes { at sentence } } actionsAllowed } } } }`);
+  const [first] = organization.cases.nodes;
+  assert.ok(first.timeline.nodes.every(({ sentence }) => sentence));
+  return `${organization.cases.totalCount}, last ${first.number}: ${first.timeline.nodes[0].sentence}`;
+});
+
 // The feed of the organization, newest first, and what was asked for, with how it ended.
 await screen('What happened to everything', async () => {
   const { organization, operations } = await read(`query Log($organization: ID!) {
@@ -217,5 +238,5 @@ await screen('What happened to everything', async () => {
   return `${organization.history.nodes.length} events, ${operations.nodes.length} operations`;
 });
 
-assert.equal(screens, 18);
+assert.equal(screens, 20);
 console.log(`${screens} screens, ${requests} requests`);

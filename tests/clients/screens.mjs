@@ -7,7 +7,7 @@ const PORTAL = new URL('portal.mjs', import.meta.url);
 export const PAGE = new URL('../../docs/clients/screens.md', import.meta.url);
 
 const HEAD = `<!-- Written by \`node tests/clients/screens.mjs --write\` from tests/clients/portal.mjs. -->
-# Eighteen screens of an owner portal
+# Twenty screens of an owner portal
 
 Each reads in one request; a form sends one more. All of it is [one script](../../tests/clients/portal.mjs) with nothing but \`fetch\`, run by \`make test-clients\`:
 \`eval "$(./target/debug/hestami token --role OWNER --env)" && node tests/clients/portal.mjs\`.
@@ -22,7 +22,7 @@ export function page() {
     const body = code.split('\n').slice(1, -1).map((line) => line.replace(/^ {2}/, '')).join('\n');
     return `\n## ${at + 1}. ${name}\n\n${words}\n\n\`\`\`javascript\n${body}\n\`\`\`\n`;
   });
-  if (parts.length !== 18) throw new Error(`${parts.length} screens are described`);
+  if (parts.length !== 20) throw new Error(`${parts.length} screens are described`);
   return HEAD + parts.join('');
 }
 
