@@ -66,9 +66,14 @@ async fn crowded(world: &World, home: Uuid) {
            resolve_normal, resolve_high, resolve_urgent, hours, holidays, time_zone, follows_property, pauses_for_owner, pauses_for_others, remind_minutes,
            close_days, reopen_days, created_at, updated_at)
            SELECT organization_id, id, updated_at, 1, 1, 1, 1, 1, 1, 1, 1, '{{MON 09:00-17:00}}', '{{}}', 'UTC', true, true, true, 1, 7, 30, now(), now() FROM property;
+         INSERT INTO organization (id, type, name, version, created_at, updated_at)
+           SELECT gen_random_uuid(), o.type, 'Owner', 1, now(), now() FROM organization o WHERE o.id IN (SELECT organization_id FROM property) LIMIT 1;
+         INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, asked_from, starts_at, accepted_at, granted_by, created_at, updated_at)
+           SELECT w.id, gen_random_uuid(), o.organization_id, 'ENGAGEMENT', '{{act}}', '2020-01-01', '2020-01-01', '2020-01-01', w.id, now(), now()
+           FROM organization w, (SELECT DISTINCT organization_id FROM property) o WHERE w.name = 'Owner';
          INSERT INTO work_item (organization_id, id, owner_organization_id, item_id, kind, case_id, number, title, state, priority, priority_rank, due_sort,
            waiting_for, late, version, created_at, updated_at)
-           SELECT organization_id, id, organization_id, id, 'CASE', id, 'C-1', 'Mend it', 'NEW', 'NORMAL', 1 + (random() * 3)::int,
+           SELECT organization_id, id, (SELECT w.id FROM organization w WHERE w.name = 'Owner'), id, 'CASE', id, 'C-1', 'Mend it', 'NEW', 'NORMAL', 1 + (random() * 3)::int,
              now() + random() * interval '9 days', 'DESK', false, 1, now() - random() * interval '9 days', updated_at FROM property;
          ANALYZE intent; ANALYZE work_item; ANALYZE concierge_case; ANALYZE case_note; ANALYZE case_question; ANALYZE case_link; ANALYZE internal_note; ANALYZE service_level;
          INSERT INTO delegation_item (organization_id, id, delegation_id, property_id) SELECT organization_id, id, id, id FROM property;

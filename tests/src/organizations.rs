@@ -163,7 +163,8 @@ fn names_home(answer: &Value) -> bool {
 /// Whether there is anything in an answer's lists.
 fn has_items(answer: &Value) -> bool {
     match answer {
-        Value::Array(items) => !items.is_empty(),
+        // A count of none is nothing.
+        Value::Array(items) => items.iter().any(|item| item["count"] != 0),
         Value::Object(fields) => fields.values().any(has_items),
         _ => false,
     }

@@ -44,6 +44,7 @@ impl Home {
                     DelegationId::OFFERED_EXAMPLE.0,
                     AccessGrantId::EXAMPLE.0,
                     AccessGrantId::OFFERED_EXAMPLE.0,
+                    rows::LET_IN,
                 ];
                 if let Some(id) = across.into_iter().find(|id| id.to_string() == *text) {
                     *text = self.own(id).to_string();

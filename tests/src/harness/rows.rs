@@ -27,6 +27,9 @@ pub struct Principals {
     pub tom: Uuid,
 }
 
+/// The grant by which an example's own organization works for the desk's, as it has an item of it in its queue.
+pub const LET_IN: uuid::Uuid = uuid::Uuid::from_u128(0x0100_0000_0000_7000_8000_0000_0000_00e3);
+
 /// The rows of one organization, each with its table; a row comes after those that it refers to. Organization and times are
 /// filled in where the table has them.
 pub fn rows(principals: &Principals) -> Vec<(&'static str, Value)> {
@@ -62,6 +65,11 @@ pub fn rows(principals: &Principals) -> Vec<(&'static str, Value)> {
             "access_grant",
             json!({ "id": AccessGrantId::OFFERED_EXAMPLE, "organization_id": desk, "grantee_organization_id": OrganizationId::EXAMPLE,
                 "kind": "ENGAGEMENT", "scopes": ["read"], "asked_from": AT, "granted_by": sam }),
+        ),
+        (
+            "access_grant",
+            json!({ "id": LET_IN, "organization_id": desk, "grantee_organization_id": OrganizationId::EXAMPLE,
+                "kind": "ENGAGEMENT", "scopes": ["act"], "asked_from": AT, "starts_at": AT, "accepted_at": AT, "granted_by": sam }),
         ),
         (
             "engaged_property",
