@@ -326,7 +326,7 @@ impl Demo<'_> {
         };
         let input = moved(case.version, CaseState::InProgress, None);
         case = self.act_by::<case::update_status::UpdateStatus>(by.0, by.1, by.2, &step("work"), input).await?;
-        if at % 4 == 0 || *end == Asked {
+        if at.is_multiple_of(4) || *end == Asked {
             case = self.asked(by, (llc, id), case.version, at, *end != Asked).await?;
         }
         if at % 5 == 2 {

@@ -4,6 +4,7 @@ use super::Place;
 use crate::harness::{Options, Process, World, until_or};
 use chrono::{DateTime, TimeDelta, Utc};
 use nix::sys::signal::Signal;
+use schema::Clock;
 use std::time::Duration;
 use workflows::Supervision;
 
@@ -22,7 +23,7 @@ async fn a_thousand_timers_fire_once_each_and_in_time_whoever_dies() {
     let one = Process::serve(&place.world, &settings).await;
     let two = Process::serve(&place.world, &settings).await;
     // A thousand more like it, resolved, each of which closes at a time of its own within half a minute.
-    let begin: DateTime<Utc> = Utc::now() + TimeDelta::seconds(8);
+    let begin: DateTime<Utc> = schema::SystemClock.now() + TimeDelta::seconds(8);
     sqlx::query(
         "INSERT INTO concierge_case (organization_id, id, number, title, description, kind, property_id, priority, priority_rank, state, due_sort, desk_id,
            resolution, resolution_summary, resolved_at, closes_at, next_at, opened_by, opener_organization_id, lifecycle, worked_seconds,
@@ -38,13 +39,13 @@ async fn a_thousand_timers_fire_once_each_and_in_time_whoever_dies() {
     .execute(&place.world.sql)
     .await
     .expect("cases");
-    tokio::time::sleep((begin + TimeDelta::seconds(3) - Utc::now()).to_std().unwrap_or_default()).await;
+    tokio::time::sleep((begin + TimeDelta::seconds(3) - schema::SystemClock.now()).to_std().unwrap_or_default()).await;
     one.kill().await;
-    let killed = Utc::now();
+    let killed = schema::SystemClock.now();
     let third = Process::serve(&place.world, &settings).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     two.signal(Signal::SIGSTOP);
-    let stopped = Utc::now();
+    let stopped = schema::SystemClock.now();
     tokio::time::sleep(Duration::from_secs(4)).await;
     two.signal(Signal::SIGCONT);
     let mut missing = String::new();
