@@ -3,8 +3,9 @@
 import graphqlPlugin from '@graphql-eslint/eslint-plugin';
 
 const VALUES = [
-  'Address', 'ChangePage', 'DelegationItem', 'ErrorDetails', 'Event', 'FinancialSum', 'FinancialTotal', 'Financials', 'OperationError', 'OwnershipTransfer',
+  'Address', 'CaseChanged', 'ChangePage', 'DelegationItem', 'ErrorDetails', 'Event', 'FieldMove', 'FinancialSum', 'FinancialTotal', 'Financials', 'IntentChanged', 'OperationError', 'OwnershipTransfer',
   'PageInfo', 'PortfolioChanged', 'PropertyChanged', 'Report', 'ReportRow', 'ResourceChange', 'UserError', 'Warning',
+  'WorkItemChanged', 'WorkItemCount', 'WorkItemCounted',
 ];
 
 const chosen = {
