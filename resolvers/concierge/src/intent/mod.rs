@@ -75,9 +75,6 @@ fn suggested(text: &str, wanted: Option<&str>) -> Suggested {
 /// Refuses constraints that cannot hold together.
 fn ensure_constraints(budget: (Option<Long>, Option<&str>), (not_before, not_after): (Option<Date>, Option<Date>)) -> Result<()> {
     match budget {
-        (Some(Long(amount)), _) if amount < 0 => {
-            return Err(Error::invalid("budgetMinor", "TOO_SMALL", "must be more than 0"));
-        }
         (Some(_), None) => return Err(Error::invalid("budgetCurrency", "REQUIRED", "say in which currency the budget is")),
         (None, Some(_)) => return Err(Error::invalid("budgetMinor", "REQUIRED", "say how much the budget is")),
         _ => {}

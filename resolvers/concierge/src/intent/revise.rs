@@ -24,7 +24,7 @@ pub struct IntentReviseInput {
     #[patch]
     pub priority: Option<Priority>,
     /// The most that may be spent, in minor units of the currency.
-    #[patch(amount)]
+    #[patch(number(1, schema::valid::MOST_AMOUNT))]
     pub budget_minor: MaybeUndefined<Long>,
     /// ISO 4217, such as `USD`.
     #[patch(currency)]

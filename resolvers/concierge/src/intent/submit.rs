@@ -22,7 +22,7 @@ pub struct IntentSubmitInput {
     /// Normal, if absent.
     pub priority: Option<Priority>,
     /// The most that may be spent, in minor units of the currency, such as cents.
-    #[amount]
+    #[number(1, schema::valid::MOST_AMOUNT)]
     pub budget_minor: Option<Long>,
     /// ISO 4217, such as `USD`.
     #[currency]

@@ -38,6 +38,7 @@ pub struct ServiceLevelSetInput {
     pub hours: Vec<String>,
     /// Days without work, such as `2026-12-25`.
     #[rule(hours::days)]
+    #[schemars(extend("maxItems" = 400, "items" = { "type": "string", "format": "date" }))]
     pub holidays: Option<Vec<String>>,
     /// The desk's time zone: an IANA name, such as `America/Phoenix`.
     #[rule(owners::property::time_zone)]
