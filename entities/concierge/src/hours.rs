@@ -159,6 +159,10 @@ impl Hours {
     }
 }
 
+/// The form of an entry of [`week`], for OpenAPI.
+pub const PATTERN: &str =
+    "^(MON|TUE|WED|THU|FRI|SAT|SUN) (([01][0-9]|2[0-3]):[0-5][0-9]|24:00)-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$";
+
 /// The rule for working hours: spans of a week that do not overlap.
 pub fn week<T: schema::valid::Texts>(value: &T, _: &()) -> schema::valid::Valid {
     let Some(texts) = value.texts() else { return Ok(()) };

@@ -28,6 +28,9 @@ NOT_IN_A_SCHEMA = {
     "TAKEN": "the handles of others",
     "NOT_A_DESK": "the type of the organization",
     "YOURSELF": "who asks",
+    "REQUIRED": "a field beside another one, such as an amount and its currency",
+    "INVALID_HOURS": "the order of two times in one text",
+    "OVERLAP": "the entries of one list beside each other",
     "NOT_NARROWER": "the row that is to be narrowed",
 }
 

@@ -35,6 +35,7 @@ pub struct ServiceLevelSetInput {
     pub resolve: Minutes,
     /// When work goes on, such as `MON 09:00-17:30`. A weekday that is not here is off.
     #[rule(hours::week)]
+    #[schemars(extend("minItems" = 1, "maxItems" = 50, "items" = { "type": "string", "pattern": hours::PATTERN }))]
     pub hours: Vec<String>,
     /// Days without work, such as `2026-12-25`.
     #[rule(hours::days)]
