@@ -1,6 +1,7 @@
 //! The binary `hestami`: configuration, telemetry, the embedded servers and the wiring.
 
 pub mod app;
+mod clock_file;
 pub mod config;
 pub mod connections;
 pub mod contract;

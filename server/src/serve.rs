@@ -3,6 +3,7 @@
 use crate::{
     Fault,
     app::{App, Parts},
+    clock_file::ClockFile,
     config::{Config, Mode},
     connections, demo,
     embedded::{Folders, Lock, Stack, Tuning},
@@ -188,7 +189,7 @@ fn parts(
         verifier: Verifier::new(issuer, service_issuer, config.audience.clone(), config.token_leeway, config.token_life, source),
         fingerprint_key: fingerprint_key.into_bytes(),
         body_limit: config.body_limit,
-        clock_bound: Some(config.clock_bound),
+        clock_bound: Some(config.clock_bound).filter(|_| config.clock_file.is_none()),
         rates: config.rates,
         doors: connections::within_descriptors(config.doors),
         origins: config.origins.clone(),
@@ -211,7 +212,10 @@ fn parts(
         patience: Duration::from_secs(3_600),
         graphiql,
         metrics: telemetry.registry.clone(),
-        clock: Arc::new(SystemClock) as Arc<dyn Clock>,
+        clock: match &config.clock_file {
+            Some(file) => Arc::new(ClockFile::read(file.clone())?) as Arc<dyn Clock>,
+            None => Arc::new(SystemClock),
+        },
         ids: Arc::new(RandomIds) as Arc<dyn Chance>,
         faults: match config.park_at {
             Some(boundary) => Arc::new(Park::at(boundary)?) as Arc<dyn Faults>,

@@ -62,6 +62,7 @@ pub struct Config {
     pub log_json: bool,
     pub otlp: Option<String>,
     pub park_at: Option<Boundary>,
+    pub clock_file: Option<PathBuf>,
 }
 
 /// The errors of a configuration, one line each.
@@ -153,6 +154,7 @@ impl Reader {
                 log_json: self.get("log_format", json).unwrap_or(production),
                 otlp: self.get("otlp", http),
                 park_at: self.get("park_at", |value| Boundary::ALL.iter().copied().find(|b| b.as_str() == value)),
+                clock_file: self.get("clock_file", path),
             })
         })();
         if let Some(config) = &config {
@@ -197,6 +199,7 @@ fn contradictions(config: &Config) -> Vec<String> {
         need(own_database, "HESTAMI_MODE=production needs DATABASE_URL: the embedded PostgreSQL is for development");
         need(config.cerbos_url.is_some(), "HESTAMI_MODE=production needs CERBOS_URL: the embedded Cerbos is for development");
         need(config.park_at.is_none(), "HESTAMI_PARK_AT is refused in production");
+        need(config.clock_file.is_none(), "HESTAMI_CLOCK_FILE is refused in production");
     }
     if let (Some(app), Some(workflow)) = (&config.database_url, &config.database_workflow_url) {
         // Operation rows and workflow rows rely on one log.

@@ -271,6 +271,13 @@ pub const SETTINGS: &[Setting] = &[
         "before-operation | after-operation | after-claim | before-commit | after-commit | before-answer",
         "For crash tests, in development only: every mutation stops for ever at this point.",
     ),
+    setting(
+        "clock_file",
+        "HESTAMI_CLOCK_FILE",
+        None,
+        "a path",
+        "For tests, in development only: the file that holds the time, in microseconds since 1970.",
+    ),
 ];
 
 /// The documentation of all settings, as it is committed.

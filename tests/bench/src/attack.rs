@@ -72,7 +72,7 @@ async fn attack(ground: &mut Ground, seed: u64, time: Duration) -> Result<(), Fa
     for n in 14..17 {
         let asker = ground.asker(n)?;
         let (book, proxy, dice) = (Arc::clone(&book), proxy.clone(), Dice(dice.next()));
-        let client = Client { book, proxy, token: asker.token, organization: Some(asker.organization), dice };
+        let client = Client { book, proxy, token: asker.token, organization: Some(asker.organization), grant: None, dice };
         writers.push(tokio::spawn(client.write(format!("Quiet {n}"))));
     }
     let left = || until.saturating_duration_since(Instant::now());

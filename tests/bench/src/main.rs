@@ -1,8 +1,9 @@
 //! Measures, on servers of its own and as ratios within one run, beside what people would use instead. `QUICK=1` is shorter.
-//! Named parts run alone: `filter`, `reads`, `writes`, `live`, `fair`, `growth`; `hold` measures nothing and stays, to be looked
+//! Named parts run alone: `filter`, `reads`, `cases`, `writes`, `live`, `fair`, `sleep`, `growth`; `hold` measures nothing and stays, to be looked
 //! at. `chaos`, `soak` and `attack` are runs of their own.
 
 mod attack;
+mod cases;
 mod chaos;
 mod fair;
 mod filter;
@@ -77,9 +78,15 @@ async fn measure(ground: &mut Ground, parts: &[String], run: Run, report: &mut R
         return gateway.stop().await;
     }
     report.line(format!("Resident after its start: {:.0} MB.", gateway.resident()?));
-    if wanted("reads") {
+    if wanted("reads") || wanted("cases") {
         let peers = reads::peers(ground, &small, run, report).await?;
-        reads::run(&reads::Sides { ground, gateway: &gateway, peers: &peers }, &small, &large, run, report).await?;
+        let sides = reads::Sides { ground, gateway: &gateway, peers: &peers };
+        if wanted("reads") {
+            reads::run(&sides, &small, &large, run, report).await?;
+        }
+        if wanted("cases") {
+            cases::run(&sides, &small, run, report).await?;
+        }
     }
     if wanted("writes") {
         writes::run(ground, &gateway, &small, run, report).await?;
@@ -97,6 +104,9 @@ async fn measure(ground: &mut Ground, parts: &[String], run: Run, report: &mut R
     }
     if wanted("fair") {
         fair::run(ground, &small[2..], run.quick, report).await?;
+    }
+    if wanted("sleep") && !run.quick {
+        cases::sleeping(run, report).await?;
     }
     if wanted("growth") && !run.quick {
         growth::run(ground, run, report).await?;

@@ -77,10 +77,26 @@ async fn mutate(
     many: usize,
     run: Run,
 ) -> Result<Figures, Fault> {
+    let request = |asker: &Asker| asked(asker, surface, crate::ground::fresh());
+    mutate_by(gateway, askers, request, meter, many, run).await
+}
+
+/// Mutations one after the other, each by somebody else.
+pub async fn mutate_by(
+    gateway: &Process,
+    askers: &[Asker],
+    request: impl Fn(&Asker) -> Result<Request<Full<Bytes>>, Fault>,
+    meter: &Meter,
+    many: usize,
+    run: Run,
+) -> Result<Figures, Fault> {
     let workers = Connection::several(&[gateway.address], many).await?;
-    let call = |mut connection: Connection, n: u64| async move {
-        done(&create(&mut connection, &askers[n as usize % askers.len()], surface, crate::ground::fresh()).await?)?;
-        Ok(connection)
+    let call = |mut connection: Connection, n: u64| {
+        let request = request(&askers[n as usize % askers.len()]);
+        async move {
+            done(&connection.ask(request?).await?)?;
+            Ok(connection)
+        }
     };
     closed(workers, run.time, call, || meter.read()).await
 }

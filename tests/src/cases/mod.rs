@@ -4,6 +4,7 @@ mod boundary;
 mod crowd;
 mod intents;
 mod lives;
+mod model;
 mod promises;
 mod queue;
 mod story;

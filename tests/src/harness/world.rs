@@ -12,8 +12,9 @@ use server::{
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use std::{
     collections::HashMap,
+    path::{Path, PathBuf},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
@@ -24,18 +25,36 @@ use workflows::Supervision;
 /// Every world begins at this second.
 pub const START: i64 = 1_790_000_000;
 
-/// A clock that stands still until the test moves it.
-pub struct TestClock(AtomicI64);
+/// A clock that stands still until the test moves it. Processes read it from a file.
+pub struct TestClock {
+    micros: AtomicI64,
+    file: OnceLock<PathBuf>,
+}
 
 impl TestClock {
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(by.as_micros().try_into().expect("a short time"), Ordering::SeqCst);
+        self.micros.fetch_add(by.as_micros().try_into().expect("a short time"), Ordering::SeqCst);
+        if let Some(file) = self.file.get() {
+            self.write(file);
+        }
+    }
+
+    /// Keeps the time in a file as well.
+    pub fn keep_in(&self, file: &Path) {
+        self.write(file);
+        self.file.set(file.to_owned()).expect("one file");
+    }
+
+    fn write(&self, file: &Path) {
+        let whole = file.with_extension("next");
+        std::fs::write(&whole, self.micros.load(Ordering::SeqCst).to_string()).expect("a file");
+        std::fs::rename(whole, file).expect("a file");
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(self.0.load(Ordering::SeqCst)).expect("a time")
+        DateTime::from_timestamp_micros(self.micros.load(Ordering::SeqCst)).expect("a time")
     }
 }
 
@@ -177,7 +196,7 @@ impl World {
     }
 
     pub async fn on(cluster: &'static Cluster, database: String, options: Options) -> World {
-        let clock = Arc::new(TestClock(AtomicI64::new(START * 1_000_000)));
+        let clock = Arc::new(TestClock { micros: AtomicI64::new(START * 1_000_000), file: OnceLock::new() });
         let real_time = options.real_time;
         let ids: Arc<dyn Chance> = if real_time { Arc::new(schema::RandomIds) } else { Arc::new(Counted(AtomicU64::new(1))) };
         let app = start(cluster, &database, Arc::clone(&clock), Arc::clone(&ids), options).await;

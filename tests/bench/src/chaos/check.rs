@@ -52,6 +52,51 @@ async fn rests(ground: &Ground, book: &Arc<Book>, what: &str, sql: &'static str)
     }
 }
 
+/// Whatever the time came for was done, and once; what is to come is kept; and the desk's queue holds what waits, and nothing else.
+pub async fn on_time(ground: &Ground, book: &Arc<Book>) -> Result<(), Fault> {
+    let late = "SELECT procedure, count(*) FROM deadline WHERE at < now() - interval '2 seconds' GROUP BY procedure";
+    rests(ground, book, "timers", late).await?;
+    let mut sql = ground.connect().await?;
+    for (wrong, look) in [
+        (
+            "a question whose time came, and of which nobody was reminded",
+            "SELECT id FROM case_question WHERE state = 'OPEN' AND due_at < now() - interval '10 seconds' AND reminded_at IS NULL",
+        ),
+        (
+            "a case that waited, and of which nobody was told",
+            "SELECT id FROM concierge_case WHERE state = 'WAITING_EXTERNAL' AND waiting_until < now() - interval '10 seconds' AND NOT 'WAIT_OVER' = ANY (told)",
+        ),
+        (
+            "a case that did not close",
+            "SELECT id FROM concierge_case WHERE state = 'RESOLVED' AND closes_at < now() - interval '10 seconds'",
+        ),
+        (
+            "a time that is not kept",
+            "SELECT id FROM concierge_case c FULL JOIN (SELECT id, at FROM deadline WHERE procedure = 'case/v1/advance') d USING (id)
+             WHERE c.next_at IS DISTINCT FROM d.at",
+        ),
+        (
+            "something that was done twice",
+            "SELECT resource_id FROM event WHERE kind IN ('case.closed', 'case_question.reminded', 'case_question.escalated')
+             GROUP BY kind, resource_id HAVING count(*) > 1",
+        ),
+        (
+            "something that waits, or waits no more, and the queue does not know",
+            "WITH there AS (SELECT i.* FROM concierge_case r, LATERAL app.items_of_concierge_case(r, NULL) i
+               UNION ALL SELECT i.* FROM case_question r, LATERAL app.items_of_case_question(r, NULL) i)
+             (SELECT item_id FROM (TABLE there EXCEPT TABLE work_item) a) UNION ALL (SELECT item_id FROM (TABLE work_item EXCEPT TABLE there) b)",
+        ),
+    ] {
+        for id in sqlx::query_scalar::<_, Uuid>(look).fetch_all(&mut sql).await? {
+            book.violated(format!("{wrong}: {id}"));
+        }
+    }
+    let counts = "SELECT kind, count(*) FROM event WHERE resource_kind IN ('case', 'case_question') GROUP BY kind ORDER BY kind";
+    let counts: Vec<(String, i64)> = sqlx::query_as(counts).fetch_all(&mut sql).await?;
+    println!("cases: {counts:?}");
+    Ok(())
+}
+
 /// What stands still, for whoever looks into it.
 pub async fn explain(ground: &Ground, book: &Arc<Book>) -> Result<(), Fault> {
     let mut sql = ground.connect().await?;

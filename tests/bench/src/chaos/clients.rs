@@ -112,6 +112,8 @@ pub struct Client {
     pub proxy: Proxy,
     pub token: String,
     pub organization: Option<Uuid>,
+    /// The grant by which a desk acts for an owner.
+    pub grant: Option<String>,
     pub dice: Dice,
 }
 
@@ -133,6 +135,7 @@ impl Client {
         if !organization.is_empty() {
             headers.push(("x-organization-id", organization.as_str()));
         }
+        headers.extend(self.grant.as_deref().map(|grant| ("x-grant-id", grant)));
         let told = |problem: Fault| problem.to_string();
         let asked = async {
             let mut connection = Connection::open(self.proxy.address).await.map_err(told)?;
@@ -252,6 +255,44 @@ impl Client {
                     }
                 }
             }
+        }
+    }
+
+    /// Opens cases, and works on them as a desk does that the owner let act. Their times come while everything breaks.
+    pub async fn care(mut self, mut desk: Client) {
+        while !self.book.over() {
+            sleep(Duration::from_millis(100 + self.dice.below(600))).await;
+            let body = json!({ "idempotencyKey": self.dice.key(), "title": "The gutter drips", "kind": "REPAIR" });
+            let Some(Ok(made)) = self.insist("case/v1/create", &body, true).await else { continue };
+            let id = made["result"]["id"].clone();
+            desk.move_case(&id, "triage", json!({ "kind": "REPAIR", "priority": "HIGH" })).await;
+            desk.move_case(&id, "updateStatus", json!({ "state": "IN_PROGRESS" })).await;
+            let seconds = u32::try_from(2 + self.dice.below(15)).unwrap_or_default();
+            let soon = std::time::SystemTime::now() + Duration::from_secs(seconds.into());
+            let soon = chrono::DateTime::<chrono::Utc>::from(soon).to_rfc3339();
+            match self.dice.below(6) {
+                0 | 1 => desk.move_case(&id, "ask", json!({ "text": "Zinc?", "dueAt": soon })).await,
+                2 => {
+                    let wait = json!({ "state": "WAITING_EXTERNAL", "waitingFor": "The roofer", "waitingUntil": soon });
+                    desk.move_case(&id, "updateStatus", wait).await;
+                }
+                3 => self.move_case(&id, "cancel", json!({ "reason": "It stopped raining" })).await,
+                _ => desk.move_case(&id, "resolve", json!({ "resolution": "DONE", "summary": "Mended" })).await,
+            }
+        }
+    }
+
+    /// One verb at a case in the version that it has now. The clock may have been faster, and what was given up may have been done.
+    async fn move_case(&mut self, id: &Value, verb: &str, mut body: Value) {
+        let Came::Answer(now) = self.rpc("case/v1/get", &json!({ "id": id })).await else { return };
+        body["id"] = id.clone();
+        body["version"] = now["result"]["version"].clone();
+        body["idempotencyKey"] = json!(self.dice.key());
+        match self.insist(&format!("case/v1/{verb}"), &body, true).await {
+            Some(Err(code)) if !["VERSION_CONFLICT", "CASE_INVALID_TRANSITION"].contains(&code.as_str()) => {
+                self.book.violated(format!("{verb} was refused: {code}"));
+            }
+            _ => {}
         }
     }
 

@@ -178,10 +178,12 @@ impl Stage {
     }
 }
 
-/// Everyone who takes part, and the log that they follow.
+/// Everyone who takes part.
 struct Cast {
     owners: Vec<(Client, Uuid)>,
     staff: Client,
+    /// Owners who let the desk act, each with the desk as it acts there.
+    cared_for: Vec<(Client, Client)>,
 }
 
 /// Of one organization, or of all that engaged its own.
@@ -211,26 +213,40 @@ async fn must(client: &Client, procedure: &str, mut body: Value) -> Result<Value
 async fn cast(stage: &Stage, book: &Arc<Book>, dice: &mut Dice) -> Result<Cast, Fault> {
     let mut client = |subject: &str| {
         let (book, proxy) = (Arc::clone(book), stage.proxy.clone());
-        Ok::<_, Fault>(Client { book, proxy, token: stage.ground.token(subject)?, organization: None, dice: Dice(dice.next()) })
+        Ok::<_, Fault>(Client {
+            book,
+            proxy,
+            token: stage.ground.token(subject)?,
+            organization: None,
+            grant: None,
+            dice: Dice(dice.next()),
+        })
     };
     let id = |value: &Value| value["id"].as_str().and_then(|id| id.parse::<Uuid>().ok()).ok_or("no id");
     let boss = client("boss")?;
     let desk = id(&must(&boss, "organization/v1/create", json!({ "type": "CONCIERGE_OPERATOR", "name": "Desk" })).await?)?;
     let staff = Client { organization: Some(desk), ..boss };
-    let mut owners = Vec::new();
+    let lead = json!({ "low": 1, "normal": 1, "high": 1, "urgent": 1 });
+    let days = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"].map(|day| format!("{day} 00:00-24:00"));
+    // All of it comes soon, or at once.
+    let level = json!({ "acknowledge": lead, "resolve": lead, "hours": days, "timeZone": "UTC", "closeDays": 0 });
+    must(&staff, "serviceLevel/v1/set", level).await?;
+    let (mut owners, mut cared_for) = (Vec::new(), Vec::new());
     for n in 0..OWNERS {
         let owner = client(&format!("owner-{n}"))?;
         let name = format!("Holding {n}");
         let home = id(&must(&owner, "organization/v1/create", json!({ "type": "TRUST_OR_LLC", "name": name })).await?)?;
         let owner = Client { organization: Some(home), ..owner };
         if n % 2 == 0 {
-            let input = json!({ "kind": "ENGAGEMENT", "granteeOrganizationId": desk, "scopes": ["READ"] });
+            let input = json!({ "kind": "ENGAGEMENT", "granteeOrganizationId": desk, "scopes": ["ACT"] });
             let offered = must(&owner, "accessGrant/v1/grant", input).await?;
             must(&staff, "accessGrant/v1/accept", json!({ "id": offered["id"] })).await?;
+            let grant = offered["id"].as_str().map(str::to_owned);
+            cared_for.push((owner.clone(), Client { grant, ..staff.clone() }));
         }
         owners.push((owner, home));
     }
-    Ok(Cast { owners, staff })
+    Ok(Cast { owners, staff, cared_for })
 }
 
 async fn cursor(client: &Client) -> Result<Value, Fault> {
@@ -247,7 +263,7 @@ pub async fn run() -> Result<(), Fault> {
     let mut dice = Dice(seed);
     let mut stage = Stage::set().await?;
     let book = Book::new();
-    let Cast { owners, staff } = cast(&stage, &book, &mut dice).await?;
+    let Cast { owners, staff, cared_for } = cast(&stage, &book, &mut dice).await?;
     check::feed_knows(&stage.ground, OWNERS.div_ceil(2)).await?;
 
     let (mut writers, mut readers, mut followers, mut copies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -272,6 +288,12 @@ pub async fn run() -> Result<(), Fault> {
             writers.push(tokio::spawn(fresh().write(format!("Holding {n} writer {w}"))));
         }
         readers.push(tokio::spawn(fresh().read()));
+    }
+    for (owner, desk) in cared_for {
+        for _ in 0..2 {
+            let [owner, desk] = [&owner, &desk].map(|client| Client { dice: Dice(dice.next()), ..client.clone() });
+            writers.push(tokio::spawn(owner.care(desk)));
+        }
     }
 
     let began = Instant::now();
@@ -304,6 +326,7 @@ pub async fn run() -> Result<(), Fault> {
         client.await?;
     }
     check::at_rest(&stage.ground, &book).await?;
+    check::on_time(&stage.ground, &book).await?;
     // What was committed last is told, and then no more is waited for.
     let heard: Vec<_> = followers.iter().map(|follower| (follower.home, Arc::clone(&follower.heard))).collect();
     check::heard(&stage.ground, &heard).await?;
