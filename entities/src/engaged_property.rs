@@ -92,17 +92,5 @@ fn of_owners(all: Vec<OrganizationId>) -> SimpleExpr {
     }
 }
 
-/// The most rows of lists that are brought in line at a time, and how many times in a row.
-const SOME: i32 = 1_000;
-const TIMES: usize = 20;
-
-/// Brings lists in line with grants that were given or taken since, some rows after the others.
-pub async fn catch_up(connection: &mut sqlx::PgConnection) -> schema::Result<()> {
-    for _ in 0..TIMES {
-        let more: bool = sqlx::query_scalar("SELECT app.engaged_catch_up($1)").bind(SOME).fetch_one(&mut *connection).await?;
-        if !more {
-            break;
-        }
-    }
-    Ok(())
-}
+/// Brings lists in line with grants that were given or taken since.
+pub const CATCH_UP: &str = "SELECT app.engaged_catch_up($1) FROM (SELECT $2::timestamptz) AS now";

@@ -46,6 +46,7 @@ mod m20261203_000038_life;
 mod m20261204_000039_work;
 mod m20261204_000040_replan;
 pub mod projection;
+mod tally;
 mod work;
 
 use sea_orm_migration::MigrationTrait;

@@ -2,6 +2,7 @@
 
 use crate::{
     class,
+    tally::Tally,
     work::{Item, items},
 };
 
@@ -13,17 +14,38 @@ crate::sql_migration!("m20261204_000039_work", {
     sql.push_str(&class::identity("work_due"));
     sql.push_str(&class::definer("work_due", "SELECT, INSERT, UPDATE, DELETE"));
     sql.push_str(DESKS);
+    sql.push_str(&TALLY.sql());
+    for table in ["work_item_owner", "work_item_tally"] {
+        sql.push_str(&class::identity(table));
+        sql.push_str(&class::definer(table, "SELECT, INSERT, UPDATE, DELETE"));
+    }
+    for function in ["app.work_item_tallies(text[], timestamptz)", "app.work_item_owners(int)"] {
+        sql.push_str(&class::definer_function(function));
+    }
     for item in ITEMS {
         sql.push_str(&items(item));
     }
     sql.push_str(QUESTIONS);
     let tables: Vec<&str> = ITEMS.iter().map(|item| item.source).collect();
     sql.push_str(&grants(&tables));
-    sql.push_str(&class::definer_function("app.work_catch_up(int)"));
+    sql.push_str(&class::definer_function("app.work_catch_up(int, timestamptz)"));
     sql.push_str(BEFORE);
     sql.push_str(&class::across());
     sql
 });
+
+/// A desk's queue is counted by these.
+const TALLY: Tally<'static> = Tally {
+    table: "work_item",
+    measures: &[
+        ("KIND", "r.kind"),
+        ("STATE", "r.state"),
+        ("PRIORITY", "r.priority"),
+        ("ASSIGNEE", "coalesce(r.assignee_id::text, '')"),
+        ("LATE", "CASE WHEN r.late THEN 'LATE' END"),
+    ],
+    due: ("DUE", "r.due_sort"),
+};
 
 const ITEMS: &[Item<'static>] = &[
     Item {
@@ -216,7 +238,10 @@ fn grants(tables: &[&str]) -> String {
         .iter()
         .map(|table| {
             format!(
-                "INSERT INTO work_item SELECT i.* FROM {table} r, LATERAL app.items_of_{table}(r, grantee) i
+                "DELETE FROM work_item w USING {table} r
+                   WHERE w.organization_id = grantee AND w.owner_organization_id = owner AND w.item_id = r.id
+                     AND r.organization_id = owner AND r.id = ANY (few) AND NOT EXISTS (SELECT FROM app.items_of_{table}(r, grantee));
+                 INSERT INTO work_item SELECT i.* FROM {table} r, LATERAL app.items_of_{table}(r, grantee) i
                    WHERE r.organization_id = owner AND r.id = ANY (few)
                  ON CONFLICT (organization_id, id) DO UPDATE SET updated_at = excluded.updated_at;"
             )
@@ -254,14 +279,16 @@ ALTER FUNCTION app.work_some(uuid, uuid, uuid, int) OWNER TO hestami_definer;
 REVOKE ALL ON FUNCTION app.work_some(uuid, uuid, uuid, int) FROM PUBLIC;
 
 -- Brings some more rows in line, of whichever queue; whether there was one.
-CREATE FUNCTION app.work_catch_up(most int) RETURNS boolean
+CREATE FUNCTION app.work_catch_up(most int, now timestamptz) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS
 $$
 DECLARE
   due work_due;
 BEGIN
+  PERFORM set_config('app.now', now::text, true);
   SELECT d.* INTO due FROM work_due d ORDER BY d.grantee_organization_id, d.owner_organization_id LIMIT 1;
   IF NOT FOUND THEN
+    {forget}
     RETURN false;
   END IF;
   PERFORM app.work_some(due.grantee_organization_id, due.owner_organization_id, due.after, least(most, 1000));
@@ -277,6 +304,7 @@ BEGIN
   THEN
     RETURN NULL;
   END IF;
+  {seen}
   PERFORM app.work_some(NEW.grantee_organization_id, NEW.organization_id, '00000000-0000-0000-0000-000000000000', 500);
   -- Whatever a desk held that may act no more is in the queues of the others.
   INSERT INTO work_due AS d (grantee_organization_id, owner_organization_id, after)
@@ -290,6 +318,8 @@ REVOKE ALL ON FUNCTION app.work_grant() FROM PUBLIC;
 -- After access_grant_epoch, by its name: whoever works through the grant is waited for there.
 CREATE TRIGGER access_grant_work AFTER INSERT OR UPDATE ON access_grant FOR EACH ROW EXECUTE FUNCTION app.work_grant();
 ",
+        seen = TALLY.seen("NEW.grantee_organization_id", "NEW.organization_id"),
+        forget = TALLY.forget(),
         ids = ids.join(" UNION ALL "),
         each = each.join("\n    "),
     )

@@ -130,8 +130,10 @@ impl Supervisor {
             leading(&gateway, TIMER, async |connection| {
                 agrees(&gateway).await?;
                 timer::round(&gateway, connection, &self.lives.procedures()).await?;
-                engaged_property::catch_up(connection).await?;
-                work_item::catch_up(connection).await
+                for sql in [engaged_property::CATCH_UP, work_item::CATCH_UP] {
+                    kind::in_line::catch_up(connection, sql, gateway.clock.now()).await?;
+                }
+                Ok(())
             })
             .await;
         }

@@ -8,6 +8,7 @@ extern crate self as kind;
 pub mod actions;
 pub mod delegated;
 pub mod filter;
+pub mod in_line;
 mod info;
 mod node;
 mod object;

@@ -20,8 +20,12 @@ impl Place {
     }
 
     async fn counts(&self) -> Value {
+        self.counts_of(&self.sam, self.desk).await
+    }
+
+    async fn counts_of(&self, who: &Person, desk: Uuid) -> Value {
         let query = "{ workItemCounts(by: [BUCKET, STATE, KIND, OWNER, ASSIGNEE], timeZone: \"America/Phoenix\") { counts { by value count } } }";
-        let answer = self.world.gql(&self.sam, Some(self.desk), query, json!({})).await;
+        let answer = self.world.gql(who, Some(desk), query, json!({})).await;
         let mut counts = json!({});
         for count in answer.data()["workItemCounts"]["counts"].as_array().expect("counts") {
             let (by, value) = (count["by"].as_str().expect("a measure"), count["value"].as_str().expect("a value"));
@@ -157,8 +161,25 @@ async fn two_desks_have_queues_of_their_own_and_terms_end_by_themselves() {
     place.desks("case/v1/triage", json!({ "id": free, "version": 1, "kind": "OTHER", "priority": "LOW" })).await.ok();
     assert_eq!(rivals().await, items(&[("INTENT", "SUBMITTED")]), "the first desk holds it now");
     assert_eq!(before["deskId"], json!(place.desk));
+    // What the first desk holds is the rival's while the first is not let in, and its own again afterwards.
+    let counted = async || place.counts_of(&ron, rival).await["BUCKET"]["ALL"].clone();
+    let stands = async |many: usize| {
+        let mut missing = String::new();
+        until_or("the rival's queue", &mut missing, async |missing| {
+            let (all, counted) = (rivals().await, counted().await);
+            *missing = format!("{all:?}, and {counted} are counted");
+            (all.len() == many && counted == many).then_some(())
+        })
+        .await;
+    };
+    place.own("accessGrant/v1/revoke", json!({ "id": place.grant, "version": 2 })).await.ok();
+    stands(3).await;
+    place.world.engage(&place.olga, place.home, place.desk, "ACT").await;
+    assert_eq!(place.queue().await.len(), 3);
+    stands(1).await;
     place.world.clock.advance(Duration::from_secs(20 * 24 * 3_600));
     assert_eq!(rivals().await, [], "the term is over");
+    assert_eq!((counted().await, place.counts().await["BUCKET"]["ALL"].clone()), (json!(0), json!(3)));
 }
 
 #[tokio::test]

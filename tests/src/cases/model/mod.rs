@@ -314,7 +314,7 @@ async fn plays(seed: u64) {
         }
     }
     let fired: i64 = play.model.cases.iter().flat_map(|case| case.fired).sum();
-    assert!(play.kills > 2 && fired > 5 && play.went > 20, "seed {seed}: {} kills, {fired} timers, {}", play.kills, play.went);
+    assert!(play.kills > 2 && fired > 2 && play.went > 20, "seed {seed}: {} kills, {fired} timers, {}", play.kills, play.went);
     play.end().await;
 }
 

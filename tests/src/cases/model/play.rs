@@ -199,9 +199,12 @@ impl Play {
         let next = self.model.cases.iter().filter_map(Case::next).min();
         let most = [600, 2 * 3_600, 24 * 3_600][self.random.below(3)];
         let mut by = 1 + self.random.below(most) as i64;
+        if let Some(at) = next.filter(|_| self.random.below(2) == 0) {
+            by = at - self.model.now;
+        }
         // Whatever waits in the engine waits by the real time, so that the gateway looks at it once it is a little late.
-        if let Some(at) = next.filter(|at| *at == self.model.now + by || self.random.below(2) == 0) {
-            by = at + 1 - self.model.now;
+        while self.model.cases.iter().any(|case| case.next() == Some(self.model.now + by)) {
+            by += 1;
         }
         self.model.now += by;
         self.world.clock.advance(Duration::from_secs(by.unsigned_abs()));
