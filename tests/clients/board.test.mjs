@@ -15,6 +15,12 @@ async function countsOf(gateway, desk) {
   return Object.fromEntries(data.workItemCounts.counts.map(({ value, count }) => [value, count]));
 }
 
+/** The id of the case with this number. */
+async function idOf(gateway, who, number) {
+  const data = await gateway.query(who, 'query ($number: String!) { cases(filter: { number: $number }) { nodes { id } } }', { number });
+  return data.cases.nodes[0].id;
+}
+
 test('a wish becomes a case and comes to its end, in two windows of the desk and one of the owner', async () => {
   const gateway = await start();
   const browser = await launch();
@@ -85,6 +91,18 @@ test('a wish becomes a case and comes to its end, in two windows of the desk and
     await other.shows('#open-body dl', 'Sam Reyes');
     await part(other, 'MINE', 1);
     await part(other, 'UNASSIGNED', 0);
+    await one.shows('#open-body dl', 'Sam Reyes');
+    await one.act('CASE_UNASSIGN');
+    await both((desk) => part(desk, 'UNASSIGNED', 1));
+    await other.act('CASE_ASSIGN');
+    await both((desk) => part(desk, 'MINE', 1));
+    await one.act('CASE_UPDATE', { title: 'Mend the kitchen tap and the sink' });
+    await both((desk) => desk.shows('#queue', `${number} Mend the kitchen tap and the sink`));
+    await owner.shows('#cases', `${number} Mend the kitchen tap and the sink`);
+    await one.act('CASE_LINK', { kind: 'RELATES_TO' });
+    await both((desk) => desk.shows('.links', /relates to\s*C-\d+/));
+    await other.click('.links form > button');
+    await both((desk) => desk.lacks('.links', 'relates to'));
     await one.act('CASE_UPDATE_STATUS', { state: 'WAITING_EXTERNAL', waitingFor: ' ' });
     await one.shows('[data-action=CASE_UPDATE_STATUS] label', 'must be given');
     await one.act('CASE_UPDATE_STATUS', { state: 'WAITING_EXTERNAL', waitingFor: 'the plumber' });
@@ -113,15 +131,58 @@ test('a wish becomes a case and comes to its end, in two windows of the desk and
     // What somebody was typing is still there, after all these changes from elsewhere.
     assert.equal(await other.value('[data-action=CASE_CANCEL] [name=reason]'), 'half a sentence');
 
-    // Somebody else is faster while a change is on its way.
+    // Older entries come when they are asked for.
+    const caseId = await idOf(gateway, acting, number);
+    for (let n = 1; n <= 32; n += 1) await act(gateway, acting, 'caseAddNote', { id: caseId, text: `Note ${n} of many` });
+    const beginning = 'The plumber comes this week.';
+    await one.shows('.notes', 'Note 32 of many');
+    await one.shows('.notes', beginning);
+    await one.click('#back');
+    await one.click(`#queue button[data-thing="${caseId}"]`);
+    await one.shows('.notes', 'Note 32 of many');
+    await one.lacks('.notes', beginning);
+    await one.click('.notes > button');
+    await one.shows('.notes', beginning);
+    await one.click('.timeline > button');
+    await one.shows('.timeline', 'looked at the case and took it on');
+    await owner.click('#back');
+    await owner.click(`#cases button[data-case="${caseId}"]`);
+    await owner.shows('#open-body', 'Note 32 of many');
+    await owner.lacks('#open-body', beginning);
+    await owner.click('#open-body h3 + button');
+    await owner.shows('#open-body', beginning);
+
+    // An answer that is lost: the request goes out again under its key, and is done once.
     await other.tab.setRequestInterception(true);
-    const held = new Promise((resolve) => {
-      other.tab.on('request', (request) => {
-        if (request.postData()?.includes('caseResolve') && !held.seen) { held.seen = true; resolve(request); } else request.continue();
+    const held = {};
+    const holding = new Promise((resolve) => {
+      other.tab.on('request', async (request) => {
+        const body = request.postData() ?? '';
+        if (body.includes('caseResolve') && !held.resolve) {
+          held.resolve = true;
+          resolve(request);
+        } else if (body.includes('caseAddNote') && !held.note) {
+          held.note = true;
+          await fetch(request.url(), { method: 'POST', headers: request.headers(), body });
+          request.abort();
+        } else {
+          request.continue();
+        }
       });
     });
+    await other.act('CASE_ADD_NOTE', { text: 'Said once, sent twice.' });
+    await other.shows('[data-action=CASE_ADD_NOTE] .problem', 'cannot be reached');
+    await one.shows('.notes', 'Said once, sent twice.');
+    await other.act('CASE_ADD_NOTE');
+    await until('an empty form', async () => (await other.value('[data-action=CASE_ADD_NOTE] [name=text]')) === '');
+    const { case: { notes } } = await gateway.query(acting, 'query ($id: ID!) { case(id: $id) { notes(filter: { search: "sent twice" }) { totalCount } } }',
+      { id: caseId });
+    assert.equal(notes.totalCount, 1);
+    assert.deepEqual(other.wrong.splice(0), ['Failed to load resource: net::ERR_FAILED']);
+
+    // Somebody else is faster while a change is on its way.
     await other.act('CASE_RESOLVE', { resolution: 'DONE', summary: 'The tap is tight again.' });
-    const request = await held;
+    const request = await holding;
     const { id, version } = JSON.parse(request.postData()).variables.input;
     await act(gateway, acting, 'caseChangePriority', { id, version, priority: 'LOW' });
     await request.continue();
@@ -134,7 +195,7 @@ test('a wish becomes a case and comes to its end, in two windows of the desk and
     await both((desk) => part(desk, 'ALL', 0));
     await both((desk) => desk.lacks('#queue', number));
     await owner.shows('#open-state', 'The work is done: The tap is tight again.');
-    await until('the forms of its state', async () => String(await one.actions()) === 'CASE_ADD_INTERNAL_NOTE,CASE_ADD_NOTE,CASE_CLOSE,CASE_REOPEN');
+    await until('the forms of its state', async () => String(await one.actions()) === 'CASE_ADD_INTERNAL_NOTE,CASE_ADD_NOTE,CASE_CLOSE,CASE_LINK,CASE_REOPEN');
     await one.act('CASE_REOPEN', { reason: 'It drips again.' });
     await both((desk) => desk.shows('#queue', number));
     await one.act('CASE_RESOLVE', { resolution: 'DONE', summary: 'A new washer.' });
@@ -168,6 +229,14 @@ test('a wish becomes a case and comes to its end, in two windows of the desk and
     await act(gateway, robert, 'intentSubmit', { text: 'The gate squeaks.' });
     await both((desk) => desk.shows('#queue', 'The gate squeaks.'));
     await owner.shows('#intents', 'The gate squeaks.');
+
+    // The owner takes leave of the desk: nothing of theirs is left there.
+    const grants = await gateway.query(robert, '{ accessGrants { nodes { id version granteeOrganizationId revokedAt } } }');
+    for (const { id, version } of grants.accessGrants.nodes.filter((grant) => grant.granteeOrganizationId === sam.organization && !grant.revokedAt)) {
+      await act(gateway, robert, 'accessGrantRevoke', { id, version });
+    }
+    await both((desk) => desk.lacks('#queue', 'The gate squeaks.'));
+    await one.shows('#open-problem', /\S/);
   } finally {
     await browser.close();
     await gateway.stop();

@@ -74,7 +74,7 @@ class Page {
   shows(selector, what) {
     const found = (text) => (what instanceof RegExp ? what.test(text) : text.includes(what));
     return until(`${what} in ${selector}`, async () => found(await this.text(selector))).catch(async (problem) => {
-      throw new Error(`${problem.message}, which shows: ${await this.text(selector)} ${this.wrong}`);
+      throw new Error(`${problem.message}, which shows: ${await this.text(selector)} ${await this.text('#state, #trouble')} ${this.wrong}`);
     });
   }
 

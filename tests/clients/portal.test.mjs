@@ -101,9 +101,24 @@ test('an owner says what is wanted, and follows it until it is done', async () =
     const dull = await act(gateway, robert, 'intentSubmit', { text: 'Polish the door bell' });
     await page.click('#back');
     await page.shows('#intents > li:first-child', 'Polish the door bell');
-    await page.click('#intents > li:first-child summary');
-    await page.click('#intents > li:first-child form > button');
+    const first = (inside) => `#intents > li:first-child ${inside}`;
+    await page.click(first('details:has(textarea) > summary'));
+    assert.equal(await page.value(first('textarea')), 'Polish the door bell');
+    await page.fill(first('textarea'), 'Polish the door bell and the gate');
+    await page.click(first('details:has(textarea) form > button'));
+    await page.shows(first('.text'), 'Polish the door bell and the gate');
+    await page.click(first('details:has([name=reason]) > summary'));
+    await page.click(first('details:has([name=reason]) form > button'));
     await page.shows('#intents > li:first-child', 'You took it back.');
+    // A wish for a whole portfolio.
+    const { portfolios: { nodes: [group] } } = await gateway.query(robert, '{ portfolios(first: 1) { nodes { id } } }');
+    await page.fill(wish('propertyId'), `portfolio ${group.id}`);
+    await page.fill(wish('text'), 'Look after all the gutters');
+    await page.fill(wish('notBefore'), '2099-03-01');
+    await page.click('#wish form > button');
+    await page.shows('#intents > li:first-child', 'Look after all the gutters');
+    const latest = await gateway.query(robert, '{ intents(first: 1, orderBy: CREATED_DESC) { nodes { portfolioId notBefore } } }');
+    assert.deepEqual(latest.intents.nodes[0], { portfolioId: group.id, notBefore: '2099-03-01' });
     assert.equal((await gateway.query(robert, 'query ($id: ID!) { intent(id: $id) { state } }', { id: dull.id })).intent.state, 'WITHDRAWN');
     await act(gateway, desk, 'caseCreate', { title: 'Count the tiles' });
     await page.shows('#cases > li:first-child', 'Count the tiles');
