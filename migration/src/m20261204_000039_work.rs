@@ -186,15 +186,14 @@ ALTER POLICY work_item_read ON work_item
 const DESKS: &str = r"
 -- The desks that an owner let act, or will; of them the one that holds a thing, as long as it is one of them. Or one of them only.
 CREATE FUNCTION app.desks_at_work(owner uuid, holder uuid, only_for uuid) RETURNS TABLE (desk uuid)
-LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS
+LANGUAGE sql STABLE AS
 $$
-  WITH desks AS (
-    SELECT DISTINCT g.grantee_organization_id AS desk FROM access_grant g
-    WHERE g.organization_id = owner AND g.revoked_at IS NULL AND g.accepted_at IS NOT NULL AND 'act' = ANY (g.scopes)
-      AND (g.ends_at IS NULL OR g.ends_at > app.clock()))
-  SELECT d.desk FROM desks d
-  WHERE (d.desk = holder OR holder IS NULL OR NOT EXISTS (SELECT FROM desks h WHERE h.desk = holder))
-    AND (only_for IS NULL OR d.desk = only_for)
+  SELECT DISTINCT g.grantee_organization_id FROM access_grant g
+  WHERE g.organization_id = owner AND g.revoked_at IS NULL AND g.accepted_at IS NOT NULL AND 'act' = ANY (g.scopes)
+    AND (g.ends_at IS NULL OR g.ends_at > app.clock()) AND (only_for IS NULL OR g.grantee_organization_id = only_for)
+    AND (holder IS NULL OR g.grantee_organization_id = holder OR NOT EXISTS (
+      SELECT FROM access_grant h WHERE h.organization_id = owner AND h.grantee_organization_id = holder AND h.revoked_at IS NULL
+        AND h.accepted_at IS NOT NULL AND 'act' = ANY (h.scopes) AND (h.ends_at IS NULL OR h.ends_at > app.clock())))
 $$;
 ALTER FUNCTION app.desks_at_work(uuid, uuid, uuid) OWNER TO hestami_definer;
 REVOKE ALL ON FUNCTION app.desks_at_work(uuid, uuid, uuid) FROM PUBLIC;

@@ -102,14 +102,19 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
 $$
   WITH hidden AS MATERIALIZED (
     SELECT o.organization_id, o.owner_organization_id FROM {table}_owner o
-    WHERE o.organization_id = ANY (app.in_scope('read')) AND o.n <> 0 AND NOT o.seen @> app.clock())
+    WHERE o.organization_id = ANY ((SELECT app.in_scope('read'))::uuid[]) AND o.n <> 0 AND NOT o.seen @> (SELECT app.clock()))
   SELECT c.measure, c.value, sum(c.n) FROM (
     SELECT t.measure, t.value, t.n FROM {table}_tally t
-    WHERE t.organization_id = ANY (app.in_scope('read')) AND t.measure = ANY (measures) AND (t.measure <> '{due}' OR t.value < {before})
+    WHERE t.organization_id = ANY ((SELECT app.in_scope('read'))::uuid[]) AND t.measure = ANY (array_remove(measures, '{due}'))
     UNION ALL
-    SELECT m.measure, m.value, -1 FROM hidden h JOIN {table} r USING (organization_id, owner_organization_id),
-      LATERAL (VALUES {values}) AS m(measure, value)
-    WHERE m.value IS NOT NULL AND m.measure = ANY (measures) AND (m.measure <> '{due}' OR m.value < {before})) c
+    SELECT t.measure, t.value, t.n FROM {table}_tally t
+    WHERE '{due}' = ANY (measures) AND t.organization_id = ANY ((SELECT app.in_scope('read'))::uuid[]) AND t.measure = '{due}' AND t.value < {before}
+    UNION ALL
+    SELECT r.measure, r.value, -1 FROM hidden h, LATERAL (
+      -- Few are hidden, if any: each is looked for by itself.
+      SELECT m.measure, m.value FROM {table} r, LATERAL (VALUES {values}) AS m(measure, value)
+      WHERE r.organization_id = h.organization_id AND r.owner_organization_id = h.owner_organization_id OFFSET 0) r
+    WHERE r.value IS NOT NULL AND r.measure = ANY (measures) AND (r.measure <> '{due}' OR r.value < {before})) c
   GROUP BY 1, 2 HAVING sum(c.n) <> 0
 $$;
 

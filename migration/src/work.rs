@@ -17,48 +17,54 @@ pub struct Item<'a> {
     pub changed: &'a str,
 }
 
-/// The columns of an item that each sort gives.
-pub const COLUMNS: &[&str] = &[
-    "case_id",
-    "intent_id",
-    "question_id",
-    "property_id",
-    "number",
-    "title",
-    "state",
-    "priority",
-    "due_at",
-    "assignee_id",
-    "waiting_for",
-    "late",
-    "created_at",
-    "updated_at",
-    "version",
-    "search",
+/// The columns of an item that each sort gives, with their types, in the order in which they stand in the table.
+pub const COLUMNS: &[(&str, &str)] = &[
+    ("case_id", "uuid"),
+    ("intent_id", "uuid"),
+    ("question_id", "uuid"),
+    ("property_id", "uuid"),
+    ("number", "text"),
+    ("title", "text"),
+    ("state", "text"),
+    ("priority", "text"),
+    ("due_at", "timestamptz"),
+    ("assignee_id", "uuid"),
+    ("waiting_for", "text"),
+    ("late", "boolean"),
+    ("version", "int"),
+    ("created_at", "timestamptz"),
+    ("updated_at", "timestamptz"),
+    ("search", "text"),
 ];
 
 /// The SQL that keeps the items of a table.
 pub fn items(item: &Item) -> String {
     let Item { source, kind, with, waits, desk, columns, changed } = item;
     let value = |name: &str| columns.iter().find(|(column, _)| *column == name).map_or("NULL", |(_, value)| value);
-    let values: Vec<String> = COLUMNS.iter().map(|name| format!("{} AS {name}", value(name))).collect();
+    let values: Vec<String> = COLUMNS
+        .iter()
+        .map(|(name, of)| {
+            let value = value(name);
+            match *name {
+                "priority" => format!("({value})::{of}, app.priority_rank({value})"),
+                "due_at" => format!("({value})::{of}, coalesce(({value})::{of}, '9999-12-31T00:00:00Z')"),
+                _ => format!("({value})::{of}"),
+            }
+        })
+        .collect();
     let values = values.join(", ");
-    let set: Vec<String> = COLUMNS.iter().map(|name| format!("{name} = excluded.{name}")).collect();
+    let set: Vec<String> = COLUMNS.iter().map(|(name, _)| format!("{name} = excluded.{name}")).collect();
     let set = set.join(", ");
     format!(
         "
--- The items of a row: one for each desk that the owner let act, or for the one that holds it.
+-- The items of a row: one for each desk that the owner let act, or for the one that holds it. It becomes a part of whatever statement asks
+-- for it, which is planned once.
 CREATE FUNCTION app.items_of_{source}(r {source}, only_for uuid) RETURNS SETOF work_item
-LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS
+LANGUAGE sql STABLE AS
 $$
-  SELECT i.* FROM (
-    SELECT d.desk AS organization_id, md5(d.desk::text || r.organization_id::text || r.id::text)::uuid AS id,
-      r.organization_id AS owner_organization_id, '{kind}' AS kind,
-      r.id AS item_id, {values}
-    FROM app.desks_at_work(r.organization_id, {desk}, only_for) d {with}
-    WHERE {waits}) AS x,
-    LATERAL (SELECT (jsonb_populate_record(NULL::work_item, to_jsonb(x) || jsonb_build_object(
-      'priority_rank', app.priority_rank(x.priority), 'due_sort', coalesce(x.due_at, '9999-12-31T00:00:00Z')))).*) AS i
+  SELECT d.desk, md5(d.desk::text || r.organization_id::text || r.id::text)::uuid, r.organization_id, r.id, '{kind}'::text, {values}
+  FROM app.desks_at_work(r.organization_id, {desk}, only_for) d {with}
+  WHERE {waits}
 $$;
 ALTER FUNCTION app.items_of_{source}({source}, uuid) OWNER TO hestami_definer;
 REVOKE ALL ON FUNCTION app.items_of_{source}({source}, uuid) FROM PUBLIC;
@@ -68,13 +74,15 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp 
 $$
 BEGIN
   PERFORM pg_advisory_xact_lock_shared(hashtextextended(NEW.organization_id::text, 8));
-  IF TG_OP = 'UPDATE' THEN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO work_item SELECT * FROM app.items_of_{source}(NEW, NULL);
+  ELSE
     DELETE FROM work_item w USING (SELECT OLD.id AS the_id, OLD.organization_id AS owner) o
     WHERE w.owner_organization_id = o.owner AND w.item_id = o.the_id
       AND NOT EXISTS (SELECT FROM app.items_of_{source}(NEW, NULL) n WHERE n.organization_id = w.organization_id);
+    INSERT INTO work_item SELECT * FROM app.items_of_{source}(NEW, NULL)
+    ON CONFLICT (organization_id, id) DO UPDATE SET {set}, priority_rank = excluded.priority_rank, due_sort = excluded.due_sort;
   END IF;
-  INSERT INTO work_item SELECT * FROM app.items_of_{source}(NEW, NULL)
-  ON CONFLICT (organization_id, id) DO UPDATE SET {set}, priority_rank = excluded.priority_rank, due_sort = excluded.due_sort;
   RETURN NULL;
 END $$;
 ALTER FUNCTION app.keep_items_of_{source}() OWNER TO hestami_definer;

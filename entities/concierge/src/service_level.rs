@@ -143,29 +143,43 @@ fn usual(desk: OrganizationId) -> Model {
     }
 }
 
-/// The level that counts at a moment for a case of an owner, by the desk that holds it.
-pub async fn at(
+/// The level that a desk promises an owner at a moment, in the hours of a property. One that set none promises the usual.
+pub async fn at(tx: &Tx, about: (OrganizationId, Option<PropertyId>), desk: OrganizationId, now: DateTime<Utc>) -> Result<Level> {
+    Ok(found(tx, about, Some(desk), now).await?.map_or_else(|| Level::of(usual(desk), None), |(_, level)| level))
+}
+
+/// The desk that an owner let act, where there is one only, with the level that it promises.
+pub async fn of_only_desk(
+    tx: &Tx,
+    about: (OrganizationId, Option<PropertyId>),
+    now: DateTime<Utc>,
+) -> Result<Option<(OrganizationId, Level)>> {
+    found(tx, about, None, now).await
+}
+
+async fn found(
     tx: &Tx,
     (owner, property): (OrganizationId, Option<PropertyId>),
-    desk: OrganizationId,
+    desk: Option<OrganizationId>,
     now: DateTime<Utc>,
-) -> Result<Level> {
-    const SQL: &str = "SELECT {columns}, p.time_zone AS of_property
-         FROM (SELECT) AS one
-         LEFT JOIN app.service_level_at($1, $2, $3) l ON true
+) -> Result<Option<(OrganizationId, Level)>> {
+    const SQL: &str = "SELECT {columns}, p.time_zone AS of_property, d.desk
+         FROM (SELECT coalesce($1, app.desk_of($2, $3)) AS desk) d
+         LEFT JOIN app.service_level_at(d.desk, $2, $3) l ON true
          LEFT JOIN property p ON p.organization_id = $2 AND p.id = $4";
     let columns: Vec<String> = <Model as kind::Table>::COLUMNS.iter().map(|column| format!("l.{}", column.name)).collect();
     let sql = SQL.replace("{columns}", &columns.join(", "));
-    let values = [desk.0.into(), owner.0.into(), now.into(), property.map(|id| id.0).into()];
+    let values = [desk.map(|desk| desk.0).into(), owner.0.into(), now.into(), property.map(|id| id.0).into()];
     let row = tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
     let row = row.ok_or_else(|| Error::internal("a row without a condition"))?;
+    let Some(desk) = row.try_get::<Option<Uuid>>("", "desk")?.map(OrganizationId) else { return Ok(None) };
     let zone: Option<String> = row.try_get("", "of_property")?;
     let set: Option<Uuid> = row.try_get("", "id")?;
     let promised = match set {
         Some(_) => kind::row::read_at::<Model>(&row, 0)?,
         None => usual(desk),
     };
-    Ok(Level::of(promised, zone.as_deref()))
+    Ok(Some((desk, Level::of(promised, zone.as_deref()))))
 }
 
 /// Which of a desk's levels.

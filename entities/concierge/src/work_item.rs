@@ -209,11 +209,8 @@ pub async fn counts(reading: &dyn Reading, by: &[WorkItemCountBy], time_zone: &s
     // Tallies count all items of a desk, which are told apart by nothing but the desk. A policy by which somebody sees some of them would
     // name columns that are not here.
     let desk = sea_query::Query::select().expr_as(Expr::val(reading.acting().0), Column::OrganizationId).take();
-    let allowed = sea_query::Query::select()
-        .expr(Expr::val(1))
-        .from_subquery(desk, Entity)
-        .cond_where(reading.filter(KIND)?)
-        .take();
+    let allowed =
+        sea_query::Query::select().expr(Expr::val(1)).from_subquery(desk, Entity).cond_where(reading.filter(KIND)?).take();
     let (allowed, values) = allowed.build(sea_query::PostgresQueryBuilder);
     let mut values: Vec<sea_orm::Value> = values.0;
     let now = reading.now();

@@ -28,11 +28,11 @@ const PAGE: Question = Question {
     name: "C1",
     about: "a case with its property, 20 notes, 50 entries of its timeline, and its questions",
     gateway: "query ($id: ID!) { case(id: $id) { number title state priority resolveBy actionsAllowed property { id address { line1 locality } }
-        notes(first: 20) { nodes { text createdAt author { displayName } } } questions(first: 10) { nodes { text state choices } }
+        notes(first: 20) { nodes { text createdAt author { displayName } } } questions { text state choices }
         timeline(first: 50) { nodes { at sentence kind actor { displayName } moves { field from to } } } } }",
     peer: "query ($org: UUID!, $id: UUID!) { conciergeCaseByOrganizationIdAndRowId(organizationId: $org, rowId: $id) {
         number title state priority resolveBy propertyByOrganizationIdAndPropertyId { rowId line1 locality }
-        caseNotesByOrganizationIdAndCaseId(first: 20) { nodes { text createdAt principalByAuthorId { displayName } } }
+        caseNotesByOrganizationIdAndCaseId(first: 20) { nodes { text createdAt authorId } }
         caseQuestionsByOrganizationIdAndCaseId(first: 10) { nodes { text state choices } } }
         allEvents(first: 50, condition: { organizationId: $org, resourceId: $id }) { nodes { at kind actor change } } }",
 };
@@ -108,8 +108,8 @@ async fn page(sides: &Sides<'_>, small: &[Asker], run: Run, report: &mut Report)
     }
     let answer: Value = serde_json::from_slice(&ours[0].ask(&mut connection).await?)?;
     let case = &answer["data"]["case"];
-    let rows = |name: &str| case[name]["nodes"].as_array().map_or(0, Vec::len);
-    if (rows("notes"), rows("questions"), rows("timeline")) != (20, 3, 50) {
+    let rows = |list: &Value| list.as_array().map_or(0, Vec::len);
+    if (rows(&case["notes"]["nodes"]), rows(&case["questions"]), rows(&case["timeline"]["nodes"])) != (20, 3, 50) {
         return Err(format!("not a case's page: {case}").into());
     }
     sides.compare(&PAGE, PAGE.about, &ours, &theirs, run, report).await?;
@@ -192,7 +192,9 @@ async fn fill(ground: &Ground, cases: u64, queue: bool) -> Result<(), Fault> {
             .execute(&mut connection)
             .await?;
     }
-    sqlx::raw_sql("VACUUM ANALYZE; CHECKPOINT").execute(&mut connection).await?;
+    for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
+        sqlx::raw_sql(statement).execute(&mut connection).await?;
+    }
     Ok(())
 }
 

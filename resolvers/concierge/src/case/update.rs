@@ -67,6 +67,9 @@ impl Procedure for Update {
             next.property_id = None;
         }
         amend!(next: title, description, property_id, portfolio_id);
+        if work.next.property_id != work.edit.property_id {
+            work.elsewhere(cx).await?;
+        }
         work.done(cx, "updated").await
     }
 }

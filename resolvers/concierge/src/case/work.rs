@@ -77,27 +77,19 @@ pub async fn opened(cx: &Context, opening: Opening<'_>) -> Result<Fresh> {
         return Ok(fresh);
     }
     let (owner, now) = (cx.owner(), cx.now());
-    fresh.desk_id = match desk {
-        Some(desk) => Some(desk),
-        None if cx.actor.through.is_some() => Some(cx.organization()),
-        None => only_desk(cx).await?,
+    let (tx, about) = (cx.tx().await?, (owner, property_id));
+    let level = match desk.or_else(|| cx.actor.through.map(|_| cx.organization())) {
+        Some(desk) => Some((desk, service_level::at(tx, about, desk, now).await?)),
+        None => service_level::of_only_desk(tx, about, now).await?,
     };
-    let Some(desk) = fresh.desk_id else { return Ok(fresh) };
-    let level = service_level::at(cx.tx().await?, (owner, property_id), desk, now).await?;
+    let Some((desk, level)) = level else { return Ok(fresh) };
+    fresh.desk_id = Some(desk);
     let mut planned = fresh.clone().row(Uuid::nil(), owner, now.into());
     planned.plan_acknowledgement(Some(&level), now);
     planned.plan_resolution(Some(&level), now);
     planned.next();
     let case::Model { acknowledge_by, acknowledge_soon, resolve_by, resolve_soon, counting_since, next_at, .. } = planned;
     Ok(Fresh { acknowledge_by, acknowledge_soon, resolve_by, resolve_soon, counting_since, next_at, ..fresh })
-}
-
-/// The desk that the owner let act, where there is one only.
-async fn only_desk(cx: &Context) -> Result<Option<OrganizationId>> {
-    let values = [cx.owner().0.into(), cx.now().into()];
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, "SELECT app.desk_of($1, $2) AS desk", values);
-    let row = cx.tx().await?.query_one_raw(statement).await?;
-    Ok(row.map(|row| row.try_get::<Option<Uuid>>("", "desk")).transpose()?.flatten().map(OrganizationId))
 }
 
 /// A case while it is changed.
@@ -201,6 +193,17 @@ impl Work {
         self.stop(cx);
         self.next.plan_acknowledgement(self.level.as_ref(), cx.now());
         self.run(cx);
+    }
+
+    /// Plans anew what is promised, for another property: its hours may be those of another time zone.
+    pub async fn elsewhere(&mut self, cx: &Context) -> Result<()> {
+        let Some(desk) = self.next.desk_id else { return Ok(()) };
+        let about = (self.edit.organization_id, self.next.property_id);
+        let level = service_level::at(cx.tx().await?, about, desk, cx.now()).await?;
+        // What was worked until now counts by the hours of before.
+        self.before = self.before.take().or(self.level.replace(level));
+        self.replan(cx);
+        Ok(())
     }
 
     /// Refuses a change of a case on which nobody works any more.
