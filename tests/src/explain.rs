@@ -183,9 +183,15 @@ async fn engaged(world: &World, home: Uuid, desk: Uuid) {
            SELECT id, gen_random_uuid(), 'LAND', n || ' First Street', 'Tucson', 'US', 'America/Phoenix', 'ACTIVE', now(), now() - random() * interval '1 year'
            FROM crowd, generate_series(1, 20) n;
          INSERT INTO access_grant (organization_id, id, grantee_organization_id, kind, scopes, asked_from, starts_at, accepted_at, granted_by, created_at, updated_at)
-           SELECT id, gen_random_uuid(), '{desk}', 'ENGAGEMENT', '{{read}}', '2020-01-01', '2020-01-01', '2020-01-01', id, now(), now() FROM crowd;
+           SELECT id, gen_random_uuid(), '{desk}', 'ENGAGEMENT', '{{act}}', '2020-01-01', '2020-01-01', '2020-01-01', id, now(), now() FROM crowd;
          INSERT INTO engaged_property (organization_id, owner_organization_id, property_id, kind, status, line1, locality, region, country, updated_at)
            SELECT '{desk}', organization_id, id, kind, status, line1, locality, region, country, updated_at FROM property;
+         SET session_replication_role = origin;
+         INSERT INTO work_item (organization_id, id, owner_organization_id, item_id, kind, case_id, number, title, state, priority, priority_rank, due_at, due_sort,
+           waiting_for, late, version, created_at, updated_at)
+           SELECT '{desk}', id, organization_id, id, 'CASE', id, 'C-1', 'Mend it', 'NEW', 'NORMAL', 1 + (random() * 3)::int, due, due, 'DESK', false, 1,
+             updated_at, updated_at FROM property, LATERAL (SELECT '2026-09-21'::timestamptz + n * interval '37 seconds' AS due FROM (SELECT split_part(line1, ' ', 1)::int * 7919 % 100000 AS n) AS s) AS d;
+         ANALYZE work_item; ANALYZE work_item_tally; ANALYZE work_item_owner;
          ANALYZE organization; ANALYZE property; ANALYZE access_grant; ANALYZE engaged_property;"
     );
     world.sql.acquire().await.expect("a connection").execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("a crowd");
@@ -245,6 +251,44 @@ async fn what_10_000_owners_of_200_000_properties_engaged_is_read_by_index() {
             }
         }
     }
+    // As many items in the desk's queue: a page by an index, and the numbers of them without the items.
+    for order in &contract.get("WorkItemOrder").values {
+        let mut after = Value::Null;
+        for page in ["the first page", "the next"] {
+            let query = "query ($after: String, $order: WorkItemOrder) { workItems(first: 50, after: $after, orderBy: $order) {
+                edges { node { id number } } pageInfo { endCursor } } }";
+            let explain = Explain::of(&world);
+            let answer = world.gql(&staff, Some(desk), query, json!({ "after": after, "order": order })).await;
+            assert_eq!(answer.data()["workItems"]["edges"].as_array().map(Vec::len), Some(50), "{page} by {order}");
+            after = answer.data()["workItems"]["pageInfo"]["endCursor"].clone();
+            for statement in explain.statements("work_item").await {
+                statement.uses_index("work_item");
+            }
+        }
+    }
+    let query = "{ workItemCounts(by: [BUCKET, STATE, KIND, PRIORITY, OWNER, ASSIGNEE]) { counts { by value count } } }";
+    let explain = Explain::of(&world);
+    let answer = world.gql(&staff, Some(desk), query, json!({})).await;
+    let counts = answer.data()["workItemCounts"]["counts"].as_array().cloned().expect("counts");
+    let count = |by: &str, value: &str| {
+        counts.iter().find(|one| one["by"] == by && one["value"] == value).map(|one| one["count"].clone())
+    };
+    assert_eq!((count("BUCKET", "ALL"), count("KIND", "CASE")), (Some(json!(200_000)), Some(json!(200_000))));
+    assert_eq!(counts.iter().filter(|one| one["by"] == "OWNER").count(), 100);
+    let statements = explain.saying("told AS MATERIALIZED").await;
+    for statement in statements {
+        statement.uses_index("work_item");
+    }
+    let sql = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM app.work_item_tallies(ARRAY['KIND', 'STATE', 'PRIORITY', 'ASSIGNEE', 'LATE', 'DUE'], now())";
+    let mut connection = world.sql.begin().await.expect("a transaction");
+    let acting = AssertSqlSafe(format!("SET LOCAL ROLE hestami_app; SET LOCAL app.organization_id = '{desk}'"));
+    connection.execute(sqlx::raw_sql(acting)).await.expect("a desk");
+    let plan: Value = sqlx::query_scalar(sql).fetch_one(&mut *connection).await.expect("a plan");
+    let pages = plan[0]["Plan"]["Shared Hit Blocks"].as_u64().unwrap_or_default()
+        + plan[0]["Plan"]["Shared Read Blocks"].as_u64().unwrap_or_default();
+    // The items themselves stand on some 10,000 pages.
+    assert!((1..1_500).contains(&pages), "{pages} pages were read for the tallies");
+    drop(connection);
     // An owner among them reads as if there were nobody else.
     for order in orders {
         let query = "query ($order: PropertyOrder) { properties(first: 20, orderBy: $order) { edges { node { id } } } }";
