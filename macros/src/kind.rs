@@ -26,6 +26,7 @@ struct Arguments {
     finder: Option<LitBool>,
     /// The function that says whether a row is in a state for a verb.
     possible: Option<Path>,
+    prepared: Option<Path>,
     /// The rows are the acting organization's, even where a request is about another one's data.
     acting: bool,
     /// The database itself writes the rows.
@@ -46,6 +47,8 @@ fn arguments(args: Tokens) -> Result<Arguments> {
             known.kind = Some(meta.value()?.parse()?);
         } else if path.is_ident("possible") {
             known.possible = Some(meta.value()?.parse()?);
+        } else if path.is_ident("prepared") {
+            known.prepared = Some(meta.value()?.parse()?);
         } else if path.is_ident("acting") {
             known.acting = true;
         } else if path.is_ident("projected") {
@@ -76,7 +79,7 @@ fn arguments(args: Tokens) -> Result<Arguments> {
             known.object = path.get_ident().cloned();
         } else {
             return Err(meta.error(
-                "#[kind] takes the object's name, table, kind, shelved_by, below, names, delegated, rights, changes, also, finder, possible, sample, acting, projected and apart",
+                "#[kind] takes the object's name, table, kind, shelved_by, below, names, delegated, rights, changes, also, finder, possible, prepared, sample, acting, projected and apart",
             ));
         }
         Ok(())
@@ -375,6 +378,18 @@ fn fresh(object: &Ident, known: &Arguments, columns: &[Column], given: &[Ident])
             }
         }
     });
+    let prepared = known.prepared.as_ref().map(|prepared| {
+        quote! {
+            fn prepared<'a>(
+                tx: &'a ::schema::Tx,
+                rows: &'a mut [Self],
+                acting: ::schema::OrganizationId,
+                now: ::chrono::DateTime<::chrono::Utc>,
+            ) -> ::futures_util::future::BoxFuture<'a, ::schema::Result<()>> {
+                ::std::boxed::Box::pin(#prepared(tx, rows, acting, now))
+            }
+        }
+    });
     let acting = known.acting.then(|| {
         quote!(
             const ACTING: bool = true;
@@ -446,6 +461,7 @@ fn fresh(object: &Ident, known: &Arguments, columns: &[Column], given: &[Ident])
             }
             #archived
             #possible
+            #prepared
             #sample
         }
         #archive

@@ -74,7 +74,7 @@ pub struct App {
     operators: SocketAddr,
     pub gateway: Arc<Gateway>,
     pub engine: Arc<Durable>,
-    lives: Arc<Lives>,
+    pub lives: Arc<Lives>,
     pub cerbos: Arc<Cerbos>,
     pub live: Arc<live::Hub>,
     /// A receiver that turns true when other replicas took this process for dead.

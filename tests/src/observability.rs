@@ -19,6 +19,7 @@ use opentelemetry_proto::tonic::{
     common::v1::any_value::Value as AnyValue,
     trace::v1::Span,
 };
+use schema::Clock;
 use serde_json::json;
 use server::statements::evicted;
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
@@ -174,6 +175,41 @@ async fn a_mutation_is_one_trace_from_request_to_sql() {
         assert!(metrics.iter().any(|metric| metric == name), "no {name} in {metrics:?}");
     }
     assert!(!receiver.logs.lock().expect("no panic holds it").is_empty(), "logs are sent");
+}
+
+#[tokio::test]
+async fn all_that_a_cases_life_does_names_the_case_in_the_trace_of_its_beginning() {
+    let receiver = Receiver::default();
+    let otlp = receiver.listen().await;
+    let place = crate::cases::Place::on(sleeping().await).await;
+    let world = &place.world;
+    world.app.lives.shutdown().await;
+    let case = place.case().await;
+    let (id, trace): (String, String) =
+        sqlx::query_as("SELECT resource_id::text, trace_id FROM event WHERE kind = 'case.created'")
+            .fetch_one(&world.sql)
+            .await
+            .expect("an event");
+    assert_eq!(case["id"], json!(id));
+    let gateway = Process::serve(world, &[("HESTAMI_OTLP", &otlp)]).await;
+    place.desks("case/v1/triage", json!({ "id": id, "version": 1, "kind": "REPAIR", "priority": "HIGH" })).await.ok();
+    place.desks("case/v1/updateStatus", json!({ "id": id, "version": 2, "state": "IN_PROGRESS" })).await.ok();
+    let soon = schema::SystemClock.now() + chrono::TimeDelta::seconds(1);
+    let wait = json!({ "id": id, "version": 3, "state": "WAITING_EXTERNAL", "waitingFor": "The HOA", "waitingUntil": soon });
+    place.desks("case/v1/updateStatus", wait).await.ok();
+    until("the end of the wait", async || {
+        (world.count("SELECT count(*) FROM event WHERE kind = 'case.reminded'").await == 1).then_some(())
+    })
+    .await;
+    gateway.stop().await;
+    let spans = receiver.of_trace(&trace);
+    let life = spans.iter().find(|span| span.name == "case_lifecycle_v1").expect("a life");
+    let below: Vec<&Span> =
+        spans.iter().filter(|span| ["operation", "authorize", "workflow"].contains(&span.name.as_str())).collect();
+    assert!(below.len() >= 3, "{:?}", spans.iter().map(|span| &span.name).collect::<Vec<_>>());
+    for span in below.into_iter().chain([life]) {
+        assert_eq!(attributes(span).get("case_id"), Some(&id), "{}: {:?}", span.name, attributes(span));
+    }
 }
 
 #[tokio::test]

@@ -148,12 +148,18 @@ impl Lives {
                 return Ok(());
             }
             let deadline = Deadline { organization: living.organization, procedure: life.procedure.to_owned(), id, at: due.at };
-            let span =
-                tracing::info_span!("life", otel.name = life.workflow.name(), family = life.workflow.family, epoch = number);
-            if let Some(traceparent) = &due.traceparent {
-                schema::continue_from(&span, traceparent);
-            }
-            Carried::with(Vec::new(), timer::call(&gateway, &deadline).instrument(span)).await?;
+            let of: &'static str = life.procedure.split('/').next().unwrap_or_default();
+            let called = async {
+                // All spans of it name the thing, this one as well.
+                Carried::about(of, id);
+                let span =
+                    tracing::info_span!("life", otel.name = life.workflow.name(), family = life.workflow.family, epoch = number);
+                if let Some(traceparent) = &due.traceparent {
+                    schema::continue_from(&span, traceparent);
+                }
+                timer::call(&gateway, &deadline).instrument(span).await
+            };
+            Carried::with(Vec::new(), called).await?;
         }
         Ok(())
     }

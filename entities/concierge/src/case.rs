@@ -4,15 +4,17 @@ use crate::{
     matter::{Matter, Priority},
     prelude::*,
 };
+use chrono::{DateTime, Utc};
 use owners::{
     portfolio::{self, PortfolioId},
     property::PropertyId,
 };
-use schema::Number;
+use schema::{Number, Result, Tx};
 use sea_orm::{
-    Condition,
+    Condition, ConnectionTrait, DbBackend, Statement,
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
+use std::collections::HashSet;
 
 pub use crate::intent::{CaseId, IntentId};
 
@@ -102,6 +104,7 @@ pub const LIFECYCLE: i32 = 1;
     delegated = Thing,
     names = property_id,
     possible = possible,
+    prepared = freed,
 )]
 pub struct Model {
     pub id: CaseId,
@@ -226,8 +229,27 @@ impl Model {
     }
 }
 
+/// A desk that may act no more holds no case, for whoever asks what they may do about it.
+async fn freed(tx: &Tx, rows: &mut [Model], acting: OrganizationId, now: DateTime<Utc>) -> Result<()> {
+    let held = |row: &Model| row.desk_id.filter(|_| !row.held(acting)).map(|desk| (row.organization_id, desk));
+    let (owners, desks): (Vec<Uuid>, Vec<Uuid>) = rows.iter().filter_map(held).map(|(owner, desk)| (owner.0, desk.0)).unzip();
+    if owners.is_empty() {
+        return Ok(());
+    }
+    const SQL: &str = "SELECT DISTINCT h.owner, h.desk FROM unnest($1::uuid[], $2::uuid[]) AS h(owner, desk) WHERE NOT app.lets_act(h.owner, h.desk, $3)";
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, SQL, [owners.into(), desks.into(), now.into()]);
+    let mut dismissed = HashSet::new();
+    for row in tx.query_all_raw(statement).await? {
+        dismissed.insert((OrganizationId(row.try_get("", "owner")?), OrganizationId(row.try_get("", "desk")?)));
+    }
+    for row in rows {
+        row.desk_id = row.desk_id.filter(|desk| !dismissed.contains(&(row.organization_id, *desk)));
+    }
+    Ok(())
+}
+
 /// Whether a case is in a state for a verb, and one that this organization may change.
-fn possible(row: &Model, verb: &str, acting: OrganizationId, now: chrono::DateTime<chrono::Utc>) -> bool {
+fn possible(row: &Model, verb: &str, acting: OrganizationId, now: DateTime<Utc>) -> bool {
     if !row.held(acting) {
         return false;
     }

@@ -178,7 +178,8 @@ impl<K: Kind> Loader<Key> for Loads<K> {
 async fn allowed<K: Kind>(snapshot: &Snapshot, keys: &[Key]) -> Result<HashMap<Key, Vec<Name>>> {
     let ids: Vec<Uuid> = keys.iter().map(|(_, id)| *id).collect();
     let select = K::Entity::find().filter(among(&snapshot.tx, K::ORGANIZATION, keys)).filter(K::ID.eq_any(ids));
-    let rows = row::all::<K>(&snapshot.tx, select.filter(snapshot.filter(K::KIND)?)).await?;
+    let mut rows = row::all::<K>(&snapshot.tx, select.filter(snapshot.filter(K::KIND)?)).await?;
+    K::prepared(&snapshot.tx, &mut rows, snapshot.actor.organization, snapshot.now).await?;
     let what: Vec<(OrganizationId, Delegable)> = match snapshot.actor.delegated {
         true => rows.iter().filter_map(|row| Some((row.organization(), row.delegable()?))).collect(),
         false => Vec::new(),

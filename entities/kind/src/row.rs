@@ -3,6 +3,7 @@
 use crate::OnePass;
 use crate::{Delegable, KindInfo};
 use async_graphql::ObjectType;
+use futures_util::future::BoxFuture;
 use queryplan::{Attribute, Null, Scalar, ScalarType};
 use schema::{Actor, ColumnType, Datum, OrganizationId, PrincipalId, Result, TextEnum, Time, Tx};
 use schemars::JsonSchema;
@@ -103,6 +104,16 @@ pub trait Kind: Table + Row + IntoActiveModel<ActiveOf<Self>> {
     /// Whether the row is in a state for one of its kind's verbs, whoever asks for it.
     fn possible(&self, _verb: &str, _acting: OrganizationId, _now: chrono::DateTime<chrono::Utc>) -> bool {
         true
+    }
+
+    /// Looks at what [`possible`](Self::possible) has to know besides the rows themselves, for all of them at once.
+    fn prepared<'a>(
+        _tx: &'a Tx,
+        _rows: &'a mut [Self],
+        _acting: OrganizationId,
+        _now: chrono::DateTime<chrono::Utc>,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async { Ok(()) })
     }
 
     /// Whether the row is archived: out of the way, though still there.

@@ -174,6 +174,10 @@ async fn two_desks_have_queues_of_their_own_and_terms_end_by_themselves() {
     };
     place.own("accessGrant/v1/revoke", json!({ "id": place.grant, "version": 2 })).await.ok();
     stands(3).await;
+    // And so the rival can take it over, and is told so.
+    let query = "{ workItems(filter: { kind: [CASE] }, orderBy: CREATED_ASC) { nodes { case { actionsAllowed } } } }";
+    let shown = place.world.gql(&ron, Some(rival), query, json!({})).await;
+    assert!(shown.data()["workItems"]["nodes"][0]["case"]["actionsAllowed"].to_string().contains("CASE_TRIAGE"), "{shown:?}");
     place.world.engage(&place.olga, place.home, place.desk, "ACT").await;
     assert_eq!(place.queue().await.len(), 3);
     stands(1).await;

@@ -231,6 +231,11 @@ async fn cast(stage: &Stage, book: &Arc<Book>, dice: &mut Dice) -> Result<Cast, 
     // All of it comes soon, or at once.
     let level = json!({ "acknowledge": lead, "resolve": lead, "hours": days, "timeZone": "UTC", "closeDays": 0 });
     must(&staff, "serviceLevel/v1/set", level).await?;
+    let worker = client("worker")?;
+    let invitation = json!({ "email": "worker@example.com", "role": "CONCIERGE_STAFF" });
+    let invited = must(&staff, "membership/v1/invite", invitation).await?;
+    must(&worker, "membership/v1/accept", json!({ "id": invited["id"] })).await?;
+    let worker = Client { organization: Some(desk), ..worker };
     let (mut owners, mut cared_for) = (Vec::new(), Vec::new());
     for n in 0..OWNERS {
         let owner = client(&format!("owner-{n}"))?;
@@ -242,7 +247,7 @@ async fn cast(stage: &Stage, book: &Arc<Book>, dice: &mut Dice) -> Result<Cast, 
             let offered = must(&owner, "accessGrant/v1/grant", input).await?;
             must(&staff, "accessGrant/v1/accept", json!({ "id": offered["id"] })).await?;
             let grant = offered["id"].as_str().map(str::to_owned);
-            cared_for.push((owner.clone(), Client { grant, ..staff.clone() }));
+            cared_for.push((owner.clone(), Client { grant, ..worker.clone() }));
         }
         owners.push((owner, home));
     }
