@@ -15,7 +15,7 @@ crate::sql_migration!("m20261204_000039_work", {
     sql.push_str(&class::definer("work_due", "SELECT, INSERT, UPDATE, DELETE"));
     sql.push_str(DESKS);
     sql.push_str(&TALLY.sql());
-    for table in ["work_item_owner", "work_item_tally"] {
+    for table in ["work_item_owner", "work_item_tally", "work_item_delta"] {
         sql.push_str(&class::identity(table));
         sql.push_str(&class::definer(table, "SELECT, INSERT, UPDATE, DELETE"));
     }
@@ -65,7 +65,8 @@ const ITEMS: &[Item<'static>] = &[
                 "due_at",
                 "CASE WHEN r.acknowledged_at IS NULL THEN least(r.acknowledge_by, r.resolve_by) ELSE coalesce(r.resolve_by, r.waiting_until) END",
             ),
-            ("assignee_id", "r.assignee_id"),
+            // Whoever works on it is of the desk that holds it.
+            ("assignee_id", "CASE WHEN d.desk = r.desk_id THEN r.assignee_id END"),
             (
                 "waiting_for",
                 "CASE r.state WHEN 'WAITING_OWNER' THEN 'OWNER' WHEN 'WAITING_EXTERNAL' THEN 'OTHERS' ELSE 'DESK' END",
@@ -93,7 +94,7 @@ const ITEMS: &[Item<'static>] = &[
             ("state", "r.state"),
             ("priority", "c.priority"),
             ("due_at", "r.due_at"),
-            ("assignee_id", "c.assignee_id"),
+            ("assignee_id", "CASE WHEN d.desk = c.desk_id THEN c.assignee_id END"),
             ("waiting_for", "'OWNER'"),
             ("late", "r.escalated_at IS NOT NULL"),
             ("created_at", "r.created_at"),
@@ -106,7 +107,7 @@ const ITEMS: &[Item<'static>] = &[
     Item {
         source: "intent",
         kind: "INTENT",
-        with: "",
+        with: "LEFT JOIN property p ON p.organization_id = r.organization_id AND p.id = r.property_id",
         waits: "r.state IN ('SUBMITTED', 'CLASSIFIED')",
         desk: "NULL",
         columns: &[
@@ -116,7 +117,7 @@ const ITEMS: &[Item<'static>] = &[
             ("title", "coalesce(r.wanted, left(r.text, 200))"),
             ("state", "r.state"),
             ("priority", "coalesce(r.urgency, r.priority)"),
-            ("due_at", "(r.not_after + 1)::timestamp AT TIME ZONE 'UTC'"),
+            ("due_at", "(r.not_after + 1)::timestamp AT TIME ZONE coalesce(p.time_zone, 'UTC')"),
             ("waiting_for", "'DESK'"),
             ("late", "false"),
             ("created_at", "r.created_at"),
@@ -266,6 +267,9 @@ BEGIN
         SELECT s.organization_id, s.id FROM work_item s WHERE s.organization_id = grantee AND s.owner_organization_id = owner LIMIT most)
       RETURNING 1)
     SELECT CASE WHEN count(*) = most THEN '00000000-0000-0000-0000-000000000000'::uuid END INTO last FROM gone;
+    IF last IS NULL THEN
+      {gone}
+    END IF;
   END IF;
   IF last IS NULL THEN
     DELETE FROM work_due d WHERE d.grantee_organization_id = grantee AND d.owner_organization_id = owner;
@@ -285,12 +289,24 @@ DECLARE
   due work_due;
 BEGIN
   PERFORM set_config('app.now', now::text, true);
+  {add_up}
+  -- A grant that ended by its term: the desk loses the owner's items, and the others get what it held.
+  INSERT INTO work_due AS d (grantee_organization_id, owner_organization_id, after)
+  SELECT DISTINCT o.desk, e.owner_organization_id, '00000000-0000-0000-0000-000000000000'::uuid
+  FROM (SELECT w.organization_id, w.owner_organization_id FROM work_item_owner w WHERE upper(w.seen) <= now ORDER BY upper(w.seen) LIMIT 10) e,
+    LATERAL (SELECT e.organization_id AS desk UNION SELECT a.desk FROM app.desks_at_work(e.owner_organization_id, NULL, NULL) a) o
+  ON CONFLICT (grantee_organization_id, owner_organization_id) DO NOTHING;
   SELECT d.* INTO due FROM work_due d ORDER BY d.grantee_organization_id, d.owner_organization_id LIMIT 1;
   IF NOT FOUND THEN
-    {forget}
     RETURN false;
   END IF;
-  PERFORM app.work_some(due.grantee_organization_id, due.owner_organization_id, due.after, least(most, 1000));
+  -- Whatever changes a grant begins anew, and may have done so while this waited.
+  PERFORM pg_advisory_xact_lock(hashtextextended(due.owner_organization_id::text, 8));
+  SELECT d.* INTO due FROM work_due d
+  WHERE d.grantee_organization_id = due.grantee_organization_id AND d.owner_organization_id = due.owner_organization_id;
+  IF FOUND THEN
+    PERFORM app.work_some(due.grantee_organization_id, due.owner_organization_id, due.after, least(most, 1000));
+  END IF;
   RETURN true;
 END $$;
 
@@ -303,6 +319,7 @@ BEGIN
   THEN
     RETURN NULL;
   END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended(NEW.organization_id::text, 8));
   {seen}
   PERFORM app.work_some(NEW.grantee_organization_id, NEW.organization_id, '00000000-0000-0000-0000-000000000000', 500);
   -- Whatever a desk held that may act no more is in the queues of the others.
@@ -318,7 +335,8 @@ REVOKE ALL ON FUNCTION app.work_grant() FROM PUBLIC;
 CREATE TRIGGER access_grant_work AFTER INSERT OR UPDATE ON access_grant FOR EACH ROW EXECUTE FUNCTION app.work_grant();
 ",
         seen = TALLY.seen("NEW.grantee_organization_id", "NEW.organization_id"),
-        forget = TALLY.forget(),
+        gone = TALLY.gone("grantee", "owner"),
+        add_up = TALLY.add_up(),
         ids = ids.join(" UNION ALL "),
         each = each.join("\n    "),
     )

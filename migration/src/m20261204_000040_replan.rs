@@ -28,6 +28,9 @@ $$
   INSERT INTO deadline AS d (organization_id, procedure, id, at)
   SELECT c.organization_id, 'case/v1/replan', c.id, starts FROM concierge_case c
   WHERE c.desk_id = desk AND desk = app.acting() AND c.created_at < starts AND c.state NOT IN ('RESOLVED', 'CLOSED', 'CANCELLED')
+    AND EXISTS (
+      SELECT FROM access_grant g WHERE g.organization_id = c.organization_id AND g.grantee_organization_id = desk AND 'act' = ANY (g.scopes)
+        AND g.accepted_at IS NOT NULL AND g.revoked_at IS NULL AND g.starts_at <= app.clock() AND (g.ends_at IS NULL OR g.ends_at > app.clock()))
   ON CONFLICT (organization_id, procedure, id) DO UPDATE SET at = excluded.at, turns = 0
 $$;
 

@@ -220,7 +220,7 @@ await screen('A wish', async () => {
   return `${wish.number} seems to be ${wish.suggestedKind}, because of ${wish.suggestedWords.join(', ')}`;
 });
 
-// What the desk does about it. Open questions come first: `caseAnswer` takes one of their `choices`, or words. The timeline is a sentence for each
+// What the desk does about it. Open questions come first: `caseAnswer` takes one of their `choices`, or words where there are none. The timeline is a sentence for each
 // thing that happened.
 await screen('Cases, and one of them', async () => {
   const { organization } = await read(`query Cases($organization: ID!) { organization(id: $organization) { cases(first: 20, orderBy: UPDATED_DESC) { totalCount nodes {

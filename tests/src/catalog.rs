@@ -22,6 +22,7 @@ const NO_ORGANIZATION: &[(&str, &str)] = &[
 const OTHER_INDEXES: &[(&str, &str)] = &[
     ("membership_of_principal", "the definer's viewer() looks across organizations"),
     ("membership_invited_email", "the definer's viewer() looks across organizations"),
+    ("work_item_owner_ended", "whoever keeps time looks across desks for grants that ended by their term"),
     ("case_of_desk", "the beginning of a service level looks across owners for the cases of its desk"),
     ("work_item_source", "the database's own triggers look for the items of an owner's row in every queue"),
     ("deadline_unplanned", "the definer of lives looks across organizations"),

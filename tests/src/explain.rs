@@ -191,7 +191,7 @@ async fn engaged(world: &World, home: Uuid, desk: Uuid) {
            waiting_for, late, version, created_at, updated_at)
            SELECT '{desk}', id, organization_id, id, 'CASE', id, 'C-1', 'Mend it', 'NEW', 'NORMAL', 1 + (random() * 3)::int, due, due, 'DESK', false, 1,
              updated_at, updated_at FROM property, LATERAL (SELECT '2026-09-21'::timestamptz + n * interval '37 seconds' AS due FROM (SELECT split_part(line1, ' ', 1)::int * 7919 % 100000 AS n) AS s) AS d;
-         ANALYZE work_item; ANALYZE work_item_tally; ANALYZE work_item_owner;
+         SELECT app.work_item_add_up(2000000); ANALYZE work_item; ANALYZE work_item_tally; ANALYZE work_item_owner; ANALYZE work_item_delta;
          ANALYZE organization; ANALYZE property; ANALYZE access_grant; ANALYZE engaged_property;"
     );
     world.sql.acquire().await.expect("a connection").execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("a crowd");

@@ -15,11 +15,11 @@ states!(
         Open = "OPEN" => [
             Answered by "case/v1/answer" with "questionId",
             // Its case went on without an answer.
-            Withdrawn by "case/v1/resolve" | "case/v1/cancel",
+            Withdrawn by "case/v1/updateStatus" | "case/v1/resolve" | "case/v1/cancel",
         ],
         /// It has its answer.
         Answered = "ANSWERED" => [],
-        /// Its case ended without an answer.
+        /// Its case went on, or ended, without an answer.
         Withdrawn = "WITHDRAWN" => [],
     }
 );

@@ -52,6 +52,11 @@ impl Level {
     }
 }
 
+/// When something was due of which nothing is left: as it was promised, if that has passed, or now.
+fn passed(due: Option<Time>, now: DateTime<Utc>) -> Time {
+    due.filter(|due| due.0 < now).unwrap_or(Time(now))
+}
+
 impl Model {
     /// Counts the work that was done by the clock until now, by the level under which it was done, and stops the clock.
     pub fn stop(&mut self, level: &Level, now: DateTime<Utc>) {
@@ -67,9 +72,10 @@ impl Model {
             self.acknowledge_soon = None;
             return;
         }
+        let due = self.acknowledge_by;
         self.acknowledge_by = level.and_then(|level| {
-            let waited = level.hours.between(self.created_at.0, now);
-            level.after(now, level.promised.acknowledge(self.priority) - waited)
+            let left = level.promised.acknowledge(self.priority) - level.hours.between(self.created_at.0, now);
+            if left > TimeDelta::zero() { level.after(now, left) } else { Some(passed(due, now)) }
         });
         self.acknowledge_soon = level.and_then(|level| level.soon(self.acknowledge_by, now));
         // One that is late already stays so.
@@ -87,7 +93,7 @@ impl Model {
             let left = level.promised.resolve(self.priority) - TimeDelta::seconds(self.worked_seconds.into());
             self.counting_since = Some(Time(now));
             // One that is late already stays due when it was.
-            self.resolve_by = if left > TimeDelta::zero() { level.after(now, left) } else { due.or(Some(Time(now))) };
+            self.resolve_by = if left > TimeDelta::zero() { level.after(now, left) } else { Some(passed(due, now)) };
             self.resolve_soon = level.soon(self.resolve_by, now);
         }
         if self.resolve_by != due && self.resolve_by.is_some_and(|by| by.0 > now) {

@@ -169,7 +169,7 @@ orders!(WorkItemOrder of WorkItemFilter, else DueAsc {
 text_enum!(
     /// What items are counted by.
     WorkItemCountBy {
-        /// Overdue, due today, due within a week, mine, nobody's, late.
+        /// ALL; OVERDUE; TODAY, later today; THIS_WEEK, within seven days, today among them; MINE; UNASSIGNED; LATE, that were late once.
         Bucket = "BUCKET",
         /// By the state of the thing that waits.
         State = "STATE",

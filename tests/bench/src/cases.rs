@@ -182,12 +182,12 @@ async fn fill(ground: &Ground, cases: u64, queue: bool) -> Result<(), Fault> {
     ];
     if queue {
         // The triggers keep it else; here it is filled at once.
-        sql.push("INSERT INTO work_item SELECT i.* FROM concierge_case r, LATERAL app.items_of_concierge_case(r, NULL) i ON CONFLICT DO NOTHING".to_owned());
+        sql.push(format!("INSERT INTO work_item SELECT i.* FROM concierge_case r, LATERAL app.items_of_concierge_case(r, NULL) i WHERE r.desk_id = '{desk}'"));
     }
     let mut connection = ground.connect().await?;
     for (n, statement) in sql.into_iter().enumerate() {
         // Cases that sleep have their deadlines by the triggers.
-        let role = if n < 6 || queue { "replica" } else { "origin" };
+        let role = if n < 6 || (queue && n < 7) { "replica" } else { "origin" };
         sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SET session_replication_role = {role}; {statement}")))
             .execute(&mut connection)
             .await?;

@@ -161,6 +161,20 @@ async fn two_desks_have_queues_of_their_own_and_terms_end_by_themselves() {
     place.desks("case/v1/triage", json!({ "id": free, "version": 1, "kind": "OTHER", "priority": "LOW" })).await.ok();
     assert_eq!(rivals().await, items(&[("INTENT", "SUBMITTED")]), "the first desk holds it now");
     assert_eq!(before["deskId"], json!(place.desk));
+    // The owner hands a case over, and back.
+    let hand = async |desk: Uuid| {
+        let version = place.read(&before["id"]).await["version"].clone();
+        place.own("case/v1/update", json!({ "id": before["id"], "version": version, "deskId": desk })).await.ok()["deskId"]
+            .clone()
+    };
+    assert_eq!(hand(rival).await, json!(rival));
+    assert_eq!((rivals().await.len(), place.queue().await.len()), (2, 2));
+    let stranger = json!({ "id": before["id"], "version": 2, "deskId": place.home });
+    place.own("case/v1/update", stranger).await.refused_at("deskId", "NOT_A_DESK");
+    // A rival says nothing of what another desk holds, not even by a link.
+    let link = json!({ "id": free, "otherId": before["id"], "kind": "RELATES_TO" });
+    place.desks("case/v1/link", link).await.refused("CASE_HELD_BY_ANOTHER");
+    hand(place.desk).await;
     // What the first desk holds is the rival's while the first is not let in, and its own again afterwards.
     let counted = async || place.counts_of(&ron, rival).await["BUCKET"]["ALL"].clone();
     let stands = async |many: usize| {

@@ -85,7 +85,7 @@ impl Procedure for Ask {
     }
 }
 
-/// Choose one of the answers, say it in words, or both.
+/// Choose one of the answers, where the question has some, and say in words what else there is to say.
 #[input]
 pub struct CaseAnswerInput {
     /// The case.

@@ -64,7 +64,7 @@ impl Procedure for Create {
 }
 
 /// Refuses a desk that the owner did not let act. A desk opens cases for itself only.
-async fn ensure_desk(cx: &Context, desk: OrganizationId) -> Result<()> {
+pub(super) async fn ensure_desk(cx: &Context, desk: OrganizationId) -> Result<()> {
     let refused = || Error::invalid("deskId", "NOT_A_DESK", "the owner let no such desk act");
     if cx.actor.through.is_some() {
         return if desk == cx.organization() { Ok(()) } else { Err(refused()) };

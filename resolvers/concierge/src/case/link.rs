@@ -43,7 +43,8 @@ impl Procedure for Link {
             return Err(Error::invalid("otherId", "CIRCLE", "a case does not lead to itself"));
         }
         let other = case::by_id(owner, other_id).lock(LockType::Share).one(tx).await?;
-        other.ok_or_else(|| Error::invalid("otherId", "NOT_FOUND", "there is no such case"))?;
+        let other = other.ok_or_else(|| Error::invalid("otherId", "NOT_FOUND", "there is no such case"))?;
+        ensure_held(cx, &other).await?;
         let there = Condition::all().add(case_link::Column::CaseId.eq(id)).add(case_link::Column::OtherId.eq(other_id));
         let back = Condition::all().add(case_link::Column::CaseId.eq(other_id)).add(case_link::Column::OtherId.eq(id));
         let same = if kind.mutual() { Condition::any().add(there).add(back) } else { there };
@@ -92,6 +93,11 @@ impl Procedure for Unlink {
         let link = case_link::by_id(row.organization_id, input.link_id).lock(LockType::NoKeyUpdate).one(cx.tx().await?).await?;
         let link = link.filter(|link| link.case_id == row.id || link.other_id == row.id);
         let link = link.ok_or_else(|| Error::invalid("linkId", "NOT_FOUND", "the case has no such link"))?;
+        if link.case_id != row.id
+            && let Some(from) = case::by_id(row.organization_id, link.case_id).one(cx.tx().await?).await?
+        {
+            ensure_held(cx, &from).await?;
+        }
         if link.ended_at.is_some() {
             return Err(kind::refusal::<CaseLink>(ENDED));
         }

@@ -24,7 +24,6 @@ schema::codes! {
     CASE_ENDED: Conflict, "The case is resolved, closed or cancelled.";
     CASE_REOPEN_TOO_LATE: Conflict, "The case has been closed for too long; open a new one that follows it.";
     CASE_QUESTION_ENDED: Conflict, "The question was answered or withdrawn.";
-    CASE_WITHOUT_DESK: Conflict, "No desk holds the case.";
 }
 
 // One entry a line, so that a new procedure adds one line.

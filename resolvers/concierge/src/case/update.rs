@@ -1,4 +1,4 @@
-use super::{CASE_ENDED, CASE_HELD_BY_ANOTHER, CHANGE, work::Work};
+use super::{CASE_ENDED, CASE_HELD_BY_ANOTHER, CHANGE, create::ensure_desk, work::Work};
 use crate::prelude::*;
 use concierge::case::{Case, CaseId};
 use kind::amend;
@@ -26,6 +26,9 @@ pub struct CaseUpdateInput {
     /// The portfolio that it is about. It takes the place of a property.
     #[patch]
     pub portfolio_id: MaybeUndefined<PortfolioId>,
+    /// The desk that shall hold it, of those that the owner let act. Nobody of it works on the case yet.
+    #[patch]
+    pub desk_id: Option<OrganizationId>,
 }
 
 pub struct Update;
@@ -49,7 +52,7 @@ impl Procedure for Update {
     }
 
     async fn handle(cx: &Context, allowed: Allowed<Self::Subject>, input: CaseUpdateInput) -> Result<Case> {
-        let CaseUpdateInput { id: _, version, title, description, property_id, portfolio_id } = input;
+        let CaseUpdateInput { id: _, version, title, description, property_id, portfolio_id, desk_id } = input;
         let mut work = Work::on(cx, allowed, version).await?;
         work.ensure_open()?;
         let next = &mut work.next;
@@ -69,6 +72,10 @@ impl Procedure for Update {
         amend!(next: title, description, property_id, portfolio_id);
         if work.next.property_id != work.edit.property_id {
             work.elsewhere(cx).await?;
+        }
+        if let Some(desk) = desk_id {
+            ensure_desk(cx, desk).await?;
+            work.hand_over(cx, desk).await?;
         }
         work.done(cx, "updated").await
     }

@@ -47,7 +47,12 @@ impl Procedure for UpdateStatus {
         let CaseUpdateStatusInput { id: _, version, state, waiting_for, waiting_until } = input;
         let mut work = Work::on(cx, allowed, version).await?;
         let given: &[&str] = if waiting_for.is_some() { &["waitingFor"] } else { &[] };
+        let asked = work.edit.state == CaseState::WaitingOwner;
         work.go(cx, Self::NAME, state, given)?;
+        if asked {
+            // Whoever goes on without an answer needs none any more.
+            work.withdraw_questions(cx).await?;
+        }
         if state.waiting() {
             if waiting_until.is_some_and(|until| until.0 <= cx.now()) {
                 return Err(Error::invalid("waitingUntil", "TOO_EARLY", "must be later than now"));

@@ -135,8 +135,9 @@ impl Work {
             None => None,
         };
         // What was worked before a level began counts by the level before.
-        let before = match (next.counting_since, edit.desk_id, &level) {
-            (Some(since), Some(desk), Some(level)) if since < level.promised.starts_at || edit.desk_id != next.desk_id => {
+        let begun = |since: Time| level.as_ref().is_some_and(|level| since < level.promised.starts_at);
+        let before = match (next.counting_since, edit.desk_id) {
+            (Some(since), Some(desk)) if edit.desk_id != next.desk_id || begun(since) => {
                 Some(service_level::at(cx.tx().await?, (edit.organization_id, edit.property_id), desk, since.0).await?)
             }
             _ => None,
@@ -195,7 +196,7 @@ impl Work {
         self.run(cx);
     }
 
-    /// Plans anew what is promised, for another property: its hours may be those of another time zone.
+    /// Plans anew what is promised: by another desk, or for another property, whose hours may be those of another time zone.
     pub async fn elsewhere(&mut self, cx: &Context) -> Result<()> {
         let Some(desk) = self.next.desk_id else { return Ok(()) };
         let about = (self.edit.organization_id, self.next.property_id);
@@ -204,6 +205,15 @@ impl Work {
         self.before = self.before.take().or(self.level.replace(level));
         self.replan(cx);
         Ok(())
+    }
+
+    /// Gives the case to another desk, of which nobody works on it yet.
+    pub async fn hand_over(&mut self, cx: &Context, desk: OrganizationId) -> Result<()> {
+        if self.next.desk_id == Some(desk) {
+            return Ok(());
+        }
+        (self.next.desk_id, self.next.assignee_id, self.next.lead_id) = (Some(desk), None, None);
+        self.elsewhere(cx).await
     }
 
     /// Refuses a change of a case on which nobody works any more.
@@ -236,16 +246,14 @@ impl Work {
     }
 }
 
-/// Whether the actor may change a case as it is held. False: the desk that held it may act no more. Refused, if another desk holds it.
+/// Whether the desk that holds a case, if one does, may still act. Refused, if the actor works for another desk while it may.
 async fn held(cx: &Context, case: &Case) -> Result<bool> {
-    let system = cx.actor.kind == schema::PrincipalKind::System;
-    match case.desk_id {
-        Some(desk) if !system && !case.held(cx.organization()) => match acts(cx, case.organization_id, desk).await? {
-            true => Err(Error::new(CASE_HELD_BY_ANOTHER)),
-            false => Ok(false),
-        },
-        _ => Ok(true),
+    let Some(desk) = case.desk_id.filter(|desk| *desk != cx.organization()) else { return Ok(true) };
+    let acts = acts(cx, case.organization_id, desk).await?;
+    if acts && cx.actor.kind != schema::PrincipalKind::System && !case.held(cx.organization()) {
+        return Err(Error::new(CASE_HELD_BY_ANOTHER));
     }
+    Ok(acts)
 }
 
 /// Refuses the change of a case that another desk holds.

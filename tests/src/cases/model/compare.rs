@@ -110,7 +110,9 @@ impl Play {
     fn queue(&self, desk: usize) -> BTreeSet<String> {
         let mut items = BTreeSet::new();
         let lets = |owner: usize, desk: usize| self.model.lets[owner][desk];
-        let assigned = |case: &Case| case.assignee.map_or(Value::Null, |desk| self.principals[desk].clone());
+        let assigned = |case: &Case| {
+            case.assignee.filter(|_| case.desk == Some(desk)).map_or(Value::Null, |desk| self.principals[desk].clone())
+        };
         for case in self.model.cases.iter().filter(|case| open(case.state) && lets(case.owner, desk)) {
             if case.desk.is_some_and(|holder| holder != desk && lets(case.owner, holder)) {
                 continue;

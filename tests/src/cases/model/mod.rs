@@ -179,7 +179,11 @@ impl Case {
         if self.looked.is_some() {
             self.look_soon = None;
         } else {
-            self.look_by = self.level().map(|level| (self.created + level.acknowledge[self.priority]).max(now));
+            let was = self.look_by;
+            self.look_by = self.level().map(|level| {
+                let by = self.created + level.acknowledge[self.priority];
+                if by > now { by } else { was.map_or(now, |was| was.min(now)) }
+            });
             self.look_soon = self.soon(self.look_by, now);
             if self.look_by.is_some_and(|by| by > now) {
                 self.told.retain(|told| !matches!(told, Told::LookSoon | Told::LookLate));
@@ -197,7 +201,7 @@ impl Case {
         if self.runs(self.state) {
             let left = self.level().map_or(0, |level| level.resolve[self.priority]) - self.worked;
             self.runs_since = Some(now);
-            self.resolve_by = if left > 0 { Some(now + left) } else { was.or(Some(now)) };
+            self.resolve_by = if left > 0 { Some(now + left) } else { Some(was.map_or(now, |was| was.min(now))) };
             self.resolve_soon = self.soon(self.resolve_by, now);
         }
         if self.resolve_by != was && self.resolve_by.is_some_and(|by| by > now) {
@@ -250,9 +254,10 @@ impl Case {
     }
 
     /// The gateway does whatever the time has come for.
-    fn fire(&mut self, now: i64) {
+    fn fire(&mut self, now: i64, lets: [bool; 2]) {
         while self.next().is_some_and(|at| at <= now) {
-            let (mut late, mut verb) = (false, 0);
+            self.free(now, lets);
+            let (mut late, mut verb) = (false, 3);
             for (_, due) in self.dues().into_iter().filter(|(at, _)| *at <= now) {
                 match due {
                     Due::Tell(told) => {
@@ -286,8 +291,18 @@ impl Case {
                     self.promise_end(now);
                 }
             }
-            self.fired[verb] += 1;
+            if let Some(fired) = self.fired.get_mut(verb) {
+                *fired += 1;
+            }
             self.version += 1;
+        }
+    }
+
+    /// A desk that may act no more holds the case no more, once anybody does something about it.
+    fn free(&mut self, now: i64, lets: [bool; 2]) {
+        if self.desk.is_some_and(|desk| !lets[desk]) {
+            (self.desk, self.assignee, self.lead) = (None, None, None);
+            self.promise(now);
         }
     }
 

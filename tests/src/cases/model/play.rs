@@ -214,7 +214,7 @@ impl Play {
             self.done.push("killed".to_owned());
         }
         for case in &mut self.model.cases {
-            case.fire(self.model.now);
+            case.fire(self.model.now, self.model.lets[case.owner]);
         }
         self.timers().await;
     }

@@ -208,13 +208,10 @@ impl Play {
         }
         let case = &mut self.model.cases[at];
         let before = case.clone();
+        case.free(now, self.model.lets[owner]);
         if let Who::Desk(desk) = who {
-            let taken = case.desk != Some(desk);
-            if taken {
-                (case.assignee, case.lead) =
-                    (case.assignee.filter(|_| case.desk.is_none()), case.lead.filter(|_| case.desk.is_none()));
-                case.desk = Some(desk);
-            }
+            let taken = case.desk.is_none();
+            case.desk = Some(desk);
             if open(case.state) {
                 case.looked.get_or_insert(now);
             }
@@ -233,7 +230,11 @@ impl Play {
                 }
             }
             "updateStatus" => {
+                let asked = case.state == WaitingOwner;
                 case.goes(to.expect("a state"), now);
+                if asked {
+                    case.withdraw();
+                }
                 case.waits_until = until.filter(|_| waits(case.state));
             }
             "resolve" => {
@@ -275,7 +276,7 @@ impl Play {
         }
         // What changes nothing makes no version.
         case.version += i64::from(verb == "update" || *case != before);
-        case.fire(now);
+        case.fire(now, self.model.lets[owner]);
         self.timers().await;
     }
 }
