@@ -241,7 +241,7 @@ $$
     AND owner = ANY ((SELECT app.in_scope('read'))::uuid[])
     AND EXISTS (
       SELECT FROM access_grant g WHERE g.organization_id = owner AND g.grantee_organization_id = desk AND 'act' = ANY (g.scopes)
-        AND g.accepted_at IS NOT NULL AND g.starts_at <= at AND (g.revoked_at IS NULL OR g.revoked_at > at) AND (g.ends_at IS NULL OR g.ends_at > at))
+        AND g.accepted_at IS NOT NULL AND g.starts_at <= at AND (g.revoked_at IS NULL OR g.revoked_at >= at) AND (g.ends_at IS NULL OR g.ends_at >= at))
   ORDER BY l.starts_at DESC LIMIT 1
 $$;
 

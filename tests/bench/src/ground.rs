@@ -11,6 +11,7 @@ use std::{
     fmt::Write,
     ops::Range,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
 };
 use uuid::Uuid;
 
@@ -56,7 +57,9 @@ impl Ground {
     /// Embedded servers in a folder of their own, migrated.
     pub async fn new() -> Result<Ground, Fault> {
         let root = root();
-        let home = std::env::temp_dir().join(format!("hestami-bench-{}", std::process::id()));
+        static GROUNDS: AtomicU32 = AtomicU32::new(0);
+        let nth = GROUNDS.fetch_add(1, Ordering::Relaxed);
+        let home = std::env::temp_dir().join(format!("hestami-bench-{}-{nth}", std::process::id()));
         std::fs::create_dir_all(&home)?;
         let folders = Folders::lay_out(&home, &root.join("embedded/node_modules"))?;
         let policies = root.join("authz/policies");

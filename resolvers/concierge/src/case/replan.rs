@@ -19,5 +19,10 @@ async fn replan(cx: &Context, allowed: Allowed<Seen<Case>>) -> Result<Case> {
     let values = [owner.0.into(), id.0.into()];
     let done = Statement::from_sql_and_values(DbBackend::Postgres, "SELECT app.replanned($1, $2)", values);
     cx.tx().await?.execute_raw(done).await?;
+    let promised = |case: &Case| (case.desk_id, case.acknowledge_by, case.acknowledge_soon, case.resolve_by, case.resolve_soon);
+    if promised(&work.next) == promised(&work.edit) {
+        // The new level promises the same: the case stays as it is, and nobody is told.
+        return Ok(work.edit.clone());
+    }
     work.done(cx, "replanned").await
 }
