@@ -124,6 +124,13 @@ pub fn definer(table: &str, privileges: &str) -> String {
     )
 }
 
+/// Whether a grant `g` lets its desk act at a time.
+pub fn acts(at: &str) -> String {
+    format!(
+        "'act' = ANY (g.scopes) AND g.accepted_at IS NOT NULL AND g.revoked_at IS NULL AND g.starts_at <= {at} AND (g.ends_at IS NULL OR g.ends_at > {at})"
+    )
+}
+
 /// Hands a function to the definer role and lets the application call it.
 pub fn definer_function(signature: &str) -> String {
     format!(

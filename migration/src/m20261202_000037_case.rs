@@ -41,7 +41,7 @@ crate::sql_migration!("m20261202_000037_case", {
     sql.push_str(&class::about("internal_note", ("concierge_case", "case_id"), &class::Writes { insert: true, update: stamps }));
     sql.push_str(&class::owned("service_level", &class::Writes { insert: true, update: stamps }));
     sql.push_str(&class::definer("service_level", "SELECT"));
-    sql.push_str(LEVELS);
+    sql.push_str(&LEVELS.replace("{acts}", &class::acts("at")));
     sql.push_str(&class::definer_function("app.service_level_at(uuid, uuid, timestamptz)"));
     sql.push_str(&class::definer_function("app.desk_of(uuid, timestamptz)"));
     sql.push_str(&class::definer_function("app.lets_act(uuid, uuid, timestamptz)"));
@@ -251,8 +251,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
 $$
   SELECT CASE WHEN count(*) = 1 THEN (array_agg(desk))[1] END FROM (
     SELECT DISTINCT g.grantee_organization_id AS desk FROM access_grant g
-    WHERE g.organization_id = owner AND owner = ANY ((SELECT app.in_scope('read'))::uuid[]) AND 'act' = ANY (g.scopes)
-      AND g.accepted_at IS NOT NULL AND g.revoked_at IS NULL AND g.starts_at <= at AND (g.ends_at IS NULL OR g.ends_at > at)) AS desks
+    WHERE g.organization_id = owner AND owner = ANY ((SELECT app.in_scope('read'))::uuid[])
+      AND {acts}) AS desks
 $$;
 
 -- Whether an owner lets a desk act now. One desk does not see the grant of another.
@@ -262,8 +262,7 @@ $$
   SELECT EXISTS (
     SELECT FROM access_grant g
     WHERE g.organization_id = owner AND owner = ANY ((SELECT app.in_scope('read'))::uuid[]) AND g.grantee_organization_id = desk
-      AND 'act' = ANY (g.scopes) AND g.accepted_at IS NOT NULL AND g.revoked_at IS NULL AND g.starts_at <= at
-      AND (g.ends_at IS NULL OR g.ends_at > at))
+      AND {acts})
 $$;
 
 -- Whether somebody works for the acting organization now.

@@ -9,7 +9,7 @@ use crate::{
 crate::sql_migration!("m20261204_000039_work", {
     let mut sql = String::from(TABLES);
     sql.push_str(&class::owned("work_item", &class::Writes { insert: false, update: &[] }));
-    sql.push_str(SIGHT);
+    sql.push_str(&SIGHT.replace("{acts}", &class::acts("(SELECT app.clock())")));
     sql.push_str(&class::definer("work_item", "SELECT, INSERT, UPDATE, DELETE"));
     sql.push_str(&class::identity("work_due"));
     sql.push_str(&class::definer("work_due", "SELECT, INSERT, UPDATE, DELETE"));
@@ -179,9 +179,8 @@ const SIGHT: &str = r"
 -- Whatever is yet to be brought in line, the desk sees the rows of those only who let it act now.
 ALTER POLICY work_item_read ON work_item
   USING (organization_id = ANY ((SELECT app.in_scope('read'))::uuid[]) AND owner_organization_id IN (
-    SELECT g.organization_id FROM access_grant g WHERE g.grantee_organization_id = (SELECT app.acting()) AND 'act' = ANY (g.scopes)
-      AND g.accepted_at IS NOT NULL AND g.revoked_at IS NULL AND g.starts_at <= (SELECT app.clock())
-      AND (g.ends_at IS NULL OR g.ends_at > (SELECT app.clock()))));
+    SELECT g.organization_id FROM access_grant g WHERE g.grantee_organization_id = (SELECT app.acting())
+      AND {acts}));
 ";
 
 const DESKS: &str = r"
@@ -291,10 +290,14 @@ BEGIN
   PERFORM set_config('app.now', now::text, true);
   {add_up}
   -- A grant that ended by its term: the desk loses the owner's items, and the others get what it held.
-  INSERT INTO work_due AS d (grantee_organization_id, owner_organization_id, after)
-  SELECT DISTINCT o.desk, e.owner_organization_id, '00000000-0000-0000-0000-000000000000'::uuid
-  FROM (SELECT w.organization_id, w.owner_organization_id FROM work_item_owner w WHERE upper(w.seen) <= now ORDER BY upper(w.seen) LIMIT 10) e,
-    LATERAL (SELECT e.organization_id AS desk UNION SELECT a.desk FROM app.desks_at_work(e.owner_organization_id, NULL, NULL) a) o
+  WITH ended AS (
+    INSERT INTO work_due (grantee_organization_id, owner_organization_id, after)
+    SELECT w.organization_id, w.owner_organization_id, '00000000-0000-0000-0000-000000000000' FROM work_item_owner w
+    WHERE upper(w.seen) <= now ORDER BY upper(w.seen) LIMIT 10
+    ON CONFLICT (grantee_organization_id, owner_organization_id) DO NOTHING RETURNING owner_organization_id)
+  INSERT INTO work_due (grantee_organization_id, owner_organization_id, after)
+  SELECT DISTINCT a.desk, e.owner_organization_id, '00000000-0000-0000-0000-000000000000'::uuid
+  FROM ended e, LATERAL app.desks_at_work(e.owner_organization_id, NULL, NULL) a
   ON CONFLICT (grantee_organization_id, owner_organization_id) DO NOTHING;
   SELECT d.* INTO due FROM work_due d ORDER BY d.grantee_organization_id, d.owner_organization_id LIMIT 1;
   IF NOT FOUND THEN

@@ -5,7 +5,7 @@ use crate::class;
 crate::sql_migration!("m20261204_000040_replan", {
     let mut sql = String::from(LEVEL);
     sql.push_str(&class::deadline("service_level", "serviceLevel/v1/begin", "begins_at", &[]));
-    sql.push_str(FUNCTIONS);
+    sql.push_str(&FUNCTIONS.replace("{acts}", &class::acts("app.clock()")));
     sql.push_str(&class::definer_function("app.replan_later(uuid, timestamptz)"));
     sql.push_str(&class::definer_function("app.replanned(uuid, uuid)"));
     sql.push_str(&class::across());
@@ -29,8 +29,8 @@ $$
   SELECT c.organization_id, 'case/v1/replan', c.id, starts FROM concierge_case c
   WHERE c.desk_id = desk AND desk = app.acting() AND c.created_at < starts AND c.state NOT IN ('RESOLVED', 'CLOSED', 'CANCELLED')
     AND EXISTS (
-      SELECT FROM access_grant g WHERE g.organization_id = c.organization_id AND g.grantee_organization_id = desk AND 'act' = ANY (g.scopes)
-        AND g.accepted_at IS NOT NULL AND g.revoked_at IS NULL AND g.starts_at <= app.clock() AND (g.ends_at IS NULL OR g.ends_at > app.clock()))
+      SELECT FROM access_grant g WHERE g.organization_id = c.organization_id AND g.grantee_organization_id = desk
+        AND {acts})
   ON CONFLICT (organization_id, procedure, id) DO UPDATE SET at = excluded.at, turns = 0
 $$;
 

@@ -193,3 +193,51 @@ async fn a_level_counts_from_its_start_and_only_for_those_who_set_it() {
         place.world.call(&dana, place.desk, "serviceLevel/v1/set", wrong).await.refused_at(field, code);
     }
 }
+
+#[tokio::test]
+async fn whoever_has_worked_longer_than_a_higher_priority_allows_is_late_at_once() {
+    let place = Place::new().await;
+    place.promises(|_| ()).await;
+    let case = place.at_work().await;
+    let id = &case["id"];
+    place.advance(700);
+    let urgent = json!({ "id": id, "version": 3, "priority": "HIGH" });
+    let late = place.desks("case/v1/changePriority", urgent).await.ok().clone();
+    assert!(at(&late["resolveBy"]) <= place.world.clock.now(), "{late:#}");
+    place.until_case(id, "an escalation", |case| case["escalatedAt"].is_string()).await;
+}
+
+#[tokio::test]
+async fn a_desk_that_may_act_no_more_promises_nothing_and_changes_nothing() {
+    let place = Place::new().await;
+    place.promises(|_| ()).await;
+    let case = place.at_work().await;
+    let id = &case["id"];
+    place.own("accessGrant/v1/revoke", json!({ "id": place.grant, "version": 2 })).await.ok();
+    place.advance(1);
+    // Not even by a new level, whose promises are broken in a minute.
+    place.promises(|body| body["resolve"] = json!({ "low": 1, "normal": 1, "high": 1, "urgent": 1 })).await;
+    place.advance(60);
+    place.advance(3_000);
+    // When its time comes, the case is let go of: nobody is late, and nobody's lead is told.
+    let free = place.until_case(id, "a case without a desk", |case| case["deskId"].is_null()).await;
+    assert_eq!((&free["resolveBy"], &free["escalatedAt"], &free["leadId"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!((&free["priority"], &free["assigneeId"]), (&json!("NORMAL"), &Value::Null));
+    assert!(!place.events(id).await.contains(&"case.replanned".to_owned()));
+}
+
+#[tokio::test]
+async fn going_on_without_an_answer_takes_the_question_back() {
+    let place = Place::new().await;
+    let case = place.at_work().await;
+    let id = &case["id"];
+    let due = place.world.clock.now() + TimeDelta::days(1);
+    let question =
+        place.desks("case/v1/ask", json!({ "id": id, "version": 3, "text": "Zinc?", "dueAt": due })).await.ok().clone();
+    place.desks("case/v1/updateStatus", json!({ "id": id, "version": 4, "state": "IN_PROGRESS" })).await.ok();
+    let body = json!({ "id": question["id"] });
+    let asked = place.world.rpc(&place.olga, Some(place.home), "caseQuestion/v1/get", body).await.ok().clone();
+    assert_eq!((&asked["state"], &asked["remindedAt"]), (&json!("WITHDRAWN"), &Value::Null));
+    let answer = json!({ "id": id, "questionId": question["id"], "answer": "Yes" });
+    place.own("case/v1/answer", answer).await.refused("CASE_QUESTION_ENDED");
+}

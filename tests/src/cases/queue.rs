@@ -195,9 +195,25 @@ async fn two_desks_have_queues_of_their_own_and_terms_end_by_themselves() {
     place.world.engage(&place.olga, place.home, place.desk, "ACT").await;
     assert_eq!(place.queue().await.len(), 3);
     stands(1).await;
+    hand(rival).await;
+    assert_eq!((rivals().await.len(), place.queue().await.len()), (2, 2));
     place.world.clock.advance(Duration::from_secs(20 * 24 * 3_600));
-    assert_eq!(rivals().await, [], "the term is over");
-    assert_eq!((counted().await, place.counts().await["BUCKET"]["ALL"].clone()), (json!(0), json!(3)));
+    assert_eq!((rivals().await, counted().await), (items(&[]), json!(0)), "the term is over");
+    // What the rival held waits for the other desk now, in nobody's hands.
+    until_or("all of it at the first desk's", &mut String::new(), async |missing| {
+        let (all, counts) = (place.queue().await, place.counts().await);
+        *missing = format!("{all:?} {counts}");
+        (all.len() == 3 && counts["BUCKET"]["ALL"] == 3 && counts["BUCKET"]["UNASSIGNED"] == 3).then_some(())
+    })
+    .await;
+    until_or("the rival's items to go", &mut String::new(), async |missing| {
+        let sql =
+            "SELECT coalesce(string_agg(concat_ws(' ', w.organization_id, w.kind, w.state, o.seen), ', '), '') FROM work_item w
+            LEFT JOIN work_item_owner o USING (organization_id, owner_organization_id) WHERE w.organization_id = $1";
+        *missing = sqlx::query_scalar(sql).bind(rival).fetch_one(&place.world.sql).await.expect("items");
+        missing.is_empty().then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
