@@ -3,6 +3,7 @@
 use super::proxy::Proxy;
 use crate::load::{Connection, post};
 use futures_util::{SinkExt, StreamExt};
+use schema::Clock;
 use serde_json::{Value, json};
 use server::Fault;
 use std::{
@@ -267,9 +268,8 @@ impl Client {
             let id = made["result"]["id"].clone();
             desk.move_case(&id, "triage", json!({ "kind": "REPAIR", "priority": "HIGH" })).await;
             desk.move_case(&id, "updateStatus", json!({ "state": "IN_PROGRESS" })).await;
-            let seconds = u32::try_from(2 + self.dice.below(15)).unwrap_or_default();
-            let soon = std::time::SystemTime::now() + Duration::from_secs(seconds.into());
-            let soon = chrono::DateTime::<chrono::Utc>::from(soon).to_rfc3339();
+            let seconds = 2 + i64::try_from(self.dice.below(15)).unwrap_or_default();
+            let soon = (schema::SystemClock.now() + chrono::TimeDelta::seconds(seconds)).to_rfc3339();
             match self.dice.below(6) {
                 0 | 1 => desk.move_case(&id, "ask", json!({ "text": "Zinc?", "dueAt": soon })).await,
                 2 => {
