@@ -51,7 +51,7 @@ impl SpanProcessor for Attribution {
 
 /// The filter of spans: the product's own, and of libraries only warnings, because their debug spans would drown the trace.
 const TRACED: &str = "warn,hestami=info,server=info,store=info,schema=info,kind=info,owners=info,entities=info,authz=info,workflows=info,live=info,\
-    verbs=info,owner_verbs=info,resolvers=info,graphql=info,rpc=info,surface=info";
+    verbs=info,owner_verbs=info,concierge=info,concierge_verbs=info,resolvers=info,graphql=info,rpc=info,surface=info";
 
 #[test]
 fn every_crate_of_the_product_is_traced() {
@@ -62,7 +62,7 @@ fn every_crate_of_the_product_is_traced() {
         let package: toml::Table = std::fs::read_to_string(path).expect("a file").parse().expect("TOML");
         let name = package["package"]["name"].as_str().expect("a name");
         // These crates have no spans of their own, or are not the product.
-        let quiet = ["macros", "migration", "queryplan", "tests", "bench"].contains(&name);
+        let quiet = ["macros", "migration", "queryplan", "suggest", "tests", "bench"].contains(&name);
         assert!(quiet || TRACED.contains(&format!("{name}=info")), "{name}: trace it, or say that it is quiet");
     }
 }
