@@ -124,11 +124,14 @@ pub fn definer(table: &str, privileges: &str) -> String {
     )
 }
 
+/// Whether a grant, by this name, lets its desk act at some time.
+pub fn lets_act(grant: &str) -> String {
+    format!("'act' = ANY ({grant}.scopes) AND {grant}.accepted_at IS NOT NULL AND {grant}.revoked_at IS NULL")
+}
+
 /// Whether a grant `g` lets its desk act at a time.
 pub fn acts(at: &str) -> String {
-    format!(
-        "'act' = ANY (g.scopes) AND g.accepted_at IS NOT NULL AND g.revoked_at IS NULL AND g.starts_at <= {at} AND (g.ends_at IS NULL OR g.ends_at > {at})"
-    )
+    format!("{} AND g.starts_at <= {at} AND (g.ends_at IS NULL OR g.ends_at > {at})", lets_act("g"))
 }
 
 /// Hands a function to the definer role and lets the application call it.

@@ -13,7 +13,7 @@ crate::sql_migration!("m20261204_000039_work", {
     sql.push_str(&class::definer("work_item", "SELECT, INSERT, UPDATE, DELETE"));
     sql.push_str(&class::identity("work_due"));
     sql.push_str(&class::definer("work_due", "SELECT, INSERT, UPDATE, DELETE"));
-    sql.push_str(DESKS);
+    sql.push_str(&DESKS.replace("{one}", &class::lets_act("g")).replace("{other}", &class::lets_act("h")));
     sql.push_str(&TALLY.sql());
     for table in ["work_item_owner", "work_item_tally", "work_item_delta"] {
         sql.push_str(&class::identity(table));
@@ -189,11 +189,10 @@ CREATE FUNCTION app.desks_at_work(owner uuid, holder uuid, only_for uuid) RETURN
 LANGUAGE sql STABLE AS
 $$
   SELECT DISTINCT g.grantee_organization_id FROM access_grant g
-  WHERE g.organization_id = owner AND g.revoked_at IS NULL AND g.accepted_at IS NOT NULL AND 'act' = ANY (g.scopes)
-    AND (g.ends_at IS NULL OR g.ends_at > app.clock()) AND (only_for IS NULL OR g.grantee_organization_id = only_for)
+  WHERE g.organization_id = owner AND {one} AND (g.ends_at IS NULL OR g.ends_at > app.clock()) AND (only_for IS NULL OR g.grantee_organization_id = only_for)
     AND (holder IS NULL OR g.grantee_organization_id = holder OR NOT EXISTS (
-      SELECT FROM access_grant h WHERE h.organization_id = owner AND h.grantee_organization_id = holder AND h.revoked_at IS NULL
-        AND h.accepted_at IS NOT NULL AND 'act' = ANY (h.scopes) AND (h.ends_at IS NULL OR h.ends_at > app.clock())))
+      SELECT FROM access_grant h WHERE h.organization_id = owner AND h.grantee_organization_id = holder
+        AND {other} AND (h.ends_at IS NULL OR h.ends_at > app.clock())))
 $$;
 ALTER FUNCTION app.desks_at_work(uuid, uuid, uuid) OWNER TO hestami_definer;
 REVOKE ALL ON FUNCTION app.desks_at_work(uuid, uuid, uuid) FROM PUBLIC;

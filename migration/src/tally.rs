@@ -2,6 +2,8 @@
 //! thousands of them. Each change adds its differences and touches nothing that another owner's change touches, so that nobody waits
 //! for anybody; whoever keeps time adds them up.
 
+use crate::class;
+
 /// How the rows of a projection are counted. All but the table are SQL over a row `r` of it.
 pub struct Tally<'a> {
     /// The projection: each row belongs to a desk, `organization_id`, and is about an owner's, `owner_organization_id`.
@@ -26,6 +28,7 @@ impl Tally<'_> {
         let all = measures.iter().copied().chain([owner, (*due, due_hour.as_str())]);
         let values: Vec<String> = all.map(|(name, value)| format!("('{name}', {value})")).collect();
         let (values, before) = (values.join(", "), hour("before"));
+        let acts = class::lets_act("g");
         let mut sql = format!(
             "
 -- The owners of a desk's rows, with the times at which the desk may see them.
@@ -63,7 +66,7 @@ CREATE FUNCTION app.{table}_seen(desk uuid, owner uuid) RETURNS tstzmultirange
 LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS
 $$
   SELECT coalesce(range_agg(tstzrange(g.starts_at, g.ends_at)), '{{}}') FROM access_grant g
-  WHERE g.organization_id = owner AND g.grantee_organization_id = desk AND 'act' = ANY (g.scopes) AND g.accepted_at IS NOT NULL AND g.revoked_at IS NULL
+  WHERE g.organization_id = owner AND g.grantee_organization_id = desk AND {acts}
 $$;
 ALTER FUNCTION app.{table}_seen(uuid, uuid) OWNER TO hestami_definer;
 REVOKE ALL ON FUNCTION app.{table}_seen(uuid, uuid) FROM PUBLIC;

@@ -126,6 +126,12 @@ async fn a_queue_is_counted_by_what_its_desk_sees() {
         .rpc(&place.sam, Some(place.desk), "workItem/v1/counts", json!({ "by": ["BUCKET"], "timeZone": "Mars" }))
         .await;
     wrong.refused_at("timeZone", "UNKNOWN_TIME_ZONE");
+    // The tables of the numbers are nobody's to read but by the function that knows who asks.
+    for table in ["work_item_tally", "work_item_delta", "work_item_owner"] {
+        let mut application = place.world.cluster.connect("hestami_app", &place.world.database).await;
+        let told = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT FROM {table}"))).fetch_all(&mut application).await;
+        assert!(told.is_err_and(|error| error.to_string().contains("permission denied")), "{table}");
+    }
     // What is taken back is gone at once, and so is what was narrowed to seeing.
     place.world.call(&oscar, other, "accessGrant/v1/revoke", json!({ "id": through, "version": 2 })).await.ok();
     assert_eq!(place.counts().await["BUCKET"]["ALL"], 1);
